@@ -1,0 +1,1 @@
+//! The Countersign command line.

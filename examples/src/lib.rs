@@ -1,0 +1,1 @@
+//! Examples that each run with one command.

@@ -1,0 +1,98 @@
+//! UUIDv7 names of things that are made. Things that are content have a [digest](crate::digest).
+
+use std::fmt;
+
+use rand_core::RngCore;
+use thiserror::Error;
+use uuid::{Builder, Uuid, Variant, Version};
+
+use crate::time::Timestamp;
+
+/// The bytes or text are not a UUID of version 7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a UUID of version 7")]
+pub struct NotUuid7;
+
+macro_rules! uuid7 {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Makes a new one from the time and 74 random bits.
+            pub fn new(now: Timestamp, rng: &mut dyn RngCore) -> Self {
+                let mut random = [0; 10];
+                rng.fill_bytes(&mut random);
+                Self(Builder::from_unix_timestamp_millis(now.as_millis(), &random).into_uuid())
+            }
+
+            /// The 16 bytes.
+            pub fn as_bytes(&self) -> &[u8] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl TryFrom<&[u8]> for $name {
+            type Error = NotUuid7;
+
+            fn try_from(bytes: &[u8]) -> Result<Self, NotUuid7> {
+                Uuid::from_slice(bytes).ok().and_then(version_7).map(Self).ok_or(NotUuid7)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NotUuid7;
+
+            fn from_str(text: &str) -> Result<Self, NotUuid7> {
+                let uuid = Uuid::try_parse(text).ok().and_then(version_7).ok_or(NotUuid7)?;
+                // One text for one id: hyphenated lower case.
+                if uuid.hyphenated().to_string() == text { Ok(Self(uuid)) } else { Err(NotUuid7) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0.hyphenated())
+            }
+        }
+
+        $crate::blob!($name);
+    };
+}
+
+uuid7!(
+    /// One grant.
+    GrantId
+);
+uuid7!(
+    /// One negotiation between two instances.
+    NegotiationId
+);
+uuid7!(
+    /// One contract, from its first offer on.
+    ContractId
+);
+uuid7!(
+    /// One invocation, kept across retries.
+    InvocationId
+);
+uuid7!(
+    /// Makes a write idempotent: the same id with the same content has the same answer.
+    RequestId
+);
+uuid7!(
+    /// One running copy of a principal.
+    InstanceUuid
+);
+
+fn version_7(uuid: Uuid) -> Option<Uuid> {
+    let is_7 = uuid.get_version() == Some(Version::SortRand) && uuid.get_variant() == Variant::RFC4122;
+    is_7.then_some(uuid)
+}

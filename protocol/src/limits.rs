@@ -1,0 +1,106 @@
+//! Every bound of the core, with its reason. `spec/limits.md` states the same numbers.
+
+/// One entry, one signed payload: a ledger leaf carries a 16-bit length in static-CT style tiles.
+pub const PAYLOAD_MAX_BYTES: usize = 65_535;
+
+/// A token is read by every verifier before its first signature is checked, so its size is capped
+/// before it is parsed: 16 hops of 1,500 bytes and room for the authority block.
+pub const TOKEN_MAX_BYTES: usize = 28 * 1024;
+
+/// Hops after the authority block. A verifier's cost grows with each one: two signatures.
+pub const CHAIN_MAX_DEPTH: usize = 16;
+
+/// One Biscuit block. Compiled from terms that have limits of their own.
+pub const BLOCK_MAX_BYTES: usize = 8 * 1024;
+
+/// Capabilities in one set of rights: each becomes one alternative of one Datalog check.
+pub const CAPABILITIES_MAX: usize = 32;
+
+/// Actions in one capability.
+pub const ACTIONS_MAX: usize = 16;
+
+/// Constraints in one capability.
+pub const CONSTRAINTS_MAX: usize = 16;
+
+/// Values in one `one of` constraint.
+pub const CHOICES_MAX: usize = 64;
+
+/// Callees that one set of rights may name.
+pub const AUDIENCES_MAX: usize = 16;
+
+/// Segments of a resource name or path: each becomes one Datalog fact of a request.
+pub const SEGMENTS_MAX: usize = 32;
+
+/// Bytes of a resource name, pattern, path or URL.
+pub const NAME_MAX_BYTES: usize = 1024;
+
+/// Bytes of a SPIFFE ID. SPIFFE allows 2,048; a hop carries one, and 256 hold every sensible name.
+pub const SPIFFE_ID_MAX_BYTES: usize = 256;
+
+/// Bytes of an action, argument name or budget unit.
+pub const WORD_MAX_BYTES: usize = 64;
+
+/// Bytes of a text value in an argument or constraint.
+pub const TEXT_MAX_BYTES: usize = 1024;
+
+/// Arguments of one invocation.
+pub const ARGUMENTS_MAX: usize = 32;
+
+/// Bytes of an invocation's opaque body: it is digested, forwarded and never logged.
+pub const BODY_MAX_BYTES: usize = 1024 * 1024;
+
+/// Extensions of one signed statement.
+pub const EXTENSIONS_MAX: usize = 8;
+
+/// Signatures of one envelope: two parties, room for one more algorithm each, and a countersigner.
+pub const SIGNATURES_MAX: usize = 5;
+
+/// Rounds of one negotiation; the parties may only agree on fewer.
+pub const ROUNDS_MAX: u32 = 10;
+
+/// Moves of one negotiation: a round is at most two moves, plus the ends.
+pub const MOVES_MAX: u32 = 2 * ROUNDS_MAX + 2;
+
+/// Negotiations that one instance may have open: state that a peer makes the broker hold.
+pub const OPEN_NEGOTIATIONS_PER_INSTANCE: usize = 64;
+
+/// Life of one negotiation, in milliseconds: one hour.
+pub const NEGOTIATION_MAX_MS: u64 = 60 * 60 * 1000;
+
+/// Life of a holder's proof, in milliseconds. Its nonce is remembered until it expires.
+pub const PROOF_MAX_MS: u64 = 60 * 1000;
+
+/// How far ahead of the broker's clock a peer's *issued at* may be, in milliseconds.
+pub const CLOCK_SKEW_MS: u64 = 30 * 1000;
+
+/// Life of a grant, in milliseconds: 30 days. Everything beneath it ends with it.
+pub const GRANT_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Invocations of one instance whose RESULT is outstanding.
+pub const OPEN_INVOCATIONS_PER_INSTANCE: usize = 1024;
+
+/// How long a completed invocation is remembered after its proof expired, in milliseconds: a retry
+/// within it is answered with the receipt; a later one is refused as expired, never run again.
+pub const RESULT_RETENTION_MS: u64 = 10 * 60 * 1000;
+
+/// DENY entries that one instance can cause in a minute; further ones are only counted.
+pub const DENIES_PER_MINUTE: u32 = 60;
+
+/// Life of a join token, in milliseconds: one day.
+pub const JOIN_TOKEN_MAX_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Life of an instance's certificate, in milliseconds: ten seconds to one hour.
+pub const SVID_MIN_MS: u64 = 10 * 1000;
+/// The other end of [`SVID_MIN_MS`].
+pub const SVID_MAX_MS: u64 = 60 * 60 * 1000;
+
+/// Entries of one atomic append.
+pub const BATCH_MAX_ENTRIES: usize = 1024;
+
+/// Facts that one Datalog evaluation may hold, and its rounds. Wall-clock time is not a limit on
+/// authority: a busy machine must not deny (see [`DATALOG_MAX_MS`]).
+pub const DATALOG_MAX_FACTS: u64 = 2_000;
+/// See [`DATALOG_MAX_FACTS`]. Our blocks hold no rules, so one round reaches the fixed point.
+pub const DATALOG_MAX_ITERATIONS: u64 = 4;
+/// A stop for a machine that hangs; running into it means *unavailable*, never *denied*.
+pub const DATALOG_MAX_MS: u64 = 2_000;

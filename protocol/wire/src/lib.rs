@@ -1,0 +1,1 @@
+//! Protobuf messages and gRPC stubs of Countersign, generated from spec/proto.
