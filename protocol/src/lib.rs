@@ -4,6 +4,7 @@
 //! Start with [`payload`] (how bytes are made), [`signed`] (how they are signed) and [`refusal`]
 //! (how the core says no).
 
+pub mod capability;
 pub mod digest;
 pub mod id;
 pub mod key;

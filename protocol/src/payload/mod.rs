@@ -8,10 +8,12 @@
 //! A type is declared once, with its field numbers, by [`payload!`](crate::payload!).
 
 mod field;
+mod list;
 mod reader;
 mod writer;
 
 pub use field::{Code, Element, Field, Packed};
+pub use list::{Ascending, Bounded, NotList};
 pub use reader::{Malformed, Reader};
 pub use writer::Writer;
 
@@ -51,6 +53,9 @@ pub trait Payload: Sized {
 
 /// Declares a struct together with its strict encoding.
 ///
+/// `valid_if f;` after the struct names what its fields must satisfy together; bytes that decode to
+/// anything else are malformed.
+///
 /// ```
 /// countersign_protocol::payload! {
 ///     /// A point.
@@ -71,6 +76,7 @@ macro_rules! payload {
         $vis:vis struct $name:ident {
             $( $(#[$field_meta:meta])* $number:literal => $field_vis:vis $field:ident : $type:ty ),* $(,)?
         }
+        $(valid_if $valid:path;)?
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +93,9 @@ macro_rules! payload {
                 reader: &mut $crate::payload::Reader<'_>,
             ) -> ::core::result::Result<Self, $crate::payload::Malformed> {
                 $( let $field = $crate::payload::Field::take($number, reader)?; )*
-                Ok(Self { $($field),* })
+                let value = Self { $($field),* };
+                $( if !$valid(&value) { return Err($crate::payload::Malformed::Inconsistent); } )?
+                Ok(value)
             }
         }
 

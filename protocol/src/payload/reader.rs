@@ -45,6 +45,9 @@ pub enum Malformed {
         /// The field's number.
         field: u32,
     },
+    /// Fields contradict one another.
+    #[error("the fields do not fit together")]
+    Inconsistent,
     /// The payload is longer than the limit.
     #[error("{bytes} bytes; the limit is {limit}")]
     TooLong {
