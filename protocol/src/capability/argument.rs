@@ -98,7 +98,8 @@ impl FromStr for UrlName {
             return Err(form);
         }
         let host = match url.host().ok_or(form)? {
-            Host::Domain(name) if name.ends_with('.') => return Err(form),
+            // The URL standard lets `*` and the root's dot through; a host name here has neither.
+            Host::Domain(name) if name.ends_with('.') || !name.bytes().all(is_host_byte) => return Err(form),
             Host::Domain(name) => name.to_owned(),
             Host::Ipv4(address) => address.to_string(),
             Host::Ipv6(address) if address.to_ipv4_mapped().is_some() => return Err(form),
@@ -115,6 +116,10 @@ impl FromStr for UrlName {
         };
         Ok(Self { text: text.to_owned(), parts })
     }
+}
+
+fn is_host_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_')
 }
 
 impl UrlName {
@@ -306,6 +311,7 @@ mod tests {
             "https://api.example.com:443/",
             "https://API.example.com/",
             "https://api.example.com./",
+            "https://*.example.com/",
             "https://api.example.com/a/../b",
             "https://api.example.com//a",
             "https://api.example.com/%61",
