@@ -6,11 +6,15 @@
 
 pub mod capability;
 pub mod digest;
+pub mod extension;
 pub mod id;
 pub mod key;
+pub mod ledger;
 pub mod limits;
 pub mod name;
 pub mod payload;
 pub mod refusal;
 pub mod signed;
 pub mod time;
+pub mod token;
+pub mod trust;

@@ -52,6 +52,9 @@ pub const BODY_MAX_BYTES: usize = 1024 * 1024;
 /// Extensions of one signed statement.
 pub const EXTENSIONS_MAX: usize = 8;
 
+/// Keys of one trust domain, past ones included: each rotation adds one.
+pub const DOMAIN_KEYS_MAX: usize = 64;
+
 /// Signatures of one envelope: two parties, room for one more algorithm each, and a countersigner.
 pub const SIGNATURES_MAX: usize = 5;
 

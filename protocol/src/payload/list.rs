@@ -87,6 +87,12 @@ macro_rules! list {
     };
 }
 
+impl<T, const MAX: usize> Default for Bounded<T, 0, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 list!(Bounded, Sized, new);
 list!(Ascending, Ord, sorted);
 

@@ -85,6 +85,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The varint field `number`, stated even where it is zero, as proto2 does with `required`.
+    pub(crate) fn stated_varint(&mut self, number: u32) -> Result<Option<u64>, Malformed> {
+        if self.next_is(number, VARINT)? { self.raw_varint().map(Some) } else { Ok(None) }
+    }
+
     /// The length-delimited field `number`, or `None` where it is absent.
     pub fn bytes(&mut self, number: u32) -> Result<Option<&'a [u8]>, Malformed> {
         if !self.next_is(number, LENGTH_DELIMITED)? {

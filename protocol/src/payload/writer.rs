@@ -14,6 +14,19 @@ impl Writer {
         }
     }
 
+    /// A varint field that is stated even where it is zero, as proto2 does with `required`.
+    pub(crate) fn stated_varint(&mut self, number: u32, value: u64) {
+        self.raw_varint(u64::from(number) << 3);
+        self.raw_varint(value);
+    }
+
+    /// A nested message.
+    pub(crate) fn message(&mut self, number: u32, fill: impl FnOnce(&mut Writer)) {
+        let mut nested = Writer::default();
+        fill(&mut nested);
+        self.bytes(number, &nested.into_bytes());
+    }
+
     /// A length-delimited field, stated even where it is empty.
     pub fn bytes(&mut self, number: u32, value: &[u8]) {
         self.raw_varint(u64::from(number) << 3 | 2);

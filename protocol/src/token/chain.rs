@@ -1,0 +1,40 @@
+//! Names of chains, and the keys between blocks.
+
+use super::terms::Holder;
+use crate::{
+    digest::{ChainId, tagged_hash},
+    key::{PublicKey, SigningKey},
+    name::TrustDomain,
+};
+
+/// Names a grant by its domain and what its authority block says (TOK-020).
+pub fn grant_chain_id(domain: &TrustDomain, payload: &[u8]) -> ChainId {
+    ChainId::from_bytes(tagged_hash("countersign grant v1", &[domain.as_bytes(), payload]))
+}
+
+/// Names a delegation by the chain before it, what its hop says, and who signed the hop.
+///
+/// One signed hop can be wrapped into Biscuits with different bytes and different revocation ids;
+/// this stays the same, so revocations, budgets, proofs and contracts refer to it.
+pub fn hop_chain_id(parent: ChainId, payload: &[u8], grantor: &PublicKey) -> ChainId {
+    ChainId::from_bytes(tagged_hash("countersign hop v1", &[parent.as_bytes(), payload, grantor.as_bytes()]))
+}
+
+/// The key with which Biscuit links the block after `chain`. It is derived from public data and so
+/// is itself public: a token holds no secret and is of no use without the holder's proof (TOK-021).
+pub(super) fn next_key(chain: ChainId) -> SigningKey {
+    SigningKey::from_seed(&tagged_hash("countersign next key v1", &[chain.as_bytes()]))
+}
+
+/// One link of a verified chain.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Names the chain up to and including this link.
+    pub chain_id: ChainId,
+    /// Who holds it.
+    pub holder: Holder,
+    /// What it allows.
+    pub rights: crate::capability::Rights,
+    /// The contract behind it; a grant has none.
+    pub contract: Option<crate::digest::ContractHash>,
+}

@@ -1,0 +1,81 @@
+//! The second opinion: biscuit-auth evaluates the chain's Datalog over the facts of one request.
+
+use biscuit_auth::{
+    Authorizer, AuthorizerBuilder, AuthorizerLimits,
+    builder::{Fact, Term, fact, int, string},
+    error,
+};
+
+use super::{compile::VERIFIED, verify::Token};
+use crate::{
+    capability::{Request, Value},
+    limits::{DATALOG_MAX_FACTS, DATALOG_MAX_ITERATIONS, DATALOG_MAX_MS},
+    refusal::{Reason, Refusal},
+    time::Timestamp,
+};
+
+/// Whether the checks of every block hold. The caller has walked the chain and seen the holder's
+/// proof: only then may the fact be injected that the authority block's check waits for.
+pub(super) fn checks_hold(token: &Token, request: &Request, now: Timestamp) -> Result<(), Refusal> {
+    let mut authorizer = authorizer(token, request, now).map_err(refusal)?;
+    authorizer.authorize_with_limits(limits()).map(|_| ()).map_err(refusal)
+}
+
+fn authorizer(token: &Token, request: &Request, now: Timestamp) -> Result<Authorizer, error::Token> {
+    let builder = AuthorizerBuilder::new().set_limits(limits());
+    let builder = facts(token, request, now).into_iter().try_fold(builder, AuthorizerBuilder::fact)?;
+    // What is denied is denied by a check; nothing of the token's can grant.
+    builder.policy("allow if true")?.build(token.biscuit())
+}
+
+fn limits() -> AuthorizerLimits {
+    AuthorizerLimits {
+        max_facts: DATALOG_MAX_FACTS,
+        max_iterations: DATALOG_MAX_ITERATIONS,
+        max_time: std::time::Duration::from_millis(DATALOG_MAX_MS),
+    }
+}
+
+/// The facts that the checks of `compile` look for, one by one.
+fn facts(token: &Token, request: &Request, now: Timestamp) -> Vec<Fact> {
+    let (scheme, segments) = request.resource.parts();
+    let mut facts = vec![
+        one(VERIFIED, [Term::Bytes(token.chain_id().as_bytes().to_vec())]),
+        one("time_ms", [int(now.as_millis() as i64)]),
+        one("audience", [string(request.callee.as_str())]),
+        one("action", [string(request.action.as_str())]),
+        one("scheme", [string(scheme)]),
+        one("depth", [int(segments.len() as i64)]),
+    ];
+    let numbered = segments.iter().enumerate();
+    facts.extend(numbered.map(|(position, segment)| one("segment", [int(position as i64), string(segment)])));
+    facts.extend(request.arguments.iter().map(|argument| {
+        let name = string(argument.name.as_str());
+        match &argument.value {
+            Value::Text(text) => one("text", [name, string(text.as_str())]),
+            Value::Int(number) => one("int", [name, int(*number)]),
+            Value::Path(path) => one("path", [name, string(&path.closed())]),
+            Value::Ip(address) => one("ip", [name, string(&address.bits())]),
+            Value::Url(url) => {
+                let parts = url.parts();
+                let (host, path) = (string(&parts.host), string(&parts.closed_path));
+                one("url", [name, string(&parts.scheme), host, int(i64::from(parts.port)), path])
+            }
+        }
+    }));
+    facts
+}
+
+fn one<const N: usize>(name: &str, terms: [Term; N]) -> Fact {
+    fact(name, &terms)
+}
+
+/// Running out of time or room is not a denial: a busy machine must not say no (CHN-011).
+fn refusal(error: error::Token) -> Refusal {
+    match error {
+        error::Token::RunLimit(limit) => {
+            Refusal::new("CHN-011", Reason::DecisionUnavailable, format!("Datalog: {limit}."))
+        }
+        error => Refusal::new("CHN-010", Reason::CheckFailed, format!("Datalog: {error}.")),
+    }
+}

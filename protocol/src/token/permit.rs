@@ -1,0 +1,184 @@
+//! From a verified chain to a permitted use of it.
+
+use super::{
+    evaluate,
+    proof::{self, Presentation, Proof, Via},
+    verify::Token,
+};
+use crate::{
+    capability::Request,
+    code_enum,
+    digest::{ChainId, Digest, SpkiHash},
+    ledger::{LeafIndex, Origin},
+    name::TrustDomain,
+    payload,
+    refusal::{Reason, Refusal},
+    require, require_some,
+    signed::{Signed, Statement},
+    time::Timestamp,
+    trust::KeySet,
+};
+
+code_enum! {
+    /// What activated a chain.
+    pub enum ActivatedBy {
+        /// The leaf that records the grant.
+        Grant = 1,
+        /// The leaf that finalized the contract.
+        Contract = 2,
+    }
+}
+
+payload! {
+    /// The home ledger's statement that a chain is usable: its contract was finalized, its grant
+    /// issued. An offer's hop has none, so it is worth nothing.
+    pub struct Activation {
+        /// The chain's home.
+        1 => pub domain: TrustDomain,
+        /// The chain.
+        2 => pub chain_id: ChainId,
+        /// What made it usable.
+        3 => pub activated_by: ActivatedBy,
+        /// The contract's hash, or the digest of the originator's signed grant request.
+        4 => pub subject: Digest,
+        /// The leaf that records it.
+        5 => pub leaf: LeafIndex,
+        /// The log that holds the leaf.
+        6 => pub origin: Origin,
+    }
+}
+
+impl Statement for Activation {
+    const TYPE: &'static str = "application/vnd.countersign.activation.v1";
+}
+
+impl Activation {
+    /// Opens a signed activation with the key that was the domain's for its leaf (CHN-020).
+    pub fn open(signed: &Signed, keys: &KeySet) -> Result<Self, Refusal> {
+        let refused = |detail: String| Refusal::new("CHN-020", Reason::NotActivated, detail);
+        let claimed: Self = signed.peek_unverified().map_err(|error| refused(error.to_string()))?;
+        let key = require_some!(
+            "CHN-020",
+            keys.activation_key(claimed.leaf),
+            Reason::NotActivated,
+            "No activation key covers leaf {}.",
+            claimed.leaf
+        );
+        signed.open(&[key]).map_err(|error| refused(error.to_string()))
+    }
+}
+
+/// A verified chain that its home ledger has activated.
+#[derive(Clone, Debug)]
+pub struct ActiveToken {
+    token: Token,
+    activation: Activation,
+}
+
+impl ActiveToken {
+    /// Joins a chain and its activation.
+    pub fn new(token: Token, activation: Activation) -> Result<Self, Refusal> {
+        let reason = Reason::NotActivated;
+        require!("CHN-021", activation.domain == token.grant().domain, reason, "It is of another domain.");
+        require!("CHN-021", activation.chain_id == token.chain_id(), reason, "It is of another chain.");
+        let subject = match (activation.activated_by, token.leaf().contract) {
+            (ActivatedBy::Contract, Some(contract)) => Digest::from_bytes(contract.to_array()),
+            (ActivatedBy::Grant, None) => token.grant().evidence.digest,
+            _ => return Err(Refusal::new("CHN-022", reason, "It is of another kind of link.")),
+        };
+        require!("CHN-022", activation.subject == subject, reason, "It is of another contract or grant.");
+        Ok(Self { token, activation })
+    }
+
+    /// The chain.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Its activation.
+    pub fn activation(&self) -> &Activation {
+        &self.activation
+    }
+
+    /// Decides one use of the chain: the holder's proof, then every link's time, audience and
+    /// capabilities, then the Datalog of every block. All must allow; revocation, replay and budget
+    /// are the ledger's to decide.
+    pub fn permit(&self, presented: &Presentation<'_>, now: Timestamp) -> Result<Permit, Refusal> {
+        let proof = proof::check(&self.token, self.activation.leaf, presented, now)?;
+        for link in self.token.links() {
+            let rights = &link.rights;
+            require!(
+                "CHN-006",
+                rights.valid_at(now),
+                Reason::OutsideValidity,
+                "The link of {} is valid from {} to {}; now is {now}.",
+                link.holder.instance,
+                rights.not_before,
+                rights.not_after
+            );
+            require!(
+                "CHN-007",
+                rights.audiences.has(&presented.request.callee),
+                Reason::AudienceMismatch,
+                "The link of {} does not name {}.",
+                link.holder.instance,
+                presented.request.callee
+            );
+            require!(
+                "CHN-008",
+                rights.allows(presented.request),
+                Reason::CheckFailed,
+                "No capability of {} allows {} on {}.",
+                link.holder.instance,
+                presented.request.action,
+                presented.request.resource
+            );
+        }
+        evaluate::checks_hold(&self.token, presented.request, now)?;
+        Ok(Permit {
+            chain: self.token.links().map(|link| link.chain_id).collect(),
+            proof,
+            proof_digest: presented.proof.digest(),
+            request: presented.request.clone(),
+        })
+    }
+}
+
+/// A use of a chain that proof, walk and Datalog allow. Only [`ActiveToken::permit`] makes one.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    chain: Vec<ChainId>,
+    proof: Proof,
+    proof_digest: Digest,
+    request: Request,
+}
+
+impl Permit {
+    /// The chain ids from the grant to the leaf.
+    pub fn chain(&self) -> &[ChainId] {
+        &self.chain
+    }
+
+    /// The holder's proof.
+    pub fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
+    /// Names the signed proof.
+    pub fn proof_digest(&self) -> Digest {
+        self.proof_digest
+    }
+
+    /// What was permitted.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Holds the proof against the channel on which it arrived (CHN-009).
+    pub fn check_channel(&self, via: Via, channel: SpkiHash) -> Result<(), Refusal> {
+        let invalid = Reason::ProofInvalid;
+        require!("CHN-009", self.proof.via == via, invalid, "It is for another way than it came.");
+        require!("CHN-009", self.proof.channel == channel, invalid, "It is bound to another channel.");
+        Ok(())
+    }
+}
