@@ -5,15 +5,22 @@
 //! (how the core says no).
 
 pub mod capability;
+pub mod contract;
 pub mod digest;
+pub mod domain;
 pub mod extension;
+pub mod grant;
 pub mod id;
+pub mod identity;
 pub mod key;
 pub mod ledger;
 pub mod limits;
 pub mod name;
+pub mod negotiation;
 pub mod payload;
+pub mod receipt;
 pub mod refusal;
+pub mod revocation;
 pub mod signed;
 pub mod time;
 pub mod token;

@@ -20,6 +20,9 @@ use crate::{
     trust::KeySet,
 };
 
+/// One change to an otherwise good thing.
+pub(super) type Change<T> = fn(&mut T);
+
 pub(super) const NOW_MS: u64 = 1_800_000_000_000;
 
 pub(super) fn at(millis: u64) -> Timestamp {

@@ -30,7 +30,7 @@ fn widened(change: impl FnOnce(&mut Rights)) -> UnverifiedToken {
 #[test]
 fn a_hop_cannot_widen_anything() {
     assert!(widened(|_| ()).verify(&keys()).is_ok(), "the twin");
-    let cases: [(&str, fn(&mut Rights)); 12] = [
+    let cases: [(&str, Change<Rights>); 12] = [
         ("action", |r| r.capabilities = one("file:/data/eu/**", &["list", "read"], Some(1024))),
         ("resource", |r| r.capabilities = one("file:/**", &["read"], Some(1024))),
         ("sibling resource", |r| r.capabilities = one("file:/database/**", &["read"], Some(1024))),

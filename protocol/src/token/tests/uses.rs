@@ -46,7 +46,7 @@ fn the_holder_may_do_what_every_link_allows() {
 #[test]
 fn a_proof_is_for_one_request_only() {
     let other = Some(Reason::ProofInvalid);
-    let cases: [(&str, fn(&mut Proof)); 9] = [
+    let cases: [(&str, Change<Proof>); 9] = [
         ("domain", |proof| proof.domain = "other.example".parse().unwrap()),
         ("chain", |proof| proof.chain_id = grant().chain_id()),
         ("activation", |proof| proof.activation_leaf = crate::ledger::LeafIndex::new(8).unwrap()),

@@ -1,0 +1,3 @@
+//! A trust domain as its ledger tells it.
+mod event;
+pub use event::*;
