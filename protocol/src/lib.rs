@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod id;
 pub mod key;
+pub mod ledger;
 pub mod limits;
 pub mod name;
 pub mod payload;
