@@ -100,6 +100,17 @@ pub const SVID_MAX_MS: u64 = 60 * 60 * 1000;
 /// Entries of one atomic append.
 pub const BATCH_MAX_ENTRIES: usize = 1024;
 
+/// Bytes of a signed checkpoint. Witnesses add signatures to it, and a verifier must accept 16 of
+/// them, each of up to 5,000 bytes once they are post-quantum: 16 × 5,000 × 4/3, and some room.
+pub const CHECKPOINT_MAX_BYTES: usize = 128 * 1024;
+
+/// Signatures of one checkpoint: four times what a verifier must accept. Each line is compared
+/// with a key, and only those of a known key are verified.
+pub const CHECKPOINT_SIGNATURES_MAX: usize = 64;
+
+/// Bytes of a ledger's origin: what C2SP's cosignatures can carry.
+pub const ORIGIN_MAX_BYTES: usize = 255;
+
 /// Facts that one Datalog evaluation may hold, and its rounds. Wall-clock time is not a limit on
 /// authority: a busy machine must not deny (see [`DATALOG_MAX_MS`]).
 pub const DATALOG_MAX_FACTS: u64 = 2_000;
