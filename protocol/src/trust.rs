@@ -57,8 +57,8 @@ impl KeySet {
             purpose,
             id: 1,
             key,
-            first_leaf: LeafIndex::FIRST,
-            end_leaf: LeafIndex::FIRST,
+            first_leaf: LeafIndex::ZERO,
+            end_leaf: LeafIndex::ZERO,
         });
         Some(Self { domain, keys: Bounded::new(keys.collect()).ok()? })
     }
@@ -95,7 +95,7 @@ impl KeySet {
 
 impl DomainKey {
     fn covers(&self, leaf: LeafIndex) -> bool {
-        let in_use = self.end_leaf == LeafIndex::FIRST;
+        let in_use = self.end_leaf == LeafIndex::ZERO;
         self.first_leaf <= leaf && (in_use || leaf < self.end_leaf)
     }
 }

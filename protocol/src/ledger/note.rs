@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::{
     key::{BadSignature, PublicKey, Signature, SigningKey},
     limits::{CHECKPOINT_MAX_BYTES, CHECKPOINT_SIGNATURES_MAX, ORIGIN_MAX_BYTES},
-    name::{NotName, text_name},
+    name::{NotName, TrustDomain, text_name},
 };
 
 /// Why a text is not a note, a verifier key or a checkpoint, or is not signed as it must be.
@@ -64,6 +64,13 @@ impl FromStr for Origin {
     }
 }
 text_name!(Origin);
+
+impl Origin {
+    /// The first ledger of a trust domain. A restored backup continues under another origin.
+    pub fn of(domain: &TrustDomain) -> Self {
+        Self(format!("{domain}/ledger"))
+    }
+}
 
 /// The signature type of Ed25519 over the text as it is.
 const ED25519: u8 = 0x01;
