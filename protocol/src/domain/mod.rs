@@ -1,3 +1,36 @@
-//! A trust domain as its ledger tells it.
+//! A trust domain as its ledger tells it: events, the state that they fold into, and the decisions
+//! that make new ones.
+//!
+//! `decide` is where rules live; it takes the state, the time and an input, and gives events or a
+//! [`Refusal`](crate::refusal::Refusal). [`State::evolve`] is total, and replay runs it alone.
+
+mod account;
 mod event;
+mod evolve;
+mod evolve_negotiation;
+mod state;
+
+pub use account::Account;
 pub use event::*;
+pub use state::{
+    Chain, Instance, Invocation, JoinToken, MadeMove, Negotiation, Standing, StandingOffer, State,
+};
+
+use crate::{
+    digest::{Digest, tagged_hash},
+    token::Proof,
+};
+
+/// What makes a retry the same invocation: everything but nonce, times and channel.
+fn fingerprint(proof: &Proof) -> Digest {
+    Digest::from_bytes(tagged_hash(
+        "countersign invocation v1",
+        &[
+            proof.chain_id.as_bytes(),
+            proof.callee.as_str().as_bytes(),
+            proof.action.as_str().as_bytes(),
+            proof.resource.as_str().as_bytes(),
+            proof.arguments.as_bytes(),
+        ],
+    ))
+}

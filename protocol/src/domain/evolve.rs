@@ -1,0 +1,256 @@
+//! `evolve`: what an event does to the state. It is total: it refuses nothing, since what is in the
+//! ledger has happened.
+
+use super::{
+    account::Account,
+    event::{Entry, Event, GrantIssued, Intent, InvocationEnded},
+    state::{Chain, Due, Forget, Instance, Invocation, JoinToken, Standing, State},
+};
+use crate::{
+    contract::{self, ContractBody},
+    digest::{ChainId, Digest},
+    grant::GrantRequest,
+    identity::InstanceStatement,
+    ledger::{LeafIndex, leaf_hash},
+    limits::RESULT_RETENTION_MS,
+    name::InstanceId,
+    payload::Payload,
+    revocation::RevokeRequest,
+    signed::Signed,
+    time::{Lifetime, Timestamp},
+    token::{ActivatedBy, Proof},
+};
+
+impl State {
+    /// Applies the next entry of the ledger.
+    ///
+    /// Entries that a conforming broker never writes (a contract without its parent, an unreadable
+    /// statement) change the tree and nothing else; an audit reports them.
+    pub fn evolve(mut self, entry: &Entry) -> Self {
+        let leaf = self.tree.size().next_leaf();
+        self.tree.push(leaf_hash(&entry.to_bytes()));
+        self.now = Some(entry.time);
+        self.forget_before(entry.time);
+        let _ = self.apply(&entry.event, leaf, entry.time);
+        self
+    }
+
+    /// `None` where the entry refers to something that the ledger does not hold.
+    fn apply(&mut self, event: &Event, leaf: LeafIndex, now: Timestamp) -> Option<()> {
+        match event {
+            Event::KeysPublished(event) => self.keys = Some(event.keys.clone()),
+            Event::JoinTokenIssued(event) => {
+                let token =
+                    JoinToken { principal: event.principal.clone(), expires: event.expires, used_by: None };
+                self.join_tokens.insert(event.secret, token);
+                self.forget.insert((event.expires, Forget::JoinToken(event.secret)));
+            }
+            Event::InstanceAdmitted(event) => {
+                let instance = &event.statement.instance;
+                let token = self.join_tokens.get_mut(&event.statement.evidence);
+                token.into_iter().for_each(|token| token.used_by = Some(instance.clone()));
+                self.admit(&event.statement, event.join.digest(), leaf);
+            }
+            Event::InstanceRenewed(event) => {
+                let instance = self.instances.get_mut(&event.statement.instance)?;
+                instance.statement = event.statement.clone();
+                (instance.request, instance.leaf) = (event.renewal.digest(), leaf);
+            }
+            Event::InstanceForked(event) => self.stop(&event.instance, Standing::Forked, leaf)?,
+            Event::GrantIssued(event) => self.issue(event, leaf)?,
+            Event::Moved(event) => self.moved(&event.signed_move, leaf)?,
+            Event::ContractFinalized(event) => {
+                self.finalized(event.negotiation_id, event.chain_id)?;
+                self.conclude(&event.contract, event.chain_id, &event.token, leaf)?;
+            }
+            Event::NegotiationEnded(event) => self.end_negotiation(event)?,
+            Event::ChainClosed(event) => self.close(event.chain_id, event.state, leaf),
+            Event::Revoked(event) => self.revoke(&event.request, leaf)?,
+            Event::Intent(event) => self.intend(event, leaf, now)?,
+            Event::InvocationEnded(event) => self.end_invocation(event, leaf)?,
+            Event::Denied(_) => {}
+        }
+        Some(())
+    }
+
+    fn admit(&mut self, statement: &InstanceStatement, request: Digest, leaf: LeafIndex) {
+        let instance = Instance {
+            statement: statement.clone(),
+            leaf,
+            request,
+            standing: Standing::Live,
+            holds: Default::default(),
+            negotiating: 0,
+            invoking: 0,
+        };
+        self.instances.insert(statement.instance.clone(), instance);
+    }
+
+    /// Ends an instance and everything that it holds.
+    fn stop(&mut self, id: &InstanceId, standing: Standing, leaf: LeafIndex) -> Option<()> {
+        let instance = self.instances.get_mut(id)?;
+        instance.standing = standing;
+        let held: Vec<ChainId> = instance.holds.iter().copied().collect();
+        self.epoch += 1;
+        held.into_iter().for_each(|chain| self.revoke_subtree(chain, leaf));
+        Some(())
+    }
+
+    fn issue(&mut self, event: &GrantIssued, leaf: LeafIndex) -> Option<()> {
+        let request: GrantRequest = event.request.peek_unverified().ok()?;
+        let chain = Chain {
+            parent: None,
+            children: Default::default(),
+            holder: request.holder,
+            account: Account::open(request.rights.budget.clone(), leaf),
+            rights: request.rights,
+            originator: request.originator.principal().clone(),
+            grant_id: request.grant_id,
+            contract: None,
+            activated_by: ActivatedBy::Grant,
+            subject: event.request.digest(),
+            leaf,
+            depth: 0,
+            token: event.token.clone(),
+            state: contract::State::Active,
+        };
+        self.grants.insert(request.grant_id, event.chain_id);
+        self.add_chain(event.chain_id, chain);
+        Some(())
+    }
+
+    /// Makes a chain of a contract that both signed.
+    fn conclude(&mut self, signed: &Signed, id: ChainId, token: &[u8], leaf: LeafIndex) -> Option<()> {
+        let body: ContractBody = signed.peek_unverified().ok()?;
+        let hash = contract::hash_of(&signed.payload);
+        let parent = self.chains.get_mut(&body.parent)?;
+        parent.children.insert(id);
+        parent.account.delegate(body.rights.budget.ceiling, leaf);
+        let chain = Chain {
+            parent: Some(body.parent),
+            children: Default::default(),
+            holder: body.grantee.instance,
+            account: Account::open(body.rights.budget.clone(), leaf),
+            rights: body.rights,
+            originator: body.originator,
+            grant_id: body.grant_id,
+            contract: Some((body.contract_id, hash)),
+            activated_by: ActivatedBy::Contract,
+            subject: Digest::from_bytes(hash.to_array()),
+            leaf,
+            depth: body.depth,
+            token: token.to_vec(),
+            state: contract::State::Active,
+        };
+        self.contracts.insert(body.contract_id, id);
+        self.add_chain(id, chain);
+        Some(())
+    }
+
+    fn add_chain(&mut self, id: ChainId, chain: Chain) {
+        if let Some(holder) = self.instances.get_mut(&chain.holder) {
+            holder.holds.insert(id);
+        }
+        self.due.insert((chain.rights.not_after, Due::Chain(id)));
+        self.chains.insert(id, chain);
+    }
+
+    fn revoke(&mut self, request: &Signed, leaf: LeafIndex) -> Option<()> {
+        let digest = request.digest();
+        let request: RevokeRequest = request.peek_unverified().ok()?;
+        self.revocations.insert(request.request_id, (digest, leaf));
+        match (&request.chain, &request.instance) {
+            (_, Some(instance)) => self.stop(instance, Standing::Revoked, leaf)?,
+            (Some(chain), None) => {
+                self.epoch += 1;
+                self.revoke_subtree(*chain, leaf);
+            }
+            (None, None) => {}
+        }
+        Some(())
+    }
+
+    fn revoke_subtree(&mut self, id: ChainId, leaf: LeafIndex) {
+        // Children first: what they give up must reach the parent before it gives up the rest.
+        let subtree = self.live_subtree(id);
+        for id in subtree.into_iter().rev() {
+            self.close(id, contract::State::Revoked, leaf);
+        }
+    }
+
+    /// Ends a chain for good and releases what it has left.
+    fn close(&mut self, id: ChainId, state: contract::State, leaf: LeafIndex) {
+        let Some(chain) = self.chains.get_mut(&id).filter(|chain| !chain.state.is_terminal()) else { return };
+        chain.state = state;
+        self.due.remove(&(chain.rights.not_after, Due::Chain(id)));
+        self.release(id, leaf);
+    }
+
+    /// Gives what an ended chain no longer needs back to its parent, and so on upwards.
+    fn release(&mut self, id: ChainId, leaf: LeafIndex) {
+        let mut next = Some(id);
+        while let Some(chain) = next.and_then(|id| self.chains.get_mut(&id)) {
+            if !chain.state.is_terminal() {
+                return;
+            }
+            let given = chain.account.give_up();
+            next = chain.parent;
+            if let Some(parent) = next.and_then(|id| self.chains.get_mut(&id)) {
+                parent.account.take_back(given, leaf);
+            }
+        }
+    }
+
+    fn intend(&mut self, event: &Intent, leaf: LeafIndex, now: Timestamp) -> Option<()> {
+        let proof: Proof = event.proof.peek_unverified().ok()?;
+        self.nonces.insert((proof.caller.clone(), proof.nonce), proof.expires);
+        self.forget.insert((proof.expires, Forget::Nonce(proof.caller.clone(), proof.nonce)));
+        for id in &event.chain {
+            self.chains.get_mut(id)?.account.use_window(event.reserved, now);
+        }
+        self.chains.get_mut(&proof.chain_id)?.account.set_balance(event.after.clone(), leaf);
+        self.instances.get_mut(&proof.caller)?.invoking += 1;
+        let invocation = Invocation {
+            fingerprint: super::fingerprint(&proof),
+            proof: event.proof.digest(),
+            caller: proof.caller,
+            callee: event.callee.clone(),
+            chain: proof.chain_id,
+            reserved: event.reserved,
+            intent: leaf,
+            ended: None,
+            outcome: None,
+        };
+        self.invocations.insert(event.invocation_id, invocation);
+        Some(())
+    }
+
+    fn end_invocation(&mut self, event: &InvocationEnded, leaf: LeafIndex) -> Option<()> {
+        let invocation = self.invocations.get_mut(&event.invocation_id)?;
+        if invocation.ended.is_some() {
+            return None;
+        }
+        invocation.ended = Some(leaf);
+        invocation.outcome = Some((event.outcome, event.receipt.clone()));
+        let (chain, caller, reserved) = (invocation.chain, invocation.caller.clone(), invocation.reserved);
+        let made = event.invocation_id.time()?;
+        let kept_until = made.plus(Lifetime::from_millis(RESULT_RETENTION_MS));
+        self.forget.insert((kept_until, Forget::Invocation(event.invocation_id)));
+        self.instances.get_mut(&caller)?.invoking -= 1;
+        self.chains.get_mut(&chain)?.account.settle(reserved, event.settled, leaf);
+        self.release(chain, leaf);
+        Some(())
+    }
+
+    /// Forgets what no decision from this time on can ask for.
+    fn forget_before(&mut self, now: Timestamp) {
+        while let Some((_, what)) = self.forget.first().filter(|(at, _)| *at <= now).cloned() {
+            self.forget.pop_first();
+            match what {
+                Forget::Nonce(caller, nonce) => drop(self.nonces.remove(&(caller, nonce))),
+                Forget::Invocation(id) => drop(self.invocations.remove(&id)),
+                Forget::JoinToken(secret) => drop(self.join_tokens.remove(&secret)),
+            }
+        }
+    }
+}

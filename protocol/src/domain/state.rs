@@ -1,0 +1,319 @@
+//! The state of a trust domain: the fold of its ledger, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{account::Account, event::EndCause};
+use crate::{
+    capability::Rights,
+    contract,
+    digest::{ChainId, ContractHash, Digest, TranscriptHash},
+    id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId},
+    identity::InstanceStatement,
+    ledger::{LeafIndex, Tree},
+    name::{InstanceId, PrincipalId},
+    negotiation,
+    signed::Signed,
+    time::Timestamp,
+    token::{ActivatedBy, Nonce},
+    trust::KeySet,
+};
+
+/// Everything that has happened in a trust domain, as far as it matters for what may happen next.
+///
+/// A negative answer (not revoked, not used, unknown) comes from here and from nowhere else.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub(super) tree: Tree,
+    pub(super) now: Option<Timestamp>,
+    pub(super) keys: Option<KeySet>,
+    pub(super) join_tokens: BTreeMap<Digest, JoinToken>,
+    pub(super) instances: BTreeMap<InstanceId, Instance>,
+    pub(super) chains: BTreeMap<ChainId, Chain>,
+    pub(super) grants: BTreeMap<GrantId, ChainId>,
+    pub(super) contracts: BTreeMap<ContractId, ChainId>,
+    pub(super) negotiations: BTreeMap<NegotiationId, Negotiation>,
+    pub(super) invocations: BTreeMap<InvocationId, Invocation>,
+    pub(super) nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
+    pub(super) revocations: BTreeMap<RequestId, (Digest, LeafIndex)>,
+    pub(super) epoch: u64,
+    /// What ends by itself, in order of time.
+    pub(super) due: BTreeSet<(Timestamp, Due)>,
+    /// What is forgotten by itself, in order of time.
+    pub(super) forget: BTreeSet<(Timestamp, Forget)>,
+}
+
+/// Something that a deadline ends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    Negotiation(NegotiationId),
+    Chain(ChainId),
+}
+
+/// Something that need not be remembered any longer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Forget {
+    Nonce(InstanceId, Nonce),
+    Invocation(InvocationId),
+    JoinToken(Digest),
+}
+
+/// A join token that exists.
+#[derive(Clone, Debug)]
+pub struct JoinToken {
+    /// Who may join with it.
+    pub principal: PrincipalId,
+    /// Until when.
+    pub expires: Timestamp,
+    /// Who did.
+    pub used_by: Option<InstanceId>,
+}
+
+/// A running copy of a principal.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// The domain's newest record of it.
+    pub statement: InstanceStatement,
+    /// The leaf that holds the record.
+    pub leaf: LeafIndex,
+    /// Digest of the statement that led to the record, so that a retry is known.
+    pub request: Digest,
+    /// Whether it may act.
+    pub standing: Standing,
+    /// The chains that it holds.
+    pub holds: BTreeSet<ChainId>,
+    /// Its negotiations that have not ended.
+    pub negotiating: usize,
+    /// Its invocations that have not ended.
+    pub invoking: usize,
+}
+
+/// Whether an instance may act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Live,
+    /// It was revoked.
+    Revoked,
+    /// It runs twice.
+    Forked,
+}
+
+/// One link of a chain: a grant, or a contract.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// The link above; a grant has none.
+    pub parent: Option<ChainId>,
+    /// The links beneath.
+    pub children: BTreeSet<ChainId>,
+    /// Who holds it.
+    pub holder: InstanceId,
+    /// What it allows.
+    pub rights: Rights,
+    /// Who everything answers to.
+    pub originator: PrincipalId,
+    /// The grant at the root.
+    pub grant_id: GrantId,
+    /// The contract, where it is not the grant itself.
+    pub contract: Option<(ContractId, ContractHash)>,
+    /// What the activation states: the kind of link,
+    pub activated_by: ActivatedBy,
+    /// its subject,
+    pub subject: Digest,
+    /// and the leaf that made it usable.
+    pub leaf: LeafIndex,
+    /// How many hops follow the grant.
+    pub depth: u32,
+    /// The token.
+    pub token: Vec<u8>,
+    /// Whether it is in force.
+    pub state: contract::State,
+    /// Its budget.
+    pub account: Account,
+}
+
+/// A negotiation.
+#[derive(Clone, Debug)]
+pub struct Negotiation {
+    /// Its state in the table.
+    pub state: negotiation::State,
+    /// Who asks.
+    pub delegatee: InstanceId,
+    /// Who is asked,
+    pub delegator: PrincipalId,
+    /// and which copy of it answered first.
+    pub delegator_instance: Option<InstanceId>,
+    /// The current round.
+    pub round: u32,
+    /// The last round.
+    pub max_rounds: u32,
+    /// When it ends by itself.
+    pub deadline: Timestamp,
+    /// Digest of what it is for.
+    pub purpose: Digest,
+    /// Everything that was said so far.
+    pub transcript: TranscriptHash,
+    /// The offer that stands.
+    pub offer: Option<StandingOffer>,
+    /// Every move, in order: sender, the sender's number, the transcript before, digest and leaf.
+    pub moves: Vec<MadeMove>,
+    /// The chain that it led to.
+    pub outcome: Option<ChainId>,
+    /// Why the broker ended it.
+    pub ended: Option<EndCause>,
+}
+
+/// A move that was ordered.
+#[derive(Clone, Debug)]
+pub struct MadeMove {
+    /// Who moved.
+    pub sender: InstanceId,
+    /// Its number among the sender's moves.
+    pub seq: u32,
+    /// What stood before.
+    pub transcript: TranscriptHash,
+    /// Digest of the move.
+    pub digest: Digest,
+    /// Where the ledger holds it.
+    pub leaf: LeafIndex,
+}
+
+/// An offer that can be accepted.
+#[derive(Clone, Debug)]
+pub struct StandingOffer {
+    /// The contract, with the delegator's signature.
+    pub contract: Signed,
+    /// Its hash.
+    pub hash: ContractHash,
+    /// The contract's id.
+    pub contract_id: ContractId,
+    /// The delegator's chain.
+    pub parent: ChainId,
+    /// The delegator's signature over the hop.
+    pub hop_signature: crate::key::Signature,
+    /// Until when.
+    pub expires: Timestamp,
+}
+
+/// An invocation.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// What makes a retry the same: chain, callee, action, resource, arguments.
+    pub fingerprint: Digest,
+    /// Digest of the proof under which it was permitted.
+    pub proof: Digest,
+    /// Who called.
+    pub caller: InstanceId,
+    /// Whom.
+    pub callee: InstanceId,
+    /// Under which chain.
+    pub chain: ChainId,
+    /// What was reserved.
+    pub reserved: crate::capability::Amount,
+    /// The leaf of its INTENT.
+    pub intent: LeafIndex,
+    /// The leaf of its end.
+    pub ended: Option<LeafIndex>,
+    /// Its outcome and the callee's receipt.
+    pub outcome: Option<(super::event::InvocationOutcome, Option<Signed>)>,
+}
+
+impl State {
+    /// The Merkle tree over all entries.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The time of the last entry.
+    pub fn last_time(&self) -> Option<Timestamp> {
+        self.now
+    }
+
+    /// The domain's keys; none before the first entry.
+    pub fn keys(&self) -> Option<&KeySet> {
+        self.keys.as_ref()
+    }
+
+    /// How many revocations there were.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// An instance.
+    pub fn instance(&self, id: &InstanceId) -> Option<&Instance> {
+        self.instances.get(id)
+    }
+
+    /// Every instance, in order of ids.
+    pub fn instances(&self) -> impl Iterator<Item = (&InstanceId, &Instance)> {
+        self.instances.iter()
+    }
+
+    /// A join token, by the digest of its secret.
+    pub fn join_token(&self, secret: &Digest) -> Option<&JoinToken> {
+        self.join_tokens.get(secret)
+    }
+
+    /// A link, by the id of the chain that ends with it.
+    pub fn chain(&self, id: &ChainId) -> Option<&Chain> {
+        self.chains.get(id)
+    }
+
+    /// The chain of a grant.
+    pub fn grant(&self, id: &GrantId) -> Option<ChainId> {
+        self.grants.get(id).copied()
+    }
+
+    /// Every grant, in order of ids.
+    pub fn grants(&self) -> impl Iterator<Item = (&GrantId, &ChainId)> {
+        self.grants.iter()
+    }
+
+    /// The chain of a contract.
+    pub fn contract(&self, id: &ContractId) -> Option<ChainId> {
+        self.contracts.get(id).copied()
+    }
+
+    /// Every contract, in order of ids.
+    pub fn contracts(&self) -> impl Iterator<Item = (&ContractId, &ChainId)> {
+        self.contracts.iter()
+    }
+
+    /// A negotiation.
+    pub fn negotiation(&self, id: &NegotiationId) -> Option<&Negotiation> {
+        self.negotiations.get(id)
+    }
+
+    /// Every negotiation, in order of ids.
+    pub fn negotiations(&self) -> impl Iterator<Item = (&NegotiationId, &Negotiation)> {
+        self.negotiations.iter()
+    }
+
+    /// An invocation that is remembered.
+    pub fn invocation(&self, id: &InvocationId) -> Option<&Invocation> {
+        self.invocations.get(id)
+    }
+
+    /// Invocations without an end: after a restart, their outcome is unknown.
+    pub fn open_invocations(&self) -> impl Iterator<Item = (&InvocationId, &Invocation)> {
+        self.invocations.iter().filter(|(_, invocation)| invocation.ended.is_none())
+    }
+
+    /// The links from `id` up to its grant, `id` first.
+    pub fn path(&self, id: ChainId) -> impl Iterator<Item = (ChainId, &Chain)> {
+        let link = |id: ChainId| self.chains.get(&id).map(|chain| (id, chain));
+        std::iter::successors(link(id), move |(_, chain)| chain.parent.and_then(link))
+    }
+
+    /// The links in force from `id` downwards, `id` first: what its revocation would end.
+    pub fn live_subtree(&self, id: ChainId) -> Vec<ChainId> {
+        let (mut found, mut open) = (Vec::new(), vec![id]);
+        while let Some(id) = open.pop() {
+            let Some(chain) = self.chains.get(&id) else { continue };
+            open.extend(&chain.children);
+            if chain.state == contract::State::Active {
+                found.push(id);
+            }
+        }
+        found
+    }
+}
