@@ -5,12 +5,14 @@
 //! [`Refusal`](crate::refusal::Refusal). [`State::evolve`] is total, and replay runs it alone.
 
 mod account;
+mod decide;
 mod event;
 mod evolve;
 mod evolve_negotiation;
 mod state;
 
 pub use account::Account;
+pub use decide::{Actor, Attested, Begin, Context, Decision, End, GrantRule, Policy};
 pub use event::*;
 pub use state::{
     Chain, Instance, Invocation, JoinToken, MadeMove, Negotiation, Standing, StandingOffer, State,

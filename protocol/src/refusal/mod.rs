@@ -121,11 +121,11 @@ macro_rules! require {
     };
 }
 
-/// Takes the value out of an `Option` or `Result`, or refuses under a rule of the spec.
+/// Takes the value out of an `Option`, or refuses under a rule of the spec.
 #[macro_export]
 macro_rules! require_some {
     ($rule:literal, $value:expr, $reason:expr $(, $($detail:tt)+)?) => {
-        match Option::from($value) {
+        match $value {
             Some(value) => value,
             None => {
                 return Err($crate::refusal::Refusal::new(

@@ -1,0 +1,63 @@
+//! The commit that makes a contract: both signatures, a parent in force, budget held, leaf appended.
+
+use super::{Context, Decision};
+use crate::{
+    contract::ContractBody,
+    domain::{ContractFinalized, Event, Negotiation, StandingOffer, State},
+    negotiation::{Accept, Move},
+    refusal::Reason,
+    require, require_some,
+    signed::{Algorithm, KeyedSignature},
+    token::append_hop,
+};
+
+impl State {
+    /// One decision, two entries, one commit: there is no state in which one side holds something
+    /// usable and the other no contract.
+    pub(super) fn decide_accept(
+        &self,
+        context: &Context<'_>,
+        made: &Move,
+        accept: &Accept,
+        negotiation: &Negotiation,
+        moved: Event,
+    ) -> Decision {
+        let offer = require_some!("NEG-015", negotiation.offer.as_ref(), Reason::AcceptMismatch);
+        require!("NEG-015", accept.contract == offer.hash, Reason::AcceptMismatch);
+        require!("NEG-014", context.now < offer.expires, Reason::OfferExpired);
+        self.check_seen(&accept.seen)?;
+        let delegatee = require_some!("NEG-002", self.instance(&made.sender), Reason::NotAParty);
+        let (key, signature) = (delegatee.statement.key, accept.contract_signature);
+        let mut contract = offer.contract.clone();
+        contract.signatures.push(KeyedSignature { algorithm: Algorithm::Ed25519, key, signature });
+        let signers = [offer_key(offer)?, key];
+        let body: ContractBody = contract.open(&signers).map_err(super::not_opened)?;
+        let grantor = &body.grantor.instance;
+        require!("NEG-019", self.is_live(grantor), Reason::ParentChanged, "The grantor is gone.");
+        let parent = self.check_parent(context, &body, grantor)?;
+        require!("CTR-012", context.now < body.rights.not_after, Reason::OutsideValidity);
+        require!("CTR-013", self.contract(&body.contract_id).is_none(), Reason::IdAlreadyUsed);
+        let (asked, available) = (body.rights.budget.ceiling, parent.account.available());
+        require!(
+            "CTR-020",
+            asked <= available,
+            Reason::BudgetExceeded,
+            "{asked} asked, {available} available."
+        );
+        let token = self.chain_token(parent)?;
+        let token = append_hop(&token, &body.hop_terms(), body.grantor.key, offer.hop_signature);
+        let chain_id = token.verify(self.domain_keys()?)?.chain_id();
+        let finalized = ContractFinalized {
+            negotiation_id: made.negotiation_id,
+            contract,
+            chain_id,
+            token: token.as_bytes().to_vec(),
+        };
+        Ok(vec![moved, Event::ContractFinalized(finalized)])
+    }
+}
+
+fn offer_key(offer: &StandingOffer) -> Result<crate::key::PublicKey, crate::refusal::Refusal> {
+    let signature = require_some!("NEG-015", offer.contract.signatures.first(), Reason::AcceptMismatch);
+    Ok(signature.key)
+}

@@ -1,0 +1,171 @@
+//! Permitting a use of a chain, and settling it.
+
+use super::{Actor, Context, Decision};
+use crate::{
+    capability::Amount,
+    contract,
+    domain::{
+        ChainClosed, Event, Intent, Invocation, InvocationEnded, InvocationOutcome, State, fingerprint,
+    },
+    id::InvocationId,
+    limits::{CLOCK_SKEW_MS, OPEN_INVOCATIONS_PER_INSTANCE, RESULT_RETENTION_MS},
+    name::InstanceId,
+    receipt::Receipt,
+    refusal::{Reason, Refusal},
+    require, require_some,
+    signed::Signed,
+    time::Lifetime,
+    token::{Permit, Via},
+};
+
+/// A use that token, proof, walk and Datalog allow, and the callee instance that is ready for it.
+#[derive(Debug)]
+pub struct Begin<'a> {
+    /// Made by [`ActiveToken::permit`](crate::token::ActiveToken::permit).
+    pub permit: &'a Permit,
+    /// The signed proof behind it.
+    pub proof: &'a Signed,
+    /// The instance that will be asked.
+    pub callee: &'a InstanceId,
+}
+
+/// How an invocation ended, as the shell saw it.
+#[derive(Debug)]
+pub enum End<'a> {
+    /// The callee answered with a receipt, not yet verified.
+    Receipt(&'a Signed),
+    /// It was never forwarded.
+    Cancelled,
+    /// It was forwarded and no valid receipt came.
+    Unknown,
+}
+
+impl State {
+    /// Decides what only the ledger knows: revocation, replay, retries and budget. The INTENT that it
+    /// gives is the linearization point of the invocation.
+    pub fn decide_begin(&self, context: &Context<'_>, actor: &Actor, begin: &Begin<'_>) -> Decision {
+        self.check_clock(context.now)?;
+        let caller = self.admitted(actor)?;
+        let (permit, proof) = (begin.permit, begin.permit.proof());
+        require!("CHN-012", proof.caller == actor.instance, Reason::ChannelMismatch);
+        permit.check_channel(Via::Broker, actor.spki)?;
+        let replayed = self.nonces.contains_key(&(proof.caller.clone(), proof.nonce));
+        require!("TOK-047", !replayed, Reason::ProofReplayed);
+        self.check_links(context, permit)?;
+        if let Some(known) = self.invocation(&proof.invocation_id) {
+            let same = known.fingerprint == fingerprint(proof) && known.caller == actor.instance;
+            require!("API-031", same, Reason::InvocationConflict);
+            return Ok(Vec::new());
+        }
+        check_id_time(context, proof.invocation_id)?;
+        let busy = caller.invoking < OPEN_INVOCATIONS_PER_INSTANCE;
+        require!("API-032", busy, Reason::Overloaded, "{} invocations are open.", caller.invoking);
+        let named = *begin.callee.principal() == proof.callee && self.is_live(begin.callee);
+        require!("API-033", named, Reason::CalleeUnavailable);
+        self.intent(context, begin)
+    }
+
+    fn intent(&self, context: &Context<'_>, begin: &Begin<'_>) -> Decision {
+        let (permit, proof) = (begin.permit, begin.permit.proof());
+        let leaf = require_some!("CHN-020", self.chain(&proof.chain_id), Reason::NotActivated);
+        let reserved = leaf.account.budget().per_call;
+        for (_, link) in self.path(proof.chain_id) {
+            let room = link.account.window_allows(reserved, context.now);
+            require!("CTR-024", room, Reason::BudgetWindowExceeded, "The window of {}.", link.holder);
+        }
+        let after = require_some!(
+            "CTR-021",
+            leaf.account.reserve(reserved),
+            Reason::BudgetExceeded,
+            "{reserved} needed, {} available.",
+            leaf.account.available()
+        );
+        Ok(vec![Event::Intent(Intent {
+            invocation_id: proof.invocation_id,
+            proof: begin.proof.clone(),
+            chain: permit.chain().to_vec(),
+            originator: leaf.originator.clone(),
+            callee: begin.callee.clone(),
+            seen_size: self.tree().size(),
+            seen_root: self.tree().root(),
+            policy: context.policy.digest,
+            epoch: self.epoch(),
+            reserved,
+            before: leaf.account.balance().clone(),
+            after,
+            previous: leaf.account.last_leaf(),
+            approvals: Vec::new(),
+        })])
+    }
+
+    /// Every link is known to this ledger as the permit has it, and in force.
+    fn check_links(&self, context: &Context<'_>, permit: &Permit) -> Result<(), Refusal> {
+        for id in permit.chain() {
+            let link = require_some!("CHN-020", self.chain(id), Reason::NotActivated);
+            let state = link.state;
+            require!("CHN-030", state != contract::State::Revoked, Reason::Revoked);
+            let in_force = state == contract::State::Active && context.now < link.rights.not_after;
+            require!("CHN-031", in_force, Reason::ContractNotActive, "A link is {}.", state.name());
+        }
+        Ok(())
+    }
+
+    /// Ends an invocation: its cost is settled, once, and a budget that is used up ends its chain.
+    pub fn decide_end(&self, context: &Context<'_>, id: InvocationId, end: &End<'_>) -> Decision {
+        self.check_clock(context.now)?;
+        let invocation = require_some!("API-034", self.invocation(&id), Reason::NotFound);
+        if invocation.ended.is_some() {
+            return Ok(Vec::new());
+        }
+        let reserved = invocation.reserved;
+        let (outcome, receipt, settled) = match end {
+            End::Receipt(signed) => {
+                let receipt = self.check_receipt(id, invocation, signed)?;
+                (InvocationOutcome::Receipted, Some((*signed).clone()), receipt.cost)
+            }
+            End::Cancelled => (InvocationOutcome::Cancelled, None, Amount::ZERO),
+            End::Unknown => (InvocationOutcome::Unknown, None, reserved),
+        };
+        let ended = InvocationEnded { invocation_id: id, outcome, receipt, settled };
+        let mut events = vec![Event::InvocationEnded(ended)];
+        if let Some(chain) = self.chain(&invocation.chain) {
+            let mut account = chain.account.clone();
+            account.settle(reserved, settled, self.tree().size().next_leaf());
+            if account.is_exhausted() && chain.state == contract::State::Active {
+                let state = contract::State::Fulfilled;
+                events.push(Event::ChainClosed(ChainClosed { chain_id: invocation.chain, state }));
+            }
+        }
+        Ok(events)
+    }
+
+    /// A receipt is the callee's own word about this invocation and its proof.
+    fn check_receipt(
+        &self,
+        id: InvocationId,
+        invocation: &Invocation,
+        signed: &Signed,
+    ) -> Result<Receipt, Refusal> {
+        let fault = Reason::CalleeFault;
+        let callee = require_some!("API-040", self.instance(&invocation.callee), fault);
+        let receipt: Receipt = signed
+            .open(&[callee.statement.key])
+            .map_err(|error| Refusal::new("API-040", fault, format!("{error}.")))?;
+        require!("API-041", receipt.invocation_id == id, fault, "It is for another invocation.");
+        require!("API-041", receipt.chain_id == invocation.chain, fault, "It is for another chain.");
+        require!("API-041", receipt.proof == invocation.proof, fault, "It is for another proof.");
+        require!("API-041", receipt.callee == invocation.callee, fault, "It is by another callee.");
+        require!("API-042", receipt.cost <= invocation.reserved, fault, "It costs more than was reserved.");
+        receipt.extensions.check()?;
+        Ok(receipt)
+    }
+}
+
+/// An id is remembered for as long as it could come again; one that is older could be a second run.
+fn check_id_time(context: &Context<'_>, id: InvocationId) -> Result<(), Refusal> {
+    let made = require_some!("API-030", id.time(), Reason::ProofExpired);
+    let ahead = context.now.plus(Lifetime::from_millis(CLOCK_SKEW_MS));
+    let old = made.plus(Lifetime::from_millis(RESULT_RETENTION_MS));
+    require!("API-030", made <= ahead && context.now < old, Reason::ProofExpired, "The id is of {made}.");
+    Ok(())
+}
