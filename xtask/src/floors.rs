@@ -1,7 +1,12 @@
 //! The floors of the house: which crate may lean on which. A crate leans only on floors below its
 //! own, and the lower ones stay free of sockets, runtimes and TLS.
 
-use std::{collections::BTreeSet, env, path::PathBuf, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    path::PathBuf,
+    process::Command,
+};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -75,20 +80,20 @@ impl Floor {
             .collect()
     }
 
-    /// The ways to crates that this floor never reaches, in the output of `cargo tree --prefix depth`.
+    /// The first way to each crate that this floor never reaches, in the output of
+    /// `cargo tree --prefix depth`.
     fn reached(&self, tree: &str) -> Vec<String> {
         let mut way: Vec<&str> = Vec::new();
-        let mut crossings = Vec::new();
+        let mut ways = BTreeMap::new();
         for line in tree.lines() {
-            let digits = line.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(line.len());
-            let (depth, package) = line.split_at(digits);
-            way.truncate(depth.parse().expect("a depth"));
-            way.push(package.trim_start().split(' ').next().expect("a name"));
-            if self.never.contains(way.last().expect("just pushed")) {
-                crossings.push(format!("{}: its floor never reaches that", way.join(" → ")));
+            let (depth, package) = line.split_once(' ').expect("a depth and a package");
+            way.truncate(depth.parse().expect("a number"));
+            way.push(package.split(' ').next().expect("a name"));
+            for name in self.never.iter().filter(|name| way.last() == Some(name)) {
+                ways.entry(name).or_insert_with(|| way.join(" → "));
             }
         }
-        crossings
+        ways.iter().map(|(name, way)| format!("{way}: its floor never reaches {name}")).collect()
     }
 }
 
@@ -151,12 +156,12 @@ fn a_dependency_on_a_higher_floor_is_named() {
 
 #[test]
 fn the_way_to_a_forbidden_crate_is_named() {
-    let tree = "0 countersign-protocol v0.1.0\n1 biscuit v6\n2 rand v0.8\n1 helper v1\n2 tokio v1\n3 mio v1";
+    let tree = "0 countersign-protocol v0.1.0\n1 biscuit v6\n2 rand v0.8\n1 helper v1\n2 tokio v1\n3 mio v1\n1 tokio v1 (*)";
     assert_eq!(
         Floor::of("countersign-protocol").unwrap().reached(tree),
         [
-            "countersign-protocol → helper → tokio: its floor never reaches that",
-            "countersign-protocol → helper → tokio → mio: its floor never reaches that",
+            "countersign-protocol → helper → tokio → mio: its floor never reaches mio",
+            "countersign-protocol → helper → tokio: its floor never reaches tokio",
         ]
     );
 }

@@ -46,9 +46,11 @@ pub(super) fn functions(code: &[Text]) -> BTreeSet<&str> {
         .collect()
 }
 
+/// Whether the line is a comment. One at a line's end does not count: what looks like it may be a
+/// URL, and a guard behind it must not go unseen.
 fn in_comment(content: &str, place: usize) -> bool {
     let line = content.get(..place).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
-    line.contains("//")
+    line.trim_start().starts_with("//")
 }
 
 fn line_at(content: &str, place: usize) -> usize {

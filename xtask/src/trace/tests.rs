@@ -109,7 +109,7 @@ fn a_guard_cites_a_requirement_that_exists() {
         require!(\"NEG-014\", fresh, Reason::OfferExpired);
         require!(
             \"NEG-098\", fresh, Reason::OfferExpired);
-        let it = require_some!(\"NEG-099\", it, Reason::OfferExpired);
+        let it = seen(\"https://x\", require_some!(\"NEG-099\", it, Reason::OfferExpired));
         Err(Refusal::new(\"NEG-100\", Reason::OfferExpired, \"\"))
         Refusal::new($rule, $reason, \"\")";
     assert_eq!(
