@@ -5,12 +5,7 @@ mod codegen;
 mod floors;
 mod trace;
 
-use std::{
-    env,
-    error::Error,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{env, error::Error, path::Path, process::ExitCode};
 
 const USAGE: &str = "usage: cargo xtask <command>
   codegen          write the files that follow from spec/
@@ -30,11 +25,11 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     // Read when run, not when built: clones may share one target directory, and so one binary.
     let package = env::var_os("CARGO_MANIFEST_DIR").ok_or("start this through cargo: `cargo xtask`")?;
-    let root: PathBuf = Path::new(&package).parent().ok_or("xtask lies in no workspace")?.into();
+    let root = Path::new(&package).parent().ok_or("xtask lies in no workspace")?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["codegen"] => codegen::write(&root),
-        ["codegen", "--check"] => codegen::check(&root),
-        ["trace"] => trace::run(&root),
+        ["codegen"] => codegen::write(root),
+        ["codegen", "--check"] => codegen::check(root),
+        ["trace"] => trace::run(root),
         _ => Err(USAGE.into()),
     }
 }
