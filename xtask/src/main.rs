@@ -1,15 +1,35 @@
-//! `cargo xtask codegen`: checks and generators that keep the house in order.
+//! Checks and generators that keep the house in order. `cargo xtask` lists them.
 
-mod reasons;
+mod codegen;
+#[cfg(test)]
+mod floors;
+mod trace;
 
-use std::process::ExitCode;
+use std::{env, error::Error, path::Path, process::ExitCode};
+
+const USAGE: &str = "usage: cargo xtask <command>
+  codegen          write the files that follow from spec/
+  codegen --check  fail if that would change one of them
+  trace            hold the sentences of spec/ against the code and tests that cite them";
 
 fn main() -> ExitCode {
-    match reasons::generate() {
+    match run(&env::args().skip(1).collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xtask: {error}");
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    // Read when run, not when built: clones may share one target directory, and so one binary.
+    let package = env::var_os("CARGO_MANIFEST_DIR").ok_or("start this through cargo: `cargo xtask`")?;
+    let root = Path::new(&package).parent().ok_or("xtask lies in no workspace")?;
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["codegen"] => codegen::write(root),
+        ["codegen", "--check"] => codegen::check(root),
+        ["trace"] => trace::run(root),
+        _ => Err(USAGE.into()),
     }
 }
