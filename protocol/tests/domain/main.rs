@@ -1,0 +1,7 @@
+//! The domain's decisions, from the outside: what parties can make happen, and what they cannot.
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
+#![expect(clippy::indexing_slicing, reason = "a test that cannot build its input must stop")]
+
+mod invocation;
+mod negotiation;
+mod world;

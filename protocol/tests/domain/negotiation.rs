@@ -1,0 +1,194 @@
+//! Negotiations from both sides, honest and not.
+
+use crate::world::{self, Talk, World, principal, rights};
+use countersign_protocol::{
+    capability::Amount,
+    contract::ContractBody,
+    domain::{EndCause, Event},
+    negotiation::{MoveKind, State},
+    refusal::Reason,
+    signed::Statement,
+};
+
+/// A world with alice's grant, and researcher asking planner.
+fn asked() -> (World, Talk, countersign_protocol::digest::ChainId) {
+    let mut world = World::new();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    let talk = Talk::new(&mut world, "planner", "researcher");
+    talk.request(&mut world, rights(400, 4)).unwrap();
+    (world, talk, grant)
+}
+
+fn state(world: &World, talk: &Talk) -> State {
+    world.state.negotiation(&talk.id).unwrap().state
+}
+
+#[test]
+fn two_rounds_of_counter_offer_end_in_a_contract() {
+    let (mut world, mut talk, grant) = asked();
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    talk.counter(&mut world, rights(300, 4)).unwrap();
+    talk.offer(&mut world, grant, rights(200, 4)).unwrap();
+    talk.counter(&mut world, rights(250, 4)).unwrap();
+    talk.offer(&mut world, grant, rights(250, 4)).unwrap();
+    let events = talk.accept(&mut world).unwrap();
+    assert!(matches!(events[..], [Event::Moved(_), Event::ContractFinalized(_)]), "one commit");
+    let talk = world.state.negotiation(&talk.id).unwrap();
+    assert_eq!((talk.state, talk.round), (State::Finalized, 3));
+    let chain = world.state.chain(&talk.outcome.unwrap()).unwrap();
+    assert_eq!(chain.holder, world.agent("researcher").id);
+    assert_eq!(world.state.chain(&grant).unwrap().account.available(), Amount::new(250).unwrap());
+}
+
+#[test]
+fn only_the_sender_can_submit_its_move() {
+    let (mut world, talk, _) = asked();
+    let made = talk.bare(&mut world, "planner", MoveKind::Reject);
+    let signed = made.sign(&world.agent("planner").key);
+    assert_eq!(world.submit("mallory", &signed), Err(Reason::ChannelMismatch));
+    let forged = made.sign(&world.agent("mallory").key);
+    assert_eq!(world.submit("planner", &forged), Err(Reason::SignatureInvalid));
+    assert_eq!(talk.plain(&mut world, "mallory", MoveKind::Withdraw), Err(Reason::NotAParty));
+    assert!(world.submit("planner", &signed).is_ok(), "the twin");
+}
+
+#[test]
+fn a_move_over_an_older_transcript_changes_nothing_and_convicts_nobody() {
+    let (mut world, mut talk, grant) = asked();
+    // planner's withdrawal races researcher's accept: both are made over the same transcript.
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    let withdraw = talk.bare(&mut world, "planner", MoveKind::Withdraw).sign(&world.agent("planner").key);
+    talk.accept(&mut world).unwrap();
+    assert_eq!(world.submit("planner", &withdraw), Err(Reason::MoveNotAllowed));
+    assert_eq!(state(&world, &talk), State::Finalized);
+
+    let (mut world, mut talk, grant) = asked();
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    let accept = talk.acceptance(&mut world).sign(&world.agent("researcher").key);
+    talk.plain(&mut world, "planner", MoveKind::Withdraw).unwrap();
+    assert_eq!(world.submit("researcher", &accept), Err(Reason::MoveNotAllowed));
+    assert_eq!(state(&world, &talk), State::Terminated);
+}
+
+#[test]
+fn two_moves_for_one_place_are_equivocation() {
+    let (mut world, mut talk, grant) = asked();
+    let first = talk.body(&mut world, grant, rights(100, 4));
+    let place = talk.bare(&mut world, "planner", MoveKind::Offer);
+    talk.offer_body(&mut world, &first).unwrap();
+    let mut other = place.clone();
+    (other.kind, other.offer) = (MoveKind::Reject, None);
+    let events = talk.send(&mut world, "planner", &other).unwrap();
+    assert!(matches!(&events[..], [Event::NegotiationEnded(end)] if end.cause == EndCause::Equivocation));
+    assert_eq!(state(&world, &talk), State::Terminated);
+    assert_eq!(talk.accept(&mut world), Err(Reason::MoveNotAllowed), "the offer died with it");
+}
+
+#[test]
+fn the_same_move_twice_is_one_move() {
+    let (mut world, talk, _) = asked();
+    let signed = talk.bare(&mut world, "planner", MoveKind::Reject).sign(&world.agent("planner").key);
+    assert_eq!(world.submit("planner", &signed).map(|events| events.len()), Ok(1));
+    assert_eq!(world.submit("planner", &signed).map(|events| events.len()), Ok(0));
+}
+
+#[test]
+fn rounds_run_out() {
+    let (mut world, mut talk, grant) = asked();
+    for _ in 1..5 {
+        talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+        talk.plain(&mut world, "researcher", MoveKind::Decline).unwrap();
+    }
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    assert_eq!(talk.counter(&mut world, rights(9, 1)), Err(Reason::RoundsExhausted));
+    assert_eq!(talk.plain(&mut world, "researcher", MoveKind::Decline), Err(Reason::RoundsExhausted));
+    assert!(talk.accept(&mut world).is_ok());
+}
+
+#[test]
+fn an_offer_expires_and_a_negotiation_ends_at_its_deadline() {
+    let (mut world, mut talk, grant) = asked();
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    world.pass(60_000);
+    assert_eq!(talk.accept(&mut world), Err(Reason::OfferExpired));
+    world.pass(540_000);
+    world.decide(|state, context| state.decide_tick(context)).unwrap();
+    assert_eq!(state(&world, &talk), State::Terminated);
+    assert_eq!(world.state.negotiation(&talk.id).unwrap().ended, Some(EndCause::Deadline));
+}
+
+/// Attack line 18 and 22: a contract that says something else than the chain, the parties or the talk.
+#[test]
+fn an_offer_says_what_is_so() {
+    type Change = fn(&mut World, &mut ContractBody);
+    let cases: [(&str, Change, Reason); 12] = [
+        ("transcript", |w, b| b.transcript = fresh_transcript(w), Reason::OfferMismatch),
+        ("grantor", |w, b| b.grantor = w.agent("mallory").party(), Reason::OfferMismatch),
+        ("grantee", |w, b| b.grantee = w.agent("mallory").party(), Reason::OfferMismatch),
+        ("configuration", |_, b| b.grantee.configuration = b.purpose, Reason::OfferMismatch),
+        ("originator", |_, b| b.originator = principal("root"), Reason::OfferMismatch),
+        ("depth", |_, b| b.depth = 2, Reason::OfferMismatch),
+        ("purpose", |_, b| b.purpose = b.grantee.configuration, Reason::OfferMismatch),
+        ("wider", |_, b| b.rights.budget.ceiling = Amount::new(501).unwrap(), Reason::RightsWidened),
+        ("delegations", |_, b| b.rights.delegations_left = 5, Reason::RightsWidened),
+        (
+            "split view",
+            |_, b| b.seen.root = countersign_protocol::ledger::EMPTY_ROOT,
+            Reason::LogInconsistent,
+        ),
+        ("future log", |_, b| b.seen.size = b.seen.size.plus(9).unwrap(), Reason::LogInconsistent),
+        ("domain", |_, b| b.domain = "other.example".parse().unwrap(), Reason::OfferMismatch),
+    ];
+    for (what, change, reason) in cases {
+        let (mut world, mut talk, grant) = asked();
+        let mut body = talk.body(&mut world, grant, rights(100, 4));
+        change(&mut world, &mut body);
+        assert_eq!(talk.offer_body(&mut world, &body), Err(reason), "{what}");
+        assert_eq!(state(&world, &talk), State::Requested, "{what}");
+    }
+}
+
+fn fresh_transcript(world: &mut World) -> countersign_protocol::digest::TranscriptHash {
+    let talk = Talk::new(world, "planner", "researcher");
+    countersign_protocol::negotiation::empty_transcript(&world::domain(), talk.id)
+}
+
+/// Attack line 22: mallory offers planner's chain, which it does not hold.
+#[test]
+fn nobody_grants_what_it_does_not_hold() {
+    let mut world = World::new();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    let mut talk = Talk::new(&mut world, "mallory", "researcher");
+    talk.request(&mut world, rights(10, 1)).unwrap();
+    assert_eq!(talk.offer(&mut world, grant, rights(10, 1)), Err(Reason::ParentChanged));
+}
+
+/// Attack line 22: A → B → A.
+#[test]
+fn a_loop_launders_nothing() {
+    let mut world = World::new();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    let chain = world.contract(grant, "planner", "researcher", rights(100, 4)).unwrap();
+    assert_eq!(world.contract(chain, "researcher", "planner", rights(50, 3)), Err(Reason::ChainLoops));
+    assert!(world.contract(chain, "researcher", "fetcher", rights(50, 3)).is_ok(), "the twin");
+}
+
+/// Attack lines 22 and 28: one budget promised to many; the ledger's order decides who gets it.
+#[test]
+fn siblings_cannot_hold_more_than_their_parent() {
+    let mut world = World::new();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    world.contract(grant, "planner", "researcher", rights(300, 4)).unwrap();
+    assert_eq!(world.contract(grant, "planner", "fetcher", rights(201, 4)), Err(Reason::BudgetExceeded));
+    assert!(world.contract(grant, "planner", "fetcher", rights(200, 4)).is_ok());
+}
+
+/// Replay runs `evolve` alone and arrives where the live state is.
+#[test]
+fn the_ledger_is_the_state() {
+    let (mut world, mut talk, grant) = asked();
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    talk.accept(&mut world).unwrap();
+    let replayed = world.entries.iter().fold(Default::default(), countersign_protocol::domain::State::evolve);
+    assert_eq!(format!("{replayed:?}"), format!("{:?}", world.state));
+}
