@@ -1,0 +1,5 @@
+//! What only this engine does: it outlives its process, and meets what disks do to files.
+
+mod damage;
+mod format;
+mod restart;
