@@ -1,0 +1,6 @@
+//! What only this engine does: it outlives its process, and meets what disks do to files.
+
+mod damage;
+mod format;
+mod restart;
+mod writer;
