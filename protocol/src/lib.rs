@@ -1,7 +1,7 @@
 //! The pure core of Countersign: identities, capabilities, tokens, contracts, negotiation and the
 //! ledger, with no I/O, no clock and no entropy of its own.
 //!
-//! Start with [`payload`] (how bytes are made), [`signed`] (how they are signed) and [`refusal`]
+//! Start with [`mod@payload`] (how bytes are made), [`signed`] (how they are signed) and [`refusal`]
 //! (how the core says no).
 
 pub mod capability;

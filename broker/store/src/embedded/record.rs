@@ -59,6 +59,8 @@ impl Prefix {
 /// A record whose hash was right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
+    /// The size of the log that was flushed before this record was written.
+    pub(super) durable: TreeSize,
     pub(super) first: TreeSize,
     pub(super) entries: Vec<Bytes>,
     /// The root of the log with these entries.
@@ -67,12 +69,12 @@ pub(super) struct Record {
 
 impl Record {
     /// Writes the record to the end of `out`.
-    pub(super) fn encode(&self, durable: TreeSize, salt: &Salt, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, salt: &Salt, out: &mut Vec<u8>) {
         let mut record = Vec::with_capacity(length(&self.entries));
         record.put_slice(MAGIC);
         // The limits of a batch keep both numbers and each entry's length within their fields.
         record.put_u32(length(&self.entries) as u32);
-        record.put_u64(durable.get());
+        record.put_u64(self.durable.get());
         record.put_u64(self.first.get());
         record.put_u32(self.entries.len() as u32);
         let check: [u8; HASH_BYTES] = salt.hash(&record);
@@ -106,8 +108,9 @@ impl Record {
             entries.push(bytes.slice_ref(body.get(start..end)?));
             start = end;
         }
-        let record = Self { first: prefix.first, entries, root: TreeHash::from_bytes(*root) };
-        (start == body.len()).then_some((record, prefix.length))
+        let Prefix { durable, first, length, .. } = prefix;
+        let record = Self { durable, first, entries, root: TreeHash::from_bytes(*root) };
+        (start == body.len()).then_some((record, length))
     }
 }
 

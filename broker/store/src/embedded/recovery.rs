@@ -17,7 +17,7 @@ use super::{
     index::Index,
     pin,
     record::{self, Record},
-    segment::{self, Header, Segment},
+    segment::{self, Header, Salt, Segment},
 };
 use crate::{Head, StoreError};
 
@@ -100,15 +100,8 @@ impl Replay<'_> {
         while offset < bytes.len() {
             let rest = bytes.slice(offset..);
             let Some((record, length)) = Record::parse(&rest, &header.salt) else {
-                let what = match () {
-                    () if !is_last => "a broken record, and another segment after it",
-                    () if record::was_acknowledged(&rest, &header.salt, self.frontier.size()) => {
-                        "a broken record, and acknowledged ones after it"
-                    }
-                    () if self.is_pinned_further() => "a broken record that the checkpoint covers",
-                    () => break,
-                };
-                return Err(damaged(offset, what));
+                self.check_torn(&rest, header.salt, is_last).map_err(|what| damaged(offset, what))?;
+                break;
             };
             if record.first != self.frontier.size() {
                 return Err(damaged(offset, "a record that belongs elsewhere"));
@@ -121,6 +114,18 @@ impl Replay<'_> {
             offset += length;
         }
         Ok(End { path, offset: offset as u64, header })
+    }
+
+    /// Refuses to take a broken record, with which these bytes begin, for the torn end of a write
+    /// that was never acknowledged.
+    fn check_torn(&self, bytes: &[u8], salt: Salt, is_last: bool) -> Result<(), &'static str> {
+        if !is_last {
+            return Err("a broken record, and another segment after it");
+        }
+        if record::was_acknowledged(bytes, &salt, self.frontier.size()) {
+            return Err("a broken record, and acknowledged ones after it");
+        }
+        Ok(())
     }
 
     /// The header, if it belongs to this file and goes on where the segment before it ended.

@@ -73,6 +73,7 @@ impl Writer {
     /// gives its share back only with its answer.
     fn gather(&mut self, first: Job, jobs: &Receiver<Job>) -> Group {
         let mut group = Group::default();
+        let durable = self.log.head().size;
         let mut head = self.head();
         for Job { expected, batch, caller } in std::iter::once(first).chain(jobs.try_iter()) {
             if expected != head {
@@ -83,7 +84,7 @@ impl Writer {
             let entries = batch.into_entries();
             entries.iter().for_each(|entry| self.frontier.push(leaf_hash(entry)));
             head = self.head();
-            group.records.push(Record { first, entries, root: head.root });
+            group.records.push(Record { durable, first, entries, root: head.root });
             group.written.push((caller, head));
         }
         group
@@ -118,7 +119,7 @@ impl Writer {
         let mut places = Vec::with_capacity(records.len());
         for record in records {
             places.push((record.first, start + bytes.len() as u64, record::length(&record.entries)));
-            record.encode(durable.size, &salt, &mut bytes);
+            record.encode(&salt, &mut bytes);
         }
         segment.append(&bytes)?;
         let new_segment = is_new.then(|| segment.path().to_owned());

@@ -3,3 +3,4 @@
 mod damage;
 mod format;
 mod restart;
+mod writer;
