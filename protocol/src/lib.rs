@@ -12,6 +12,7 @@ pub mod extension;
 pub mod grant;
 pub mod id;
 pub mod identity;
+pub mod join_token;
 pub mod key;
 pub mod ledger;
 pub mod limits;

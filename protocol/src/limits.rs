@@ -92,6 +92,9 @@ pub const DENIES_PER_MINUTE: u32 = 60;
 /// Life of a join token, in milliseconds: one day.
 pub const JOIN_TOKEN_MAX_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// Bytes of a join token's text, which is read before anything is known of who wrote it.
+pub const JOIN_TOKEN_MAX_BYTES: usize = 4 * 1024;
+
 /// Life of an instance's certificate, in milliseconds: ten seconds to one hour.
 pub const SVID_MIN_MS: u64 = 10 * 1000;
 /// The other end of [`SVID_MIN_MS`].
