@@ -1,1 +1,4 @@
 //! The Countersign SDK.
+
+pub mod channel;
+pub mod limits;

@@ -1,0 +1,302 @@
+//! The one write path of a trust domain: decide, append, evolve, and answer once it is durable.
+//!
+//! Decisions are made one after another on the newest state, so they need not wait for the disk: the
+//! ledger's writer takes all that were made during its last flush in one batch. Nobody hears of
+//! anything, not even of a refusal, before the state that it rests on is durable. If a write fails,
+//! the state in memory is ahead of the disk and nothing can be believed: the domain answers nothing
+//! more until a restart has read what is really there.
+
+use std::{
+    fmt, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use countersign_protocol::{
+    domain::{Context, Decision, Entry, Policy, State},
+    key::SigningKey,
+    ledger::{LeafIndex, TreeSize},
+    name::TrustDomain,
+    payload::Payload,
+    refusal::{Reason, Refusal},
+    require,
+};
+use countersign_store::{Head, READ_MAX_BYTES, Store, StoreError};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    clock::Clock,
+    limits::{DECISIONS_WAITING_MAX, WRITER_BATCH_BYTES, WRITER_BATCH_ENTRIES},
+};
+
+/// Why a domain cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The ledger cannot be read.
+    #[error("the ledger of {domain}: {source}")]
+    Store {
+        /// The domain.
+        domain: TrustDomain,
+        /// The engine's reason.
+        source: StoreError,
+    },
+    /// An entry is not one: the ledger was written by something else.
+    #[error("the ledger of {domain}: leaf {leaf} is not an entry: {why}")]
+    NotAnEntry {
+        /// The domain.
+        domain: TrustDomain,
+        /// Where.
+        leaf: u64,
+        /// Why.
+        why: String,
+    },
+}
+
+/// How far the ledger is on the disk.
+#[derive(Clone, Debug)]
+pub enum Durable {
+    /// Up to this head.
+    To(Head),
+    /// Unknown, since a write failed.
+    Failed(Arc<str>),
+}
+
+/// One trust domain that this broker decides for.
+pub struct Domain {
+    name: TrustDomain,
+    policy: Policy,
+    capability_key: (u32, SigningKey),
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    writer: mpsc::Sender<Write>,
+    durable: watch::Receiver<Durable>,
+}
+
+/// Entries of one decision, which stand or fall together, and the size of the log after them.
+struct Write {
+    entries: Vec<Bytes>,
+    after: TreeSize,
+}
+
+impl Domain {
+    /// Reads the ledger and folds it into the state. The writer runs until the domain is dropped.
+    pub async fn open(
+        name: TrustDomain,
+        policy: Policy,
+        capability_key: (u32, SigningKey),
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let state = replay(&name, &*store).await?;
+        let head = head_of(&state);
+        let (writer, waiting) = mpsc::channel(DECISIONS_WAITING_MAX);
+        let (told, durable) = watch::channel(Durable::To(head));
+        tokio::spawn(write(name.clone(), Arc::clone(&store), waiting, told));
+        let state = Mutex::new(state);
+        Ok(Arc::new(Self { name, policy, capability_key, store, clock, state, writer, durable }))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &TrustDomain {
+        &self.name
+    }
+
+    /// What the operator allows.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The clock that it decides by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The engine behind it, to read entries from. Only this domain appends.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Tells whenever more is durable.
+    pub fn durable(&self) -> watch::Receiver<Durable> {
+        self.durable.clone()
+    }
+
+    /// Decides, records the events, and gives what `answer` reads off the state after them, once all
+    /// of it is durable. `answer` also runs where the decision was empty because the state held the
+    /// answer already.
+    pub async fn decide<T>(
+        &self,
+        decide: impl FnOnce(&State, &Context<'_>) -> Decision,
+        answer: impl FnOnce(&State) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let (outcome, size) = self.decide_now(decide, answer);
+        self.until_durable(size).await?;
+        outcome
+    }
+
+    /// Gives what `read` finds in the state, once all that it can have seen is durable.
+    pub async fn read<T>(
+        &self,
+        read: impl FnOnce(&State, &Context<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let (outcome, size) = {
+            let state = self.lock();
+            (read(&state, &self.context()), state.tree().size())
+        };
+        self.until_durable(size).await?;
+        outcome
+    }
+
+    /// Looks at the newest state, which may be ahead of the disk: for what must not come too late,
+    /// such as seeing a revocation. Nothing that is found may be told to anyone.
+    pub fn peek<T>(&self, look: impl FnOnce(&State, &Context<'_>) -> T) -> T {
+        look(&self.lock(), &self.context())
+    }
+
+    fn decide_now<T>(
+        &self,
+        decide: impl FnOnce(&State, &Context<'_>) -> Decision,
+        answer: impl FnOnce(&State) -> Result<T, Refusal>,
+    ) -> (Result<T, Refusal>, TreeSize) {
+        let mut state = self.lock();
+        // The clock is read under the lock, so entries follow one another in time.
+        let context = self.context();
+        let now = context.now;
+        let recorded = decide(&state, &context).and_then(|events| {
+            let entries = events.into_iter().map(|event| Entry { time: now, event }).collect();
+            self.record(&mut state, entries)
+        });
+        (recorded.and_then(|()| answer(&state)), state.tree().size())
+    }
+
+    /// Hands entries to the writer and lets the state evolve by them.
+    fn record(&self, state: &mut State, entries: Vec<Entry>) -> Result<(), Refusal> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let place = self.writer.try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => Refusal::new("API-005", Reason::Overloaded, ""),
+            mpsc::error::TrySendError::Closed(()) => unavailable("The ledger's writer has stopped."),
+        })?;
+        let bytes = entries.iter().map(|entry| Bytes::from(entry.to_bytes())).collect();
+        *state = entries.iter().fold(mem::take(state), State::evolve);
+        place.send(Write { entries: bytes, after: state.tree().size() });
+        Ok(())
+    }
+
+    async fn until_durable(&self, size: TreeSize) -> Result<(), Refusal> {
+        let mut durable = self.durable.clone();
+        let reached = durable.wait_for(|durable| match durable {
+            Durable::To(head) => head.size >= size,
+            Durable::Failed(_) => true,
+        });
+        match reached.await.as_deref() {
+            Ok(Durable::To(_)) => Ok(()),
+            Ok(Durable::Failed(why)) => Err(unavailable(why)),
+            Err(_) => Err(unavailable("The ledger's writer has stopped.")),
+        }
+    }
+
+    fn context(&self) -> Context<'_> {
+        let (id, key) = &self.capability_key;
+        Context {
+            now: self.clock.now(),
+            policy: &self.policy,
+            capability_key: (*id, key),
+            domain: &self.name,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // `evolve` is total and `decide` changes nothing: a panic between them leaves no half state
+        // that the empty one would not make every later decision refuse.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses a request that names another trust domain (API-002).
+    pub fn check_named(&self, trust_domain: &str) -> Result<(), Refusal> {
+        let named = trust_domain == self.name.as_str();
+        require!("API-002", named, Reason::WrongDomain, "It serves {}.", self.name);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Domain").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn unavailable(why: &str) -> Refusal {
+    Refusal::new("LOG-002", Reason::LedgerUnavailable, why)
+}
+
+fn head_of(state: &State) -> Head {
+    Head { size: state.tree().size(), root: state.tree().root() }
+}
+
+/// Folds the whole ledger. What was decided is not decided again.
+async fn replay(domain: &TrustDomain, store: &dyn Store) -> Result<State, OpenError> {
+    let failed = |source| OpenError::Store { domain: domain.clone(), source };
+    let end = store.head(domain).await.map_err(failed)?.size.next_leaf();
+    let mut state = State::default();
+    loop {
+        let next = state.tree().size().next_leaf();
+        if next >= end {
+            return Ok(state);
+        }
+        let entries = store.read(domain, next..end, READ_MAX_BYTES).await.map_err(failed)?;
+        for bytes in entries {
+            let leaf: LeafIndex = state.tree().size().next_leaf();
+            let entry = Entry::from_bytes(&bytes).map_err(|why| OpenError::NotAnEntry {
+                domain: domain.clone(),
+                leaf: leaf.get(),
+                why: why.to_string(),
+            })?;
+            state = state.evolve(&entry);
+        }
+    }
+}
+
+/// Writes what was decided, in order, as much at once as has gathered during the last flush.
+async fn write(
+    domain: TrustDomain,
+    store: Arc<dyn Store>,
+    mut waiting: mpsc::Receiver<Write>,
+    durable: watch::Sender<Durable>,
+) {
+    let mut gathered = Vec::new();
+    while waiting.recv_many(&mut gathered, WRITER_BATCH_ENTRIES).await > 0 {
+        while let Some((after, entries)) = next_batch(&mut gathered) {
+            let Durable::To(head) = durable.borrow().clone() else { return };
+            match store.append(&domain, head, entries).await {
+                Ok(head) if head.size == after => drop(durable.send_replace(Durable::To(head))),
+                Ok(head) => return fail(&domain, &durable, &format!("the head is at {head}")),
+                Err(error) => return fail(&domain, &durable, &error.to_string()),
+            }
+        }
+    }
+}
+
+fn fail(domain: &TrustDomain, durable: &watch::Sender<Durable>, why: &str) {
+    tracing::error!(%domain, why, "the ledger was not written; nothing is answered until a restart");
+    durable.send_replace(Durable::Failed(why.into()));
+}
+
+/// Takes the decisions that fit one append off the front. One decision always fits.
+fn next_batch(gathered: &mut Vec<Write>) -> Option<(TreeSize, Vec<Bytes>)> {
+    let (mut count, mut entries, mut bytes) = (0, 0, 0);
+    for write in gathered.iter() {
+        entries += write.entries.len();
+        bytes += write.entries.iter().map(Bytes::len).sum::<usize>();
+        if count > 0 && (entries > WRITER_BATCH_ENTRIES || bytes > WRITER_BATCH_BYTES) {
+            break;
+        }
+        count += 1;
+    }
+    let batch: Vec<Write> = gathered.drain(..count).collect();
+    let after = batch.last()?.after;
+    Some((after, batch.into_iter().flat_map(|write| write.entries).collect()))
+}

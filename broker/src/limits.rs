@@ -1,0 +1,49 @@
+//! Every bound of the broker's shell, with its reason. The core's are in
+//! [`countersign_protocol::limits`].
+
+use std::time::Duration;
+
+use countersign_protocol::time::Lifetime;
+
+/// How long a wait trusts the runtime's timer before it looks at the time of day again. A clock
+/// that was set, or a machine that was suspended, is noticed within this time.
+pub const CLOCK_SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// From the first byte to the end of a TLS handshake. An honest one takes two round trips and a
+/// millisecond of work; five seconds suffice for a slow link that drops packets.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+
+/// Handshakes under way on one listener. Each holds a socket and some 20 KB before we know who it
+/// is; beyond this the newest displaces one of the source that holds most.
+pub const HALF_OPEN_MAX: usize = 512;
+
+/// Open connections of one listener. Each costs some 50 KB with its HTTP/2 state.
+pub const CONNECTIONS_MAX: usize = 8_192;
+
+/// Open connections of one instance, or on the enrolment listener of one source. An SDK needs one
+/// or two, and a second set while it renews; the rest is room for a process that spreads its load.
+pub const CONNECTIONS_PER_HOLDER: usize = 32;
+
+/// How long the listener rests when the system refuses to accept, which out of file descriptors it
+/// does at once and for as long as they are out.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Life of a connection on the enrolment listener, which carries one or two calls by someone who is
+/// not yet known.
+pub const ENROLMENT_CONNECTION_LIFE: Lifetime = Lifetime::from_millis(30_000);
+
+/// How far before now a certificate begins, so that a verifier whose clock is behind accepts it.
+pub const CERTIFICATE_BACKDATE_MS: u64 = 30_000;
+
+/// How soon a failed renewal of the broker's own certificate is tried again.
+pub const RENEWAL_PAUSE: Lifetime = Lifetime::from_millis(5_000);
+
+/// Decisions that wait for the ledger's writer; beyond this, calls are refused as overloaded. Each
+/// call that waits holds one, so this is also how many can be under way.
+pub const DECISIONS_WAITING_MAX: usize = 4_096;
+
+/// Entries in one append: the engines' own bound.
+pub const WRITER_BATCH_ENTRIES: usize = countersign_store::BATCH_MAX_ENTRIES;
+
+/// Bytes in one append: the engines' own bound.
+pub const WRITER_BATCH_BYTES: usize = countersign_store::BATCH_MAX_BYTES;
