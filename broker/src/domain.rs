@@ -21,7 +21,7 @@ use countersign_protocol::{
     refusal::{Reason, Refusal},
     require,
 };
-use countersign_store::{Head, READ_MAX_BYTES, Store, StoreError};
+use countersign_store::{ENTRY_MAX_BYTES, Head, READ_MAX_BYTES, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
@@ -176,11 +176,21 @@ impl Domain {
         if entries.is_empty() {
             return Ok(());
         }
+        let bytes: Vec<Bytes> = entries.iter().map(|entry| Bytes::from(entry.to_bytes())).collect();
+        // The engine would refuse it too, but only when the state has gone on without it.
+        for entry in &bytes {
+            let size = entry.len();
+            require!(
+                "LOG-003",
+                size <= ENTRY_MAX_BYTES,
+                Reason::LimitExceeded,
+                "The entry would have {size} bytes."
+            );
+        }
         let place = self.writer.try_reserve().map_err(|error| match error {
             mpsc::error::TrySendError::Full(()) => Refusal::new("API-005", Reason::Overloaded, ""),
             mpsc::error::TrySendError::Closed(()) => unavailable("The ledger's writer has stopped."),
         })?;
-        let bytes = entries.iter().map(|entry| Bytes::from(entry.to_bytes())).collect();
         *state = entries.iter().fold(mem::take(state), State::evolve);
         place.send(Write { entries: bytes, after: state.tree().size() });
         Ok(())
@@ -300,3 +310,6 @@ fn next_batch(gathered: &mut Vec<Write>) -> Option<(TreeSize, Vec<Bytes>)> {
     let after = batch.last()?.after;
     Some((after, batch.into_iter().flat_map(|write| write.entries).collect()))
 }
+
+#[cfg(test)]
+mod tests;
