@@ -52,6 +52,9 @@ pub const BODY_MAX_BYTES: usize = 1024 * 1024;
 /// Extensions of one signed statement.
 pub const EXTENSIONS_MAX: usize = 8;
 
+/// Bytes of a key set's text: that many keys of 64 bytes in base64, and the domain.
+pub const KEYS_TEXT_MAX_BYTES: usize = 8 * 1024;
+
 /// Keys of one trust domain, past ones included: each rotation adds one.
 pub const DOMAIN_KEYS_MAX: usize = 64;
 

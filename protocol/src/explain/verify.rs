@@ -9,7 +9,7 @@ use crate::{
     domain::{Intent, InvocationEnded, InvocationOutcome},
     evidence::{Conclusion, Use, check_contract, check_end, check_grant, check_intent, worthless},
     grant::GrantRequest,
-    ledger::{Checkpoint, NoteVerifier, Origin, leaf_hash},
+    ledger::{Checkpoint, leaf_hash},
     name::InstanceId,
     payload::Payload,
     refusal::{Reason, Refusal},
@@ -50,13 +50,9 @@ impl Bundle {
     }
 
     fn open_checkpoint(&self, keys: &KeySet) -> Result<Checkpoint, Refusal> {
-        let origin = Origin::of(keys.domain());
-        let mut opened = keys
-            .checkpoint_keys()
-            .map(|key| self.checkpoint.open(&NoteVerifier::new(origin.clone(), key)))
-            .filter_map(Result::ok);
-        let checkpoint = opened.next();
-        Ok(require_some!("LOG-032", checkpoint, INVALID, "No checkpoint key of {origin} signed this."))
+        let checkpoint = keys.log_verifiers().find_map(|verifier| self.checkpoint.open(&verifier).ok());
+        let domain = keys.domain();
+        Ok(require_some!("LOG-032", checkpoint, INVALID, "The log of {domain} did not sign its checkpoint."))
     }
 
     fn check_inclusion(&self, checkpoint: &Checkpoint) -> Result<(), Refusal> {

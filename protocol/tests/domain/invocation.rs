@@ -27,7 +27,11 @@ pub(crate) fn request() -> Request {
 }
 
 pub(crate) fn proof(world: &mut World, caller: &str, chain: ChainId, id: InvocationId) -> Proof {
-    let request = request();
+    proof_of(world, caller, chain, id, &request())
+}
+
+fn proof_of(world: &mut World, caller: &str, chain: ChainId, id: InvocationId, request: &Request) -> Proof {
+    let request = request.clone();
     Proof {
         domain: domain(),
         invocation_id: id,
@@ -54,8 +58,18 @@ pub(crate) fn present(
     chain: ChainId,
     proof: &Signed,
 ) -> Result<Vec<Event>, Reason> {
-    let (actor, callee, request) = (world.agent(on).actor(), world.agent("files").id, request());
-    let presented = Presentation { proof, request: &request, body: b"" };
+    present_request(world, on, chain, proof, &request())
+}
+
+fn present_request(
+    world: &mut World,
+    on: &str,
+    chain: ChainId,
+    proof: &Signed,
+    request: &Request,
+) -> Result<Vec<Event>, Reason> {
+    let (actor, callee) = (world.agent(on).actor(), world.agent("files").id);
+    let presented = Presentation { proof, request, body: b"" };
     let permit = world.active(chain).permit(&presented, world.now).map_err(|refusal| refusal.reason())?;
     let begin = Begin { permit: &permit, proof, callee: &callee };
     world.decide(|state, context| state.decide_begin(context, &actor, &begin))
@@ -66,9 +80,18 @@ pub(crate) fn begin(
     caller: &str,
     chain: ChainId,
 ) -> Result<(InvocationId, Signed), Reason> {
+    begin_with(world, caller, chain, &request())
+}
+
+pub(crate) fn begin_with(
+    world: &mut World,
+    caller: &str,
+    chain: ChainId,
+    request: &Request,
+) -> Result<(InvocationId, Signed), Reason> {
     let id = world.invocation_id();
-    let signed = proof(world, caller, chain, id).sign(&world.agent(caller).key);
-    present(world, caller, chain, &signed).map(|_| (id, signed))
+    let signed = proof_of(world, caller, chain, id, request).sign(&world.agent(caller).key);
+    present_request(world, caller, chain, &signed, request).map(|_| (id, signed))
 }
 
 pub(crate) fn receipt(world: &World, id: InvocationId, chain: ChainId, proof: &Signed, cost: u64) -> Receipt {

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that cannot build its input must stop")]
 
 mod explain;
+mod forged;
 mod invocation;
 mod negotiation;
 mod world;
