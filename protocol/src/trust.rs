@@ -1,9 +1,22 @@
 //! What a verifier pins: a trust domain and its keys.
 
+use std::str::FromStr;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use thiserror::Error;
+
 use crate::{
-    code_enum, key::PublicKey, ledger::LeafIndex, limits::DOMAIN_KEYS_MAX, name::TrustDomain, payload,
-    payload::Bounded,
+    code_enum,
+    key::PublicKey,
+    ledger::{LeafIndex, NoteVerifier, Origin},
+    limits::{DOMAIN_KEYS_MAX, KEYS_TEXT_MAX_BYTES},
+    name::TrustDomain,
+    payload,
+    payload::{Bounded, Payload},
 };
+
+/// What the text of every key set begins with.
+const PREFIX: &str = "countersign-keys-v1 ";
 
 code_enum! {
     /// The one thing that a domain's key signs.
@@ -88,8 +101,37 @@ impl KeySet {
         self.of(KeyPurpose::Checkpoint).map(|key| key.key)
     }
 
+    /// The same keys under the log's name, for verifiers of C2SP notes: each prints as a *vkey*.
+    pub fn log_verifiers(&self) -> impl Iterator<Item = NoteVerifier> {
+        let origin = Origin::of(&self.domain);
+        self.checkpoint_keys().map(move |key| NoteVerifier::new(origin.clone(), key))
+    }
+
+    /// One line for the file in which an auditor pins the keys.
+    pub fn to_text(&self) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(self.to_bytes()))
+    }
+
     fn of(&self, purpose: KeyPurpose) -> impl Iterator<Item = &DomainKey> {
         self.keys.iter().filter(move |key| key.purpose == purpose)
+    }
+}
+
+/// The text is no key set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not the keys of a trust domain: one line that begins with `countersign-keys-v1`")]
+pub struct NotAKeySet;
+
+impl FromStr for KeySet {
+    type Err = NotAKeySet;
+
+    fn from_str(text: &str) -> Result<Self, NotAKeySet> {
+        let encoded = text.strip_prefix(PREFIX).ok_or(NotAKeySet)?;
+        if encoded.len() > KEYS_TEXT_MAX_BYTES {
+            return Err(NotAKeySet);
+        }
+        let bytes = STANDARD.decode(encoded).map_err(|_| NotAKeySet)?;
+        Self::from_bytes(&bytes).map_err(|_| NotAKeySet)
     }
 }
 
@@ -97,5 +139,40 @@ impl DomainKey {
     fn covers(&self, leaf: LeafIndex) -> bool {
         let in_use = self.end_leaf == LeafIndex::ZERO;
         self.first_leaf <= leaf && (in_use || leaf < self.end_leaf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::SigningKey;
+
+    fn keys() -> KeySet {
+        let public = |seed| SigningKey::from_seed(&[seed; 32]).public();
+        KeySet::new("acme.example".parse().unwrap(), public(1), public(2), public(3)).unwrap()
+    }
+
+    #[test]
+    fn the_text_reads_back() {
+        assert_eq!(keys().to_text().parse(), Ok(keys()));
+        assert_eq!(keys().to_text().lines().count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_exactly_a_key_set_pins_nothing() {
+        let text = keys().to_text();
+        let last = text.len() - 1;
+        for bad in [&text[1..], &text[..last], &format!("{text}\n"), &text.replace("v1", "v2"), PREFIX, ""] {
+            assert_eq!(bad.parse::<KeySet>(), Err(NotAKeySet), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_checkpoint_key_verifies_the_log() {
+        let verifiers: Vec<String> = keys().log_verifiers().map(|verifier| verifier.to_string()).collect();
+        let [verifier] = &verifiers[..] else { panic!("{verifiers:?}") };
+        assert!(verifier.starts_with("acme.example/ledger+"), "{verifier}");
+        let verifier: NoteVerifier = verifier.parse().unwrap();
+        assert_eq!(*verifier.key(), SigningKey::from_seed(&[3; 32]).public());
     }
 }
