@@ -8,6 +8,8 @@ pub mod capability;
 pub mod contract;
 pub mod digest;
 pub mod domain;
+mod evidence;
+pub mod explain;
 pub mod extension;
 pub mod grant;
 pub mod id;

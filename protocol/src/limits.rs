@@ -111,6 +111,14 @@ pub const CHECKPOINT_MAX_BYTES: usize = 128 * 1024;
 /// with a key, and only those of a known key are verified.
 pub const CHECKPOINT_SIGNATURES_MAX: usize = 64;
 
+/// Entries of one evidence bundle: the keys, the INTENT and the RESULT, every link of the deepest
+/// chain, and the admission of its originator, of each holder and of the callee.
+pub const BUNDLE_ENTRIES_MAX: usize = 3 + (CHAIN_MAX_DEPTH + 1) + (CHAIN_MAX_DEPTH + 3);
+
+/// Bytes of one evidence bundle: that many entries of the largest size with their paths, a
+/// checkpoint and a policy. It fits the 4 MiB that gRPC receives by default.
+pub const BUNDLE_MAX_BYTES: usize = 3 * 1024 * 1024;
+
 /// Bytes of a ledger's origin: what C2SP's cosignatures can carry.
 pub const ORIGIN_MAX_BYTES: usize = 255;
 

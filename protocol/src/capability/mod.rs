@@ -42,9 +42,13 @@ impl Capability {
 
     /// Whether the request is within the capability.
     pub fn allows(&self, request: &Request) -> bool {
-        self.actions.has(&request.action)
-            && self.resource.holds(&request.resource)
+        self.covers(&request.action, &request.resource)
             && self.constraints.iter().all(|constraint| constraint.holds(&request.arguments))
+    }
+
+    /// Whether it allows that action on that resource with some arguments.
+    pub fn covers(&self, action: &Word, resource: &ResourceName) -> bool {
+        self.actions.has(action) && self.resource.holds(resource)
     }
 
     /// Whether every request that `other` allows is allowed here too.

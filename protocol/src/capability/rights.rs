@@ -1,6 +1,6 @@
 //! Everything that one link of a chain allows, and when a link is within the one before it.
 
-use super::{Capability, Request};
+use super::{Capability, Request, ResourceName};
 use crate::{
     limits::{AUDIENCES_MAX, CAPABILITIES_MAX, CHAIN_MAX_DEPTH},
     name::{PrincipalId, Word},
@@ -128,6 +128,15 @@ impl Rights {
     /// Whether one of the capabilities allows the request; time, audience and budget are apart.
     pub fn allows(&self, request: &Request) -> bool {
         self.capabilities.iter().any(|capability| capability.allows(request))
+    }
+
+    /// The capabilities that allow that action on that resource with some arguments.
+    pub fn covering<'a>(
+        &'a self,
+        action: &'a Word,
+        resource: &'a ResourceName,
+    ) -> impl Iterator<Item = &'a Capability> {
+        self.capabilities.iter().filter(move |capability| capability.covers(action, resource))
     }
 
     /// The first way in which `child` goes beyond these rights, or `None` where it is within them.

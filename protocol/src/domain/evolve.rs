@@ -4,7 +4,7 @@
 use super::{
     account::Account,
     event::{Entry, Event, GrantIssued, Intent, InvocationEnded},
-    state::{Chain, Due, Forget, Instance, Invocation, JoinToken, Standing, State},
+    state::{Chain, Due, Forget, Instance, Invocation, JoinToken, Standing, State, Trace},
 };
 use crate::{
     contract::{self, ContractBody},
@@ -38,7 +38,7 @@ impl State {
     /// `None` where the entry refers to something that the ledger does not hold.
     fn apply(&mut self, event: &Event, leaf: LeafIndex, now: Timestamp) -> Option<()> {
         match event {
-            Event::KeysPublished(event) => self.keys = Some(event.keys.clone()),
+            Event::KeysPublished(event) => self.keys = Some((event.keys.clone(), leaf)),
             Event::JoinTokenIssued(event) => {
                 let token =
                     JoinToken { principal: event.principal.clone(), expires: event.expires, used_by: None };
@@ -77,6 +77,7 @@ impl State {
         let instance = Instance {
             statement: statement.clone(),
             leaf,
+            admitted: leaf,
             request,
             standing: Standing::Live,
             holds: Default::default(),
@@ -101,6 +102,7 @@ impl State {
         let chain = Chain {
             parent: None,
             children: Default::default(),
+            grantor: request.originator.clone(),
             holder: request.holder,
             account: Account::open(request.rights.budget.clone(), leaf),
             rights: request.rights,
@@ -129,6 +131,7 @@ impl State {
         let chain = Chain {
             parent: Some(body.parent),
             children: Default::default(),
+            grantor: body.grantor.instance,
             holder: body.grantee.instance,
             account: Account::open(body.rights.budget.clone(), leaf),
             rights: body.rights,
@@ -210,6 +213,9 @@ impl State {
         }
         self.chains.get_mut(&proof.chain_id)?.account.set_balance(event.after.clone(), leaf);
         self.instances.get_mut(&proof.caller)?.invoking += 1;
+        let callee = self.instances.get(&event.callee)?.admitted;
+        let trace = Trace { intent: leaf, ended: None, chain: proof.chain_id, callee };
+        self.traces.insert(event.invocation_id, trace);
         let invocation = Invocation {
             fingerprint: super::fingerprint(&proof),
             proof: event.proof.digest(),
@@ -231,6 +237,7 @@ impl State {
             return None;
         }
         invocation.ended = Some(leaf);
+        self.traces.get_mut(&event.invocation_id)?.ended = Some(leaf);
         invocation.outcome = Some((event.outcome, event.receipt.clone()));
         let (chain, caller, reserved) = (invocation.chain, invocation.caller.clone(), invocation.reserved);
         let made = event.invocation_id.time()?;

@@ -12,10 +12,11 @@ mod evolve_negotiation;
 mod state;
 
 pub use account::Account;
+pub(crate) use decide::check_issued;
 pub use decide::{Actor, Attested, Begin, Context, Decision, End, GrantRule, Policy};
 pub use event::*;
 pub use state::{
-    Chain, Instance, Invocation, JoinToken, MadeMove, Negotiation, Standing, StandingOffer, State,
+    Chain, Instance, Invocation, JoinToken, MadeMove, Negotiation, Standing, StandingOffer, State, Trace,
 };
 
 use crate::{

@@ -25,7 +25,7 @@ use crate::{
 pub struct State {
     pub(super) tree: Tree,
     pub(super) now: Option<Timestamp>,
-    pub(super) keys: Option<KeySet>,
+    pub(super) keys: Option<(KeySet, LeafIndex)>,
     pub(super) join_tokens: BTreeMap<Digest, JoinToken>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
     pub(super) chains: BTreeMap<ChainId, Chain>,
@@ -33,6 +33,7 @@ pub struct State {
     pub(super) contracts: BTreeMap<ContractId, ChainId>,
     pub(super) negotiations: BTreeMap<NegotiationId, Negotiation>,
     pub(super) invocations: BTreeMap<InvocationId, Invocation>,
+    pub(super) traces: BTreeMap<InvocationId, Trace>,
     pub(super) nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
     pub(super) revocations: BTreeMap<RequestId, (Digest, LeafIndex)>,
     pub(super) epoch: u64,
@@ -75,6 +76,8 @@ pub struct Instance {
     pub statement: InstanceStatement,
     /// The leaf that holds the record.
     pub leaf: LeafIndex,
+    /// The leaf that holds what it signed to join.
+    pub admitted: LeafIndex,
     /// Digest of the statement that led to the record, so that a retry is known.
     pub request: Digest,
     /// Whether it may act.
@@ -105,6 +108,8 @@ pub struct Chain {
     pub parent: Option<ChainId>,
     /// The links beneath.
     pub children: BTreeSet<ChainId>,
+    /// Who signed it: the originator's instance, or the grantor.
+    pub grantor: InstanceId,
     /// Who holds it.
     pub holder: InstanceId,
     /// What it allows.
@@ -217,6 +222,20 @@ pub struct Invocation {
     pub outcome: Option<(super::event::InvocationOutcome, Option<Signed>)>,
 }
 
+/// Where the ledger holds an invocation. Unlike the rest of it, this is never forgotten, so that
+/// whatever was done can be explained for good.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// The leaf of its INTENT.
+    pub intent: LeafIndex,
+    /// The leaf of its end; none while it is open.
+    pub ended: Option<LeafIndex>,
+    /// Under which chain it was permitted.
+    pub chain: ChainId,
+    /// The leaf that admitted the callee: a few bytes in place of a name.
+    pub callee: LeafIndex,
+}
+
 impl State {
     /// The Merkle tree over all entries.
     pub fn tree(&self) -> &Tree {
@@ -230,7 +249,12 @@ impl State {
 
     /// The domain's keys; none before the first entry.
     pub fn keys(&self) -> Option<&KeySet> {
-        self.keys.as_ref()
+        self.keys.as_ref().map(|(keys, _)| keys)
+    }
+
+    /// The leaf that holds them.
+    pub fn keys_leaf(&self) -> Option<LeafIndex> {
+        self.keys.as_ref().map(|(_, leaf)| *leaf)
     }
 
     /// How many revocations there were.
@@ -291,6 +315,11 @@ impl State {
     /// An invocation that is remembered.
     pub fn invocation(&self, id: &InvocationId) -> Option<&Invocation> {
         self.invocations.get(id)
+    }
+
+    /// Where the ledger holds an invocation, however long ago it was.
+    pub fn trace(&self, id: &InvocationId) -> Option<&Trace> {
+        self.traces.get(id)
     }
 
     /// Invocations without an end: after a restart, their outcome is unknown.

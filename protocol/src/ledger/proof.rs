@@ -74,6 +74,15 @@ impl InclusionProof {
         }
         same_root(root, hash)
     }
+
+    /// The root of the ledger as it was just before the entry was appended: what stands to the left
+    /// on the entry's way to the root is all that there was before it. To be asked of a proof that
+    /// [verified](Self::verify).
+    pub fn root_before(&self) -> TreeHash {
+        let mut climb = Climb { node: self.index.get(), last: self.size.get().saturating_sub(1) };
+        let left = self.path.iter().filter(|_| matches!(climb.step(), Some(Side::Left)));
+        left.copied().reduce(|right, left| node_hash(left, right)).unwrap_or(EMPTY_ROOT)
+    }
 }
 
 payload! {

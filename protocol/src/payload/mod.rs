@@ -21,6 +21,9 @@ use crate::limits::PAYLOAD_MAX_BYTES;
 
 /// A message of the strict grammar.
 pub trait Payload: Sized {
+    /// The most bytes that one value may have.
+    const MAX_BYTES: usize = PAYLOAD_MAX_BYTES;
+
     /// Writes every field in ascending order.
     fn encode_fields(&self, writer: &mut Writer);
 
@@ -36,8 +39,8 @@ pub trait Payload: Sized {
 
     /// Decodes bytes that hold exactly one value of this type (CONV-010).
     fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
-        if bytes.len() > PAYLOAD_MAX_BYTES {
-            return Err(Malformed::TooLong { bytes: bytes.len(), limit: PAYLOAD_MAX_BYTES });
+        if bytes.len() > Self::MAX_BYTES {
+            return Err(Malformed::TooLong { bytes: bytes.len(), limit: Self::MAX_BYTES });
         }
         Self::from_embedded(bytes)
     }
@@ -54,7 +57,7 @@ pub trait Payload: Sized {
 /// Declares a struct together with its strict encoding.
 ///
 /// `valid_if f;` after the struct names what its fields must satisfy together; bytes that decode to
-/// anything else are malformed.
+/// anything else are malformed. `at_most n;` gives the type a size limit of its own.
 ///
 /// ```
 /// countersign_protocol::payload! {
@@ -77,6 +80,7 @@ macro_rules! payload {
             $( $(#[$field_meta:meta])* $number:literal => $field_vis:vis $field:ident : $type:ty ),* $(,)?
         }
         $(valid_if $valid:path;)?
+        $(at_most $max:path;)?
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +89,8 @@ macro_rules! payload {
         }
 
         impl $crate::payload::Payload for $name {
+            $( const MAX_BYTES: usize = $max; )?
+
             fn encode_fields(&self, writer: &mut $crate::payload::Writer) {
                 $( $crate::payload::Field::put(&self.$field, $number, writer); )*
             }

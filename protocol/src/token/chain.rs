@@ -1,6 +1,9 @@
 //! Names of chains, and the keys between blocks.
 
-use super::terms::Holder;
+use super::{
+    compile,
+    terms::{GrantTerms, Holder, HopTerms},
+};
 use crate::{
     digest::{ChainId, tagged_hash},
     key::{PublicKey, SigningKey},
@@ -18,6 +21,20 @@ pub fn grant_chain_id(domain: &TrustDomain, payload: &[u8]) -> ChainId {
 /// this stays the same, so revocations, budgets, proofs and contracts refer to it.
 pub fn hop_chain_id(parent: ChainId, payload: &[u8], grantor: &PublicKey) -> ChainId {
     ChainId::from_bytes(tagged_hash("countersign hop v1", &[parent.as_bytes(), payload, grantor.as_bytes()]))
+}
+
+impl GrantTerms {
+    /// Names the chain that begins with this grant.
+    pub fn chain_id(&self) -> ChainId {
+        grant_chain_id(&self.domain, &compile::authority_block(self))
+    }
+}
+
+impl HopTerms {
+    /// Names the chain that this hop, signed by `grantor`, makes of `parent`.
+    pub fn chain_id(&self, parent: ChainId, grantor: &PublicKey) -> ChainId {
+        hop_chain_id(parent, &compile::hop_block(self), grantor)
+    }
 }
 
 /// The key with which Biscuit links the block after `chain`. It is derived from public data and so

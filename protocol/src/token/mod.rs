@@ -17,7 +17,7 @@ mod verify;
 
 pub use chain::{Link, grant_chain_id, hop_chain_id};
 pub use mint::{append_hop, mint_grant, sign_hop};
-pub use permit::{ActivatedBy, Activation, ActiveToken, Permit};
+pub use permit::{ActivatedBy, Activation, ActiveToken, Permit, Recorded};
 pub use proof::{Nonce, Presentation, Proof, Via};
 pub use terms::{Evidence, EvidenceKind, GrantTerms, Holder, HopTerms};
 pub use verify::{Token, UnverifiedToken};

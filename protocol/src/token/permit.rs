@@ -10,7 +10,7 @@ use crate::{
     code_enum,
     digest::{ChainId, Digest, SpkiHash},
     ledger::{LeafIndex, Origin},
-    name::TrustDomain,
+    name::{PrincipalId, TrustDomain},
     payload,
     refusal::{Reason, Refusal},
     require, require_some,
@@ -105,28 +105,11 @@ impl ActiveToken {
     /// are the ledger's to decide.
     pub fn permit(&self, presented: &Presentation<'_>, now: Timestamp) -> Result<Permit, Refusal> {
         let proof = proof::check(&self.token, self.activation.leaf, presented, now)?;
+        self.check_times_and_audiences(&presented.request.callee, now)?;
         for link in self.token.links() {
-            let rights = &link.rights;
-            require!(
-                "CHN-006",
-                rights.valid_at(now),
-                Reason::OutsideValidity,
-                "The link of {} is valid from {} to {}; now is {now}.",
-                link.holder.instance,
-                rights.not_before,
-                rights.not_after
-            );
-            require!(
-                "CHN-007",
-                rights.audiences.has(&presented.request.callee),
-                Reason::AudienceMismatch,
-                "The link of {} does not name {}.",
-                link.holder.instance,
-                presented.request.callee
-            );
             require!(
                 "CHN-008",
-                rights.allows(presented.request),
+                link.rights.allows(presented.request),
                 Reason::CheckFailed,
                 "No capability of {} allows {} on {}.",
                 link.holder.instance,
@@ -142,6 +125,61 @@ impl ActiveToken {
             request: presented.request.clone(),
         })
     }
+
+    /// Decides a use of the past as far as the ledger recorded it: the proof, and every link's time,
+    /// audience, actions and resources. Arguments are not in the ledger; whether a constraint could
+    /// have depended on them is part of the answer.
+    pub fn recheck(&self, proof: &Signed, then: Timestamp) -> Result<Recorded, Refusal> {
+        let proof = proof::check_holder(&self.token, self.activation.leaf, proof, then)?;
+        self.check_times_and_audiences(&proof.callee, then)?;
+        let mut whatever_the_arguments = true;
+        for link in self.token.links() {
+            let mut covering = link.rights.covering(&proof.action, &proof.resource).peekable();
+            require!(
+                "CHN-008",
+                covering.peek().is_some(),
+                Reason::CheckFailed,
+                "No capability of {} covers {} on {}.",
+                link.holder.instance,
+                proof.action,
+                proof.resource
+            );
+            whatever_the_arguments &= covering.any(|capability| capability.constraints.is_empty());
+        }
+        Ok(Recorded { proof, whatever_the_arguments })
+    }
+
+    fn check_times_and_audiences(&self, callee: &PrincipalId, now: Timestamp) -> Result<(), Refusal> {
+        for link in self.token.links() {
+            let rights = &link.rights;
+            require!(
+                "CHN-006",
+                rights.valid_at(now),
+                Reason::OutsideValidity,
+                "The link of {} is valid from {} to {}; now is {now}.",
+                link.holder.instance,
+                rights.not_before,
+                rights.not_after
+            );
+            require!(
+                "CHN-007",
+                rights.audiences.has(callee),
+                Reason::AudienceMismatch,
+                "The link of {} does not name {callee}.",
+                link.holder.instance
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A use of the past that its record supports.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The holder's proof.
+    pub proof: Proof,
+    /// Whether every link allows it without a look at the arguments.
+    pub whatever_the_arguments: bool,
 }
 
 /// A use of a chain that proof, walk and Datalog allow. Only [`ActiveToken::permit`] makes one.

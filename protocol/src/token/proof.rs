@@ -112,22 +112,33 @@ pub(super) fn check(
     presented: &Presentation<'_>,
     now: Timestamp,
 ) -> Result<Proof, Refusal> {
-    let holder = &token.leaf().holder;
-    let proof: Proof = presented
-        .proof
-        .open(&[holder.key])
-        .map_err(|error| Refusal::new("TOK-040", Reason::ProofInvalid, format!("Signature: {error}.")))?;
+    let proof = check_holder(token, activation_leaf, presented.proof, now)?;
     let request = presented.request;
     let invalid = Reason::ProofInvalid;
-    require!("TOK-041", proof.domain == token.grant().domain, invalid, "It is for another domain.");
-    require!("TOK-041", proof.chain_id == token.chain_id(), invalid, "It is for another chain.");
-    require!("TOK-042", proof.activation_leaf == activation_leaf, invalid, "It names another activation.");
-    require!("TOK-041", proof.caller == holder.instance, invalid, "It names another caller.");
     require!("TOK-043", proof.callee == request.callee, invalid, "It names another callee.");
     require!("TOK-043", proof.action == request.action, invalid, "It names another action.");
     require!("TOK-043", proof.resource == request.resource, invalid, "It names another resource.");
     let digest = Arguments::digest(&request.arguments, presented.body);
     require!("TOK-043", proof.arguments == digest, invalid, "The arguments or the body differ.");
+    Ok(proof)
+}
+
+/// Opens the proof with the leaf holder's key and holds it against the chain and the time.
+pub(super) fn check_holder(
+    token: &Token,
+    activation_leaf: LeafIndex,
+    signed: &Signed,
+    now: Timestamp,
+) -> Result<Proof, Refusal> {
+    let holder = &token.leaf().holder;
+    let proof: Proof = signed
+        .open(&[holder.key])
+        .map_err(|error| Refusal::new("TOK-040", Reason::ProofInvalid, format!("Signature: {error}.")))?;
+    let invalid = Reason::ProofInvalid;
+    require!("TOK-041", proof.domain == token.grant().domain, invalid, "It is for another domain.");
+    require!("TOK-041", proof.chain_id == token.chain_id(), invalid, "It is for another chain.");
+    require!("TOK-042", proof.activation_leaf == activation_leaf, invalid, "It names another activation.");
+    require!("TOK-041", proof.caller == holder.instance, invalid, "It names another caller.");
     proof.extensions.check()?;
     check_time(&proof, now)?;
     Ok(proof)

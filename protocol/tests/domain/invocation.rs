@@ -17,7 +17,7 @@ use countersign_protocol::{
 
 use crate::world::{World, domain, principal, rights};
 
-fn request() -> Request {
+pub(crate) fn request() -> Request {
     Request {
         callee: principal("files"),
         action: "read".parse().unwrap(),
@@ -26,7 +26,7 @@ fn request() -> Request {
     }
 }
 
-fn proof(world: &mut World, caller: &str, chain: ChainId, id: InvocationId) -> Proof {
+pub(crate) fn proof(world: &mut World, caller: &str, chain: ChainId, id: InvocationId) -> Proof {
     let request = request();
     Proof {
         domain: domain(),
@@ -48,7 +48,12 @@ fn proof(world: &mut World, caller: &str, chain: ChainId, id: InvocationId) -> P
 }
 
 /// Presents a proof over the channel of `on`.
-fn present(world: &mut World, on: &str, chain: ChainId, proof: &Signed) -> Result<Vec<Event>, Reason> {
+pub(crate) fn present(
+    world: &mut World,
+    on: &str,
+    chain: ChainId,
+    proof: &Signed,
+) -> Result<Vec<Event>, Reason> {
     let (actor, callee, request) = (world.agent(on).actor(), world.agent("files").id, request());
     let presented = Presentation { proof, request: &request, body: b"" };
     let permit = world.active(chain).permit(&presented, world.now).map_err(|refusal| refusal.reason())?;
@@ -56,13 +61,17 @@ fn present(world: &mut World, on: &str, chain: ChainId, proof: &Signed) -> Resul
     world.decide(|state, context| state.decide_begin(context, &actor, &begin))
 }
 
-fn begin(world: &mut World, caller: &str, chain: ChainId) -> Result<(InvocationId, Signed), Reason> {
+pub(crate) fn begin(
+    world: &mut World,
+    caller: &str,
+    chain: ChainId,
+) -> Result<(InvocationId, Signed), Reason> {
     let id = world.invocation_id();
     let signed = proof(world, caller, chain, id).sign(&world.agent(caller).key);
     present(world, caller, chain, &signed).map(|_| (id, signed))
 }
 
-fn receipt(world: &World, id: InvocationId, chain: ChainId, proof: &Signed, cost: u64) -> Receipt {
+pub(crate) fn receipt(world: &World, id: InvocationId, chain: ChainId, proof: &Signed, cost: u64) -> Receipt {
     Receipt {
         domain: domain(),
         invocation_id: id,
@@ -77,12 +86,12 @@ fn receipt(world: &World, id: InvocationId, chain: ChainId, proof: &Signed, cost
     }
 }
 
-fn end(world: &mut World, id: InvocationId, end: &End<'_>) -> Result<Vec<Event>, Reason> {
+pub(crate) fn end(world: &mut World, id: InvocationId, end: &End<'_>) -> Result<Vec<Event>, Reason> {
     world.decide(|state, context| state.decide_end(context, id, end))
 }
 
 /// alice → planner → researcher → fetcher.
-fn chain() -> (World, [ChainId; 3]) {
+pub(crate) fn chain() -> (World, [ChainId; 3]) {
     let mut world = World::new();
     let grant = world.grant(rights(500, 5)).unwrap();
     let first = world.contract(grant, "planner", "researcher", rights(100, 4)).unwrap();
@@ -202,7 +211,7 @@ fn a_receipt_is_the_callees_own_about_this_invocation() {
     );
 }
 
-fn revoke(world: &mut World, by: &str, chain: ChainId, chains: u64) -> Result<Vec<Event>, Reason> {
+pub(crate) fn revoke(world: &mut World, by: &str, chain: ChainId, chains: u64) -> Result<Vec<Event>, Reason> {
     let (agent, request_id) = (world.agent(by), world.request_id());
     let request = RevokeRequest {
         domain: domain(),

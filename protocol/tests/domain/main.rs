@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::indexing_slicing, reason = "a test that cannot build its input must stop")]
 
+mod explain;
 mod invocation;
 mod negotiation;
 mod world;

@@ -15,7 +15,7 @@ use countersign_protocol::{
     id::{ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId},
     identity::JoinStatement,
     key::SigningKey,
-    ledger::Origin,
+    ledger::{Checkpoint, Origin, SignedCheckpoint},
     name::{InstanceId, PrincipalId, TrustDomain},
     negotiation::{Accept, Counter, Move, MoveKind, Offer, Request, empty_transcript},
     payload::{Ascending, Bounded, Payload},
@@ -27,6 +27,7 @@ use countersign_protocol::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 
+pub(crate) const POLICY: &[u8] = b"policy";
 pub(crate) const START_MS: u64 = 1_800_000_000_000;
 
 pub(crate) struct World {
@@ -58,6 +59,16 @@ impl Agent {
 
 pub(crate) fn domain() -> TrustDomain {
     "acme.example".parse().unwrap()
+}
+
+/// The domain's keys: 201 signs grants, 202 activations, 203 checkpoints.
+pub(crate) fn domain_key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&[seed; 32])
+}
+
+pub(crate) fn keys() -> KeySet {
+    let public = |seed| domain_key(seed).public();
+    KeySet::new(domain(), public(201), public(202), public(203)).unwrap()
 }
 
 pub(crate) fn configuration() -> Digest {
@@ -113,7 +124,7 @@ impl World {
             grant_rules: vec![rule],
             svid_lifetime: Lifetime::from_millis(300_000),
             human_svid_lifetime: Lifetime::from_millis(3_600_000),
-            digest: Digest::of(b"policy"),
+            digest: Digest::of(POLICY),
         };
         let mut world = Self {
             state: State::default(),
@@ -123,9 +134,7 @@ impl World {
             policy,
             agents: BTreeMap::new(),
         };
-        let public = |seed| SigningKey::from_seed(&[seed; 32]).public();
-        let keys = KeySet::new(domain(), public(201), public(202), public(203)).unwrap();
-        world.decide(|state, context| state.decide_keys(context, &keys)).unwrap();
+        world.decide(|state, context| state.decide_keys(context, &keys())).unwrap();
         for name in ["root", "alice", "planner", "researcher", "fetcher", "files", "mallory"] {
             world.join(name);
         }
@@ -141,7 +150,7 @@ impl World {
         &mut self,
         decide: impl FnOnce(&State, &Context<'_>) -> Decision,
     ) -> Result<Vec<Event>, Reason> {
-        let key = SigningKey::from_seed(&[201; 32]);
+        let key = domain_key(201);
         let domain = domain();
         let context =
             Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
@@ -212,17 +221,27 @@ impl World {
         UnverifiedToken::from_bytes(bytes).verify(self.state.keys().unwrap()).unwrap()
     }
 
-    pub(crate) fn active(&self, id: ChainId) -> ActiveToken {
+    pub(crate) fn activation(&self, id: ChainId) -> Activation {
         let chain = self.state.chain(&id).unwrap();
-        let activation = Activation {
+        Activation {
             domain: domain(),
             chain_id: id,
             activated_by: chain.activated_by,
             subject: chain.subject,
             leaf: chain.leaf,
             origin: Origin::of(&domain()),
-        };
-        ActiveToken::new(self.token(id), activation).unwrap()
+        }
+    }
+
+    pub(crate) fn active(&self, id: ChainId) -> ActiveToken {
+        ActiveToken::new(self.token(id), self.activation(id)).unwrap()
+    }
+
+    /// The whole ledger as the domain signs it.
+    pub(crate) fn checkpoint(&self) -> SignedCheckpoint {
+        let (size, root) = (self.state.tree().size(), self.state.tree().root());
+        let checkpoint = Checkpoint { origin: Origin::of(&domain()), size, root };
+        SignedCheckpoint::sign(&checkpoint, &domain_key(203))
     }
 
     pub(crate) fn submit(&mut self, sender: &str, signed: &Signed) -> Result<Vec<Event>, Reason> {

@@ -139,7 +139,7 @@ fn not_opened(error: NotOpened) -> Refusal {
 
 /// A statement's own time may be ahead of the broker's by the skew, and no older than that plus
 /// what a request takes (TIM-005).
-fn check_issued(issued: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+pub(crate) fn check_issued(issued: Timestamp, now: Timestamp) -> Result<(), Refusal> {
     use crate::limits::CLOCK_SKEW_MS;
     let skew = Lifetime::from_millis(CLOCK_SKEW_MS);
     let near = issued <= now.plus(skew) && now <= issued.plus(skew);

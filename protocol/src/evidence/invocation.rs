@@ -1,0 +1,107 @@
+use super::{open, worthless};
+use crate::{
+    capability::Amount,
+    domain::{Balance, Intent, InvocationEnded, InvocationOutcome},
+    identity::InstanceStatement,
+    ledger::LeafIndex,
+    receipt::Receipt,
+    refusal::{Reason, Refusal},
+    require,
+    time::Timestamp,
+    token::{ActiveToken, Recorded, Via},
+};
+
+/// An INTENT and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Use<'a> {
+    pub(crate) intent: &'a Intent,
+    pub(crate) leaf: LeafIndex,
+    pub(crate) at: Timestamp,
+}
+
+/// The holder's proof was good for this chain at that time, every link allows it as far as the ledger
+/// recorded it, and the INTENT says what proof, chain and account say.
+pub(crate) fn check_intent(
+    usage: Use<'_>,
+    active: &ActiveToken,
+    caller: &InstanceStatement,
+) -> Result<Recorded, Refusal> {
+    let (intent, invalid) = (usage.intent, Reason::BundleInvalid);
+    let recorded = active.recheck(&intent.proof, usage.at).map_err(worthless("LOG-041"))?;
+    let (proof, token) = (&recorded.proof, active.token());
+    require!("LOG-041", proof.invocation_id == intent.invocation_id, invalid, "It is another invocation.");
+    require!("LOG-041", proof.callee == *intent.callee.principal(), invalid, "It went to another callee.");
+    require!("LOG-041", proof.via == Via::Broker, invalid, "Its proof was not for the broker.");
+    require!("LOG-041", proof.channel == caller.spki, invalid, "Its proof was for another channel.");
+    let chain = token.links().map(|link| &link.chain_id);
+    require!("LOG-041", intent.chain.iter().eq(chain), invalid, "It names another chain.");
+    let originator = intent.originator == token.grant().originator;
+    require!("LOG-041", originator, invalid, "It names another originator.");
+    let newest = intent.seen_size.next_leaf() == usage.leaf;
+    require!("LOG-041", newest, invalid, "It was decided on another ledger than the one before it.");
+    require!("LOG-041", intent.approvals.is_empty(), invalid, "It has approvals that nothing defines.");
+    check_reservation(usage, active)?;
+    Ok(recorded)
+}
+
+/// What was reserved is the leaf's amount per call, and fits into what its ceiling left.
+fn check_reservation(usage: Use<'_>, active: &ActiveToken) -> Result<(), Refusal> {
+    let (intent, invalid) = (usage.intent, Reason::BundleInvalid);
+    let budget = &active.token().leaf().rights.budget;
+    require!("LOG-042", intent.reserved == budget.per_call, invalid, "It reserved another amount.");
+    let opened = intent.before.open.plus(intent.reserved) == Some(intent.after.open);
+    let after = Balance { open: intent.after.open, ..intent.before.clone() };
+    let differs = opened && intent.after == after;
+    require!("LOG-042", differs, invalid, "Its balances do not differ by what it reserved.");
+    let fits = total(&intent.after).is_some_and(|total| total <= budget.ceiling);
+    require!("LOG-042", fits, invalid, "It overspent the ceiling of {}.", budget.ceiling);
+    let since = active.activation().leaf <= intent.previous && intent.previous < usage.leaf;
+    require!("LOG-042", since, invalid, "Its account cannot have changed at leaf {}.", intent.previous);
+    Ok(())
+}
+
+fn total(balance: &Balance) -> Option<Amount> {
+    balance.settled.plus(balance.open)?.plus(balance.delegated)
+}
+
+/// The callee signed the receipt for this proof, and what was settled is what it says; without a
+/// receipt, what the contract says.
+pub(crate) fn check_end(
+    event: &InvocationEnded,
+    intent: &Intent,
+    callee: &InstanceStatement,
+) -> Result<Option<Receipt>, Refusal> {
+    let invalid = Reason::BundleInvalid;
+    require!("LOG-043", event.invocation_id == intent.invocation_id, invalid, "It ends another invocation.");
+    let unreceipted = match (event.outcome, &event.receipt) {
+        (InvocationOutcome::Receipted, Some(signed)) => {
+            let receipt: Receipt = open("LOG-043", signed, &[callee.key])?;
+            return check_receipt(event, intent, receipt).map(Some);
+        }
+        (InvocationOutcome::Cancelled, None) => Amount::ZERO,
+        (InvocationOutcome::Unknown, None) => intent.reserved,
+        _ => {
+            return Err(Refusal::new(
+                "LOG-043",
+                invalid,
+                "Its outcome and its receipt contradict each other.",
+            ));
+        }
+    };
+    require!("LOG-043", event.settled == unreceipted, invalid, "It settled another amount than it must.");
+    Ok(None)
+}
+
+fn check_receipt(event: &InvocationEnded, intent: &Intent, receipt: Receipt) -> Result<Receipt, Refusal> {
+    let invalid = Reason::BundleInvalid;
+    receipt.extensions.check().map_err(worthless("LOG-043"))?;
+    let subject = receipt.domain == intent.originator.domain()
+        && receipt.invocation_id == intent.invocation_id
+        && Some(&receipt.chain_id) == intent.chain.last()
+        && receipt.proof == intent.proof.digest()
+        && receipt.callee == intent.callee;
+    require!("LOG-043", subject, invalid, "The receipt is for something else.");
+    require!("LOG-043", receipt.cost <= intent.reserved, invalid, "It cost more than was reserved.");
+    require!("LOG-043", receipt.cost == event.settled, invalid, "It settled another amount than its cost.");
+    Ok(receipt)
+}

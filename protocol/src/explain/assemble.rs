@@ -1,0 +1,81 @@
+//! From a ledger to a bundle.
+
+use std::collections::BTreeSet;
+
+use super::{Bundle, ProvenEntry};
+use crate::{
+    digest::ChainId,
+    domain::{Actor, Chain, Context, State, Trace},
+    id::InvocationId,
+    ledger::{LeafIndex, SignedCheckpoint, leaf_hash},
+    name::InstanceId,
+    payload::{Bounded, Payload},
+    refusal::{Reason, Refusal},
+    require, require_some,
+    signed::Signed,
+};
+
+/// Whether that caller may have an invocation explained: the originator, a holder of the chain, the
+/// callee, or an admin. To everyone else it does not exist.
+pub fn may_see(state: &State, context: &Context<'_>, actor: &Actor, id: InvocationId) -> Result<(), Refusal> {
+    state.admitted(actor)?;
+    let trace = find(state, id)?;
+    let callee = state.instance(&actor.instance).is_some_and(|known| known.admitted == trace.callee);
+    let party = callee || context.is_admin(&actor.instance) || is_above(state, trace.chain, &actor.instance);
+    require!("LOG-030", party, Reason::NotFound);
+    Ok(())
+}
+
+fn is_above(state: &State, chain: ChainId, instance: &InstanceId) -> bool {
+    state.path(chain).any(|(_, link)| link.holder == *instance || link.originator == *instance.principal())
+}
+
+fn find(state: &State, id: InvocationId) -> Result<&Trace, Refusal> {
+    Ok(require_some!("LOG-030", state.trace(&id), Reason::NotFound))
+}
+
+/// The leaves that a bundle about this invocation is made of, in ascending order.
+pub fn leaves(state: &State, id: InvocationId) -> Result<Vec<LeafIndex>, Refusal> {
+    let trace = find(state, id)?;
+    let links: Vec<&Chain> = state.path(trace.chain).map(|(_, link)| link).collect();
+    let named = links.iter().flat_map(|link| [&link.grantor, &link.holder]);
+    let admitted = named.filter_map(|instance| state.instance(instance)).map(|instance| instance.admitted);
+    let mut leaves: BTreeSet<LeafIndex> = admitted.chain(links.iter().map(|link| link.leaf)).collect();
+    leaves.extend([trace.intent, trace.callee]);
+    leaves.extend(state.keys_leaf().into_iter().chain(trace.ended));
+    Ok(leaves.into_iter().collect())
+}
+
+/// Puts a bundle together. The entries are the ledger's bytes at [`leaves`], in that order; the
+/// checkpoint is one of this ledger that already holds them all; the activation is that of the
+/// chain's last link.
+pub fn assemble(
+    state: &State,
+    id: InvocationId,
+    checkpoint: SignedCheckpoint,
+    entries: Vec<(LeafIndex, Vec<u8>)>,
+    activation: Signed,
+    policy: Option<Vec<u8>>,
+) -> Result<Bundle, Refusal> {
+    let wanted = leaves(state, id)?;
+    let given = entries.iter().map(|(leaf, _)| leaf);
+    require!("LOG-031", given.eq(&wanted), Reason::LedgerUnavailable, "These are not the entries needed.");
+    let size = checkpoint.peek_unverified().size;
+    let root = state.tree().root_at(size);
+    let root = require_some!("LOG-031", root, Reason::LedgerUnavailable, "The checkpoint is ahead.");
+    let mut proven = Vec::new();
+    for (leaf, entry) in entries {
+        let path = state.tree().inclusion(leaf, size);
+        let path = require_some!("LOG-031", path, Reason::LedgerUnavailable, "The checkpoint is too old.");
+        let entry = ProvenEntry { leaf, entry, path };
+        let included = entry.inclusion(size).verify(leaf_hash(&entry.entry), root);
+        require!("LOG-031", included.is_ok(), Reason::LedgerUnavailable, "Entry {leaf} is not the ledger's.");
+        proven.push(entry);
+    }
+    let entries = Bounded::new(proven)
+        .map_err(|error| Refusal::new("LOG-031", Reason::LimitExceeded, error.to_string()))?;
+    let bundle = Bundle { invocation_id: id, checkpoint, entries, activation, policy };
+    let bytes = bundle.to_bytes().len();
+    require!("LOG-031", bytes <= Bundle::MAX_BYTES, Reason::LimitExceeded, "It has {bytes} bytes.");
+    Ok(bundle)
+}

@@ -1,0 +1,218 @@
+//! From a bundle to what it proves.
+
+use super::{
+    Attested, Bundle, Ended, ExplainedLink, Explanation, Proven,
+    collect::{Collection, Recorded},
+};
+use crate::{
+    digest::Digest,
+    domain::{Intent, InvocationEnded, InvocationOutcome},
+    evidence::{Conclusion, Use, check_contract, check_end, check_grant, check_intent, worthless},
+    grant::GrantRequest,
+    ledger::{Checkpoint, NoteVerifier, Origin, leaf_hash},
+    name::InstanceId,
+    payload::Payload,
+    refusal::{Reason, Refusal},
+    require, require_some,
+    token::{self, Activation, ActiveToken, Token},
+    trust::KeySet,
+};
+
+const INVALID: Reason = Reason::BundleInvalid;
+
+impl Bundle {
+    /// Checks everything that the bundle can show, with nothing but the keys that the reader pinned:
+    /// checkpoint, inclusion, every signature, the chain hop by hop, the use of it and its receipt.
+    /// Whatever is missing, superfluous or contradictory makes the whole bundle worthless.
+    pub fn verify(&self, keys: &KeySet) -> Result<Explanation, Refusal> {
+        let bytes = self.to_bytes().len();
+        require!("LOG-031", bytes <= Self::MAX_BYTES, INVALID, "It has {bytes} bytes.");
+        let checkpoint = self.open_checkpoint(keys)?;
+        self.check_inclusion(&checkpoint)?;
+        let mut entries = Collection::of(keys.domain(), &self.entries)?;
+        let published = entries.keys()?;
+        require!("LOG-035", published.event.keys == *keys, INVALID, "The ledger holds other keys.");
+        let intent = entries.intent()?;
+        let (links, token) = walk(keys, &mut entries, &intent)?;
+        let active = self.activate(keys, &checkpoint, &links, token)?;
+        let mut explanation = self.explain_intent(&checkpoint, &entries, &intent, links, &active)?;
+        let end = entries.end();
+        explain_end(&mut explanation, &entries, &intent, end)?;
+        let originator = explanation.links.first().map(|link| &link.grantor);
+        let mut needed: Vec<&InstanceId> = explanation.links.iter().map(|link| &link.holder).collect();
+        needed.extend(originator.into_iter().chain([&explanation.callee]));
+        let joined = entries.admissions().map(|admission| admission.event.instance.clone());
+        let joined: Vec<Proven> = joined.map(Proven::Joined).collect();
+        entries.finish(&needed)?;
+        explanation.proven.extend(joined);
+        self.explain_policy(&mut explanation, &intent.event)?;
+        Ok(explanation)
+    }
+
+    fn open_checkpoint(&self, keys: &KeySet) -> Result<Checkpoint, Refusal> {
+        let origin = Origin::of(keys.domain());
+        let mut opened = keys
+            .checkpoint_keys()
+            .map(|key| self.checkpoint.open(&NoteVerifier::new(origin.clone(), key)))
+            .filter_map(Result::ok);
+        let checkpoint = opened.next();
+        Ok(require_some!("LOG-032", checkpoint, INVALID, "No checkpoint key of {origin} signed this."))
+    }
+
+    fn check_inclusion(&self, checkpoint: &Checkpoint) -> Result<(), Refusal> {
+        for entry in self.entries.iter() {
+            let included = entry.inclusion(checkpoint.size).verify(leaf_hash(&entry.entry), checkpoint.root);
+            included.map_err(|error| {
+                Refusal::new("LOG-033", INVALID, format!("Leaf {}: {error}.", entry.leaf))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The chain's activation is the domain's, for this log, by the leaf that made the last link.
+    fn activate(
+        &self,
+        keys: &KeySet,
+        checkpoint: &Checkpoint,
+        links: &[ExplainedLink],
+        token: Token,
+    ) -> Result<ActiveToken, Refusal> {
+        let activation = Activation::open(&self.activation, keys).map_err(worthless("LOG-040"))?;
+        require!("LOG-040", activation.origin == checkpoint.origin, INVALID, "It is of another log.");
+        let made = links.last().map(|link| link.leaf);
+        require!("LOG-040", Some(activation.leaf) == made, INVALID, "It names another leaf.");
+        ActiveToken::new(token, activation).map_err(worthless("LOG-040"))
+    }
+
+    fn explain_intent(
+        &self,
+        checkpoint: &Checkpoint,
+        entries: &Collection,
+        intent: &Recorded<Intent>,
+        links: Vec<ExplainedLink>,
+        active: &ActiveToken,
+    ) -> Result<Explanation, Refusal> {
+        let (leaf, event) = (intent.leaf, &intent.event);
+        let same = event.invocation_id == self.invocation_id;
+        require!("LOG-041", same, INVALID, "The INTENT is of {}.", event.invocation_id);
+        let caller = entries.admitted_before(leaf, &active.token().leaf().holder.instance)?;
+        entries.admitted_before(leaf, &event.callee)?;
+        let usage = Use { intent: event, leaf, at: intent.at };
+        let token::Recorded { proof, whatever_the_arguments } = check_intent(usage, active, caller)?;
+        let own = self.entries.iter().find(|entry| entry.leaf == leaf);
+        let before = own.map(|entry| entry.inclusion(checkpoint.size).root_before());
+        require!("LOG-041", before == Some(event.seen_root), INVALID, "It was decided on another ledger.");
+        let mut explanation = Explanation {
+            invocation_id: event.invocation_id,
+            checkpoint: checkpoint.clone(),
+            originator: event.originator.clone(),
+            links,
+            callee: event.callee.clone(),
+            action: proof.action,
+            resource: proof.resource,
+            arguments: proof.arguments,
+            decided: intent.at,
+            intent: leaf,
+            end: None,
+            proven: Vec::new(),
+            attested: Vec::new(),
+        };
+        explanation.state_what_intent_shows(whatever_the_arguments, event.reserved);
+        Ok(explanation)
+    }
+
+    fn explain_policy(&self, explanation: &mut Explanation, intent: &Intent) -> Result<(), Refusal> {
+        let digest = intent.policy;
+        if let Some(policy) = &self.policy {
+            require!("LOG-044", Digest::of(policy) == digest, INVALID, "The policy is not the one named.");
+            explanation.proven.push(Proven::PolicyNamed(digest));
+        } else {
+            explanation.attested.push(Attested::PolicyNotShown(digest));
+        }
+        Ok(())
+    }
+}
+
+/// From the grant to the last link: each was signed by whoever held the one before it, and logged
+/// after it.
+fn walk(
+    keys: &KeySet,
+    entries: &mut Collection,
+    intent: &Recorded<Intent>,
+) -> Result<(Vec<ExplainedLink>, Token), Refusal> {
+    let grant = entries.grant()?;
+    let request: GrantRequest = grant
+        .event
+        .request
+        .peek_unverified()
+        .map_err(|error| Refusal::new("LOG-037", INVALID, format!("{error}.")))?;
+    let originator = entries.admitted_before(grant.leaf, &request.originator)?;
+    let holder = entries.admitted_before(grant.leaf, &request.holder)?;
+    let mut token = check_grant(keys, grant.at, &grant.event, originator, holder)?;
+    let mut links = vec![ExplainedLink {
+        chain_id: token.chain_id(),
+        grantor: request.originator,
+        holder: request.holder,
+        contract: None,
+        rights: request.rights,
+        leaf: grant.leaf,
+        at: grant.at,
+    }];
+    for chain in intent.event.chain.iter().skip(1) {
+        let contract = entries.contract(chain)?;
+        let parent = token.leaf().clone();
+        let ordered = links.last().is_some_and(|link| link.leaf < contract.leaf);
+        require!("LOG-039", ordered, INVALID, "Leaf {} is older than its parent.", contract.leaf);
+        let claimed = contract
+            .event
+            .contract
+            .peek_unverified::<crate::contract::ContractBody>()
+            .map_err(|error| Refusal::new("LOG-038", INVALID, format!("{error}.")))?;
+        let grantor = entries.admitted_before(contract.leaf, &parent.holder.instance)?;
+        let grantee = entries.admitted_before(contract.leaf, &claimed.grantee.instance)?;
+        let (at, event) = (contract.at, &contract.event);
+        let concluded = check_contract(keys, at, event, parent.chain_id, grantor, grantee)?;
+        links.push(explained(&concluded, &contract));
+        token = concluded.token;
+    }
+    let used = links.last().is_some_and(|link| link.leaf < intent.leaf);
+    require!("LOG-039", used, INVALID, "It was used before it was made.");
+    Ok((links, token))
+}
+
+fn explained<T>(concluded: &Conclusion, contract: &Recorded<T>) -> ExplainedLink {
+    let body = &concluded.body;
+    ExplainedLink {
+        chain_id: concluded.token.chain_id(),
+        grantor: body.grantor.instance.clone(),
+        holder: body.grantee.instance.clone(),
+        contract: Some((body.contract_id, body.hash())),
+        rights: body.rights.clone(),
+        leaf: contract.leaf,
+        at: contract.at,
+    }
+}
+
+fn explain_end(
+    explanation: &mut Explanation,
+    entries: &Collection,
+    intent: &Recorded<Intent>,
+    end: Option<Recorded<InvocationEnded>>,
+) -> Result<(), Refusal> {
+    let Some(end) = end else {
+        explanation.attested.push(Attested::StillOpen);
+        return Ok(());
+    };
+    require!("LOG-043", intent.leaf < end.leaf, INVALID, "It ended before it began.");
+    let callee = entries.admitted_before(end.leaf, &intent.event.callee)?;
+    let receipt = check_end(&end.event, &intent.event, callee)?;
+    let (leaf, at, settled) = (end.leaf, end.at, end.event.settled);
+    let outcome = end.event.outcome;
+    match outcome {
+        InvocationOutcome::Receipted => explanation.proven.push(Proven::Receipted { settled }),
+        InvocationOutcome::Cancelled => explanation.attested.push(Attested::NotForwarded),
+        InvocationOutcome::Unknown => explanation.attested.push(Attested::NoReceiptCame),
+    }
+    explanation.end = Some(Ended { outcome, receipt, settled, leaf, at });
+    Ok(())
+}
