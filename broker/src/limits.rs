@@ -47,3 +47,43 @@ pub const WRITER_BATCH_ENTRIES: usize = countersign_store::BATCH_MAX_ENTRIES;
 
 /// Bytes in one append: the engines' own bound.
 pub const WRITER_BATCH_BYTES: usize = countersign_store::BATCH_MAX_BYTES;
+
+/// How long commits may go without a checkpoint of their own. Each costs a signature and a write
+/// that waits for the disk, and one of the newest size stands for all before it.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Items of one page, where the caller does not say.
+pub const PAGE_DEFAULT: usize = 100;
+
+/// Items of one page, whatever the caller says: more gain nothing over a second call.
+pub const PAGE_MAX: usize = 500;
+
+/// Bytes of one page, apart from its last item: clients take messages of 4 MiB by default.
+pub const PAGE_BYTES: usize = 1024 * 1024;
+
+/// Items that are looked at for one page, or for one word to a watcher, while everyone else waits
+/// for the state: a millisecond or two. Where few of many are the caller's, pages are short.
+pub const PAGE_SCAN_MAX: usize = 4_096;
+
+/// Watches of one service that are open. Each costs a task and what waits for the watcher.
+pub const WATCHES_MAX: usize = 4_096;
+
+/// Watches of one service that one instance has open: one, the one before whose end the broker has
+/// not noticed yet, and room for two that come and go.
+pub const WATCHES_PER_INSTANCE: usize = 4;
+
+/// Messages that wait for one watcher.
+pub const WATCH_BUFFER: usize = 4;
+
+/// Negotiations that one look of a watcher takes from the state.
+pub const WATCH_LOOK_MAX: usize = 16;
+
+/// How long a watcher may leave the next message waiting before it is cut off.
+pub const WATCH_STALL_MAX: Duration = Duration::from_secs(10);
+
+/// How long a watcher hears nothing, at most: after twice that time it may take silence for a
+/// failure.
+pub const WATCH_HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// How long a watcher's next look waits after a change: whatever happens meanwhile is told together.
+pub const WATCH_PAUSE: Duration = Duration::from_millis(5);

@@ -28,4 +28,5 @@ pub use config::TlsTime;
 pub use connection::Connection;
 pub use identity::{BrokerIdentity, IdentityError};
 pub use key::{BadKey, BadProof, ProvenKey, proof_of_possession, spki_hash};
+pub(crate) use seats::{Holder, Seat, Seats};
 pub use verifier::ClientVerifier;

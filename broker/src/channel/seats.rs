@@ -10,7 +10,7 @@ use countersign_protocol::name::InstanceId;
 
 /// On whose account a connection is counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Holder {
+pub(crate) enum Holder {
     /// An instance, whose certificate was verified.
     Instance(InstanceId),
     /// Whoever is at that place, for want of an identity.
@@ -19,7 +19,7 @@ pub(super) enum Holder {
 
 /// The seats of one listener. The map is bounded by the number of seats.
 #[derive(Debug)]
-pub(super) struct Seats {
+pub(crate) struct Seats {
     total: usize,
     each: usize,
     taken: Mutex<Taken>,
@@ -33,12 +33,12 @@ struct Taken {
 
 impl Seats {
     /// `total` seats, of which one holder gets at most `each`.
-    pub(super) fn new(total: usize, each: usize) -> Arc<Self> {
+    pub(crate) fn new(total: usize, each: usize) -> Arc<Self> {
         Arc::new(Self { total, each, taken: Mutex::default() })
     }
 
     /// Takes a seat until it is dropped; `None` if all, or all of this holder's, are taken.
-    pub(super) fn take(self: &Arc<Self>, holder: Holder) -> Option<Seat> {
+    pub(crate) fn take(self: &Arc<Self>, holder: Holder) -> Option<Seat> {
         let mut taken = self.taken();
         let own = taken.by_holder.get(&holder).copied().unwrap_or_default();
         if taken.total >= self.total || own >= self.each {
@@ -57,7 +57,7 @@ impl Seats {
 
 /// One taken seat.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     holder: Holder,
     seats: Arc<Seats>,
 }

@@ -60,10 +60,10 @@ impl State {
             Event::GrantIssued(event) => self.issue(event, leaf)?,
             Event::Moved(event) => self.moved(&event.signed_move, leaf)?,
             Event::ContractFinalized(event) => {
-                self.finalized(event.negotiation_id, event.chain_id)?;
+                self.finalized(event.negotiation_id, event.chain_id, leaf)?;
                 self.conclude(&event.contract, event.chain_id, &event.token, leaf)?;
             }
-            Event::NegotiationEnded(event) => self.end_negotiation(event)?,
+            Event::NegotiationEnded(event) => self.end_negotiation(event, leaf)?,
             Event::ChainClosed(event) => self.close(event.chain_id, event.state, leaf),
             Event::Revoked(event) => self.revoke(&event.request, leaf)?,
             Event::Intent(event) => self.intend(event, leaf, now)?,

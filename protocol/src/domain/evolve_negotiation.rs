@@ -19,7 +19,7 @@ impl State {
     pub(super) fn moved(&mut self, signed: &Signed, leaf: LeafIndex) -> Option<()> {
         let made: Move = signed.peek_unverified().ok()?;
         if let Some(request) = &made.request {
-            self.open(&made, request);
+            self.open(&made, request, leaf);
         }
         let negotiation = self.negotiations.get_mut(&made.negotiation_id)?;
         if made.kind == MoveKind::Offer {
@@ -36,10 +36,11 @@ impl State {
         negotiation.moves.push(MadeMove { sender, seq, transcript, digest, leaf });
         negotiation.transcript = extend_transcript(negotiation.transcript, signed);
         let input = negotiation.input(&made)?;
+        self.changed(made.negotiation_id, leaf)?;
         self.step(made.negotiation_id, input)
     }
 
-    fn open(&mut self, made: &Move, request: &Request) {
+    fn open(&mut self, made: &Move, request: &Request, leaf: LeafIndex) {
         let negotiation = Negotiation {
             state: negotiation::State::None,
             delegatee: made.sender.clone(),
@@ -52,6 +53,7 @@ impl State {
             transcript: empty_transcript(&made.domain, made.negotiation_id),
             offer: None,
             moves: Vec::new(),
+            changed: leaf,
             outcome: None,
             ended: None,
         };
@@ -63,20 +65,33 @@ impl State {
     }
 
     /// The accept's own move has brought the state to its end; here it gets its outcome.
-    pub(super) fn finalized(&mut self, id: NegotiationId, chain: ChainId) -> Option<()> {
+    pub(super) fn finalized(&mut self, id: NegotiationId, chain: ChainId, leaf: LeafIndex) -> Option<()> {
+        self.changed(id, leaf)?;
         let negotiation = self.negotiations.get_mut(&id)?;
         negotiation.outcome = Some(chain);
         negotiation.offer = None;
         Some(())
     }
 
-    pub(super) fn end_negotiation(&mut self, event: &NegotiationEnded) -> Option<()> {
+    pub(super) fn end_negotiation(&mut self, event: &NegotiationEnded, leaf: LeafIndex) -> Option<()> {
+        self.changed(event.negotiation_id, leaf)?;
         self.negotiations.get_mut(&event.negotiation_id)?.ended = Some(event.cause);
         let input = match event.cause {
             EndCause::Deadline => Input::BrokerDeadline,
             EndCause::Equivocation => Input::BrokerEquivocation,
         };
         self.step(event.negotiation_id, input)
+    }
+
+    /// Remembers the leaf of the last change, and no other one.
+    fn changed(&mut self, id: NegotiationId, leaf: LeafIndex) -> Option<()> {
+        let negotiation = self.negotiations.get_mut(&id)?;
+        if self.changes.get(&negotiation.changed) == Some(&id) {
+            self.changes.remove(&negotiation.changed);
+        }
+        negotiation.changed = leaf;
+        self.changes.insert(leaf, id);
+        Some(())
     }
 
     fn step(&mut self, id: NegotiationId, input: Input) -> Option<()> {

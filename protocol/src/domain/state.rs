@@ -1,6 +1,9 @@
 //! The state of a trust domain: the fold of its ledger, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use super::{account::Account, event::EndCause};
 use crate::{
@@ -32,6 +35,8 @@ pub struct State {
     pub(super) grants: BTreeMap<GrantId, ChainId>,
     pub(super) contracts: BTreeMap<ContractId, ChainId>,
     pub(super) negotiations: BTreeMap<NegotiationId, Negotiation>,
+    /// The leaf that last changed each negotiation, in order of leaves.
+    pub(super) changes: BTreeMap<LeafIndex, NegotiationId>,
     pub(super) invocations: BTreeMap<InvocationId, Invocation>,
     pub(super) traces: BTreeMap<InvocationId, Trace>,
     pub(super) nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
@@ -161,6 +166,8 @@ pub struct Negotiation {
     pub offer: Option<StandingOffer>,
     /// Every move, in order: sender, the sender's number, the transcript before, digest and leaf.
     pub moves: Vec<MadeMove>,
+    /// The leaf that last changed it.
+    pub changed: LeafIndex,
     /// The chain that it led to.
     pub outcome: Option<ChainId>,
     /// Why the broker ended it.
@@ -292,6 +299,11 @@ impl State {
         self.grants.iter()
     }
 
+    /// The grants that come after that one; all of them after `None`.
+    pub fn grants_after(&self, last: Option<GrantId>) -> impl Iterator<Item = (&GrantId, &ChainId)> {
+        self.grants.range(after(last))
+    }
+
     /// The chain of a contract.
     pub fn contract(&self, id: &ContractId) -> Option<ChainId> {
         self.contracts.get(id).copied()
@@ -302,6 +314,11 @@ impl State {
         self.contracts.iter()
     }
 
+    /// The contracts that come after that one; all of them after `None`.
+    pub fn contracts_after(&self, last: Option<ContractId>) -> impl Iterator<Item = (&ContractId, &ChainId)> {
+        self.contracts.range(after(last))
+    }
+
     /// A negotiation.
     pub fn negotiation(&self, id: &NegotiationId) -> Option<&Negotiation> {
         self.negotiations.get(id)
@@ -310,6 +327,22 @@ impl State {
     /// Every negotiation, in order of ids.
     pub fn negotiations(&self) -> impl Iterator<Item = (&NegotiationId, &Negotiation)> {
         self.negotiations.iter()
+    }
+
+    /// The negotiations that come after that one; all of them after `None`.
+    pub fn negotiations_after(
+        &self,
+        last: Option<NegotiationId>,
+    ) -> impl Iterator<Item = (&NegotiationId, &Negotiation)> {
+        self.negotiations.range(after(last))
+    }
+
+    /// The negotiations that changed at that leaf or later, each once, in order of their last change.
+    pub fn negotiations_changed_from(
+        &self,
+        leaf: LeafIndex,
+    ) -> impl Iterator<Item = (&NegotiationId, &Negotiation)> {
+        self.changes.range(leaf..).filter_map(|(_, id)| self.negotiations.get_key_value(id))
     }
 
     /// An invocation that is remembered.
@@ -345,4 +378,9 @@ impl State {
         }
         found
     }
+}
+
+/// The part of an order that comes after `last`.
+fn after<T>(last: Option<T>) -> (Bound<T>, Bound<T>) {
+    (last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }

@@ -56,6 +56,12 @@ impl State {
         made: &Move,
         negotiation: &Negotiation,
     ) -> Decision {
+        if made.request.is_some() && made.sender != negotiation.delegatee {
+            // What an opening is refused for must not depend on whether somebody else's negotiation
+            // has the id: only an opening that would succeed finds it taken.
+            self.decide_opening(context, signed, made)?;
+            return Err(Refusal::new("NEG-020", Reason::IdAlreadyUsed, ""));
+        }
         check_party(made, negotiation)?;
         let digest = signed.digest();
         if let Some(before) = negotiation.moves.iter().find(|m| m.sender == made.sender && m.seq == made.seq)
@@ -64,7 +70,10 @@ impl State {
                 return Ok(Vec::new());
             }
             // Two signatures by one sender over one place: this, and nothing less, is equivocation.
-            if before.transcript == made.transcript && !negotiation.state.is_terminal() {
+            let same_place = before.transcript == made.transcript;
+            let convicted = same_place && negotiation.ended == Some(EndCause::Equivocation);
+            require!("NEG-021", !convicted, Reason::Equivocation);
+            if same_place && !negotiation.state.is_terminal() {
                 let ended = NegotiationEnded {
                     negotiation_id: made.negotiation_id,
                     cause: EndCause::Equivocation,

@@ -1,0 +1,55 @@
+//! Activations: the home ledger's word that a chain is usable.
+
+use std::fmt;
+
+use countersign_protocol::{
+    digest::ChainId,
+    domain::Chain,
+    key::SigningKey,
+    ledger::Origin,
+    name::TrustDomain,
+    signed::{Signed, Statement},
+    token::Activation,
+    trust::KeyPurpose,
+};
+
+use crate::{domain::Domain, trust::WrongKey};
+
+/// Signs activations.
+///
+/// A signature that was released cannot be taken back, so none is made of a chain whose leaf is not
+/// durable: what is signed comes out of [`Domain::read`] or [`Domain::decide`], which wait for that.
+pub struct Activator {
+    key: SigningKey,
+}
+
+impl Activator {
+    /// With the domain's activation key; another one would sign what nobody believes.
+    pub fn new(domain: &Domain, key: SigningKey) -> Result<Self, WrongKey> {
+        WrongKey::check(domain, KeyPurpose::Activation, key.public())?;
+        Ok(Self { key })
+    }
+
+    /// What is to be said of a chain.
+    pub fn describe(domain: &TrustDomain, id: ChainId, chain: &Chain) -> Activation {
+        Activation {
+            domain: domain.clone(),
+            chain_id: id,
+            activated_by: chain.activated_by,
+            subject: chain.subject,
+            leaf: chain.leaf,
+            origin: Origin::of(domain),
+        }
+    }
+
+    /// Says it.
+    pub fn sign(&self, activation: &Activation) -> Signed {
+        activation.sign(&self.key)
+    }
+}
+
+impl fmt::Debug for Activator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Activator").field("key", &self.key.public()).finish()
+    }
+}

@@ -1,0 +1,99 @@
+//! Contracts: what was agreed.
+
+use std::sync::Arc;
+
+use countersign_protocol::{
+    digest::ChainId,
+    domain::State,
+    id::ContractId,
+    payload::Payload,
+    refusal::{Reason, Refusal},
+    require_some,
+};
+use countersign_wire::v1;
+use tonic::{Request, Response, Status};
+
+use super::{caller::Caller, convert, entries, page::Page};
+use crate::domain::Domain;
+
+/// The service of that name.
+#[derive(Debug)]
+pub struct Contracts {
+    domain: Arc<Domain>,
+}
+
+impl Contracts {
+    /// Contracts of that domain.
+    pub fn new(domain: Arc<Domain>) -> Self {
+        Self { domain }
+    }
+
+    async fn get(
+        &self,
+        caller: &mut Caller,
+        request: v1::GetContractRequest,
+    ) -> Result<v1::GetContractResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        let id: ContractId = convert::text("contract_id", &request.contract_id)?;
+        let found = self.domain.read(|state, _| {
+            let chain_id = require_some!("API-060", state.contract(&id), Reason::NotFound);
+            let chain = caller.chain(state, chain_id)?;
+            Ok((convert::link(chain_id, chain), chain.leaf))
+        });
+        let (link, leaf) = found.await?;
+        let contract = entries::contract(&self.domain, leaf).await?.to_bytes();
+        Ok(v1::GetContractResponse { link: Some(link), contract })
+    }
+
+    async fn list(
+        &self,
+        caller: &mut Caller,
+        request: v1::ListContractsRequest,
+    ) -> Result<v1::ListContractsResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        let top = match request.beneath.as_slice() {
+            [] => None,
+            bytes => Some(convert::chain_id(bytes)?),
+        };
+        let listing = [b"contracts".as_slice(), caller.instance().as_str().as_bytes(), &request.beneath];
+        let page: Page<ContractId> = Page::of(&listing, request.page_size, &request.page_token)?;
+        let filled = self.domain.read(|state, _| {
+            if let Some(top) = top {
+                caller.chain(state, top)?;
+            }
+            let contracts = state.contracts_after(page.after()).map(|(contract, chain)| (*contract, *chain));
+            Ok(page.fill(contracts, |_, id| {
+                let seen = caller.is_admin() || caller.is_party_to_chain(state, id);
+                let listed = seen && top.is_none_or(|top| is_beneath(state, id, top));
+                state.chain(&id).filter(|_| listed).map(|chain| convert::link(id, chain))
+            }))
+        });
+        let (links, next_page_token) = filled.await?;
+        Ok(v1::ListContractsResponse { links, next_page_token })
+    }
+}
+
+fn is_beneath(state: &State, id: ChainId, top: ChainId) -> bool {
+    state.path(id).any(|(link, _)| link == top)
+}
+
+#[tonic::async_trait]
+impl v1::contracts_server::Contracts for Contracts {
+    async fn get_contract(
+        &self,
+        request: Request<v1::GetContractRequest>,
+    ) -> Result<Response<v1::GetContractResponse>, Status> {
+        let mut caller = Caller::of(&request, &self.domain)?;
+        let answer = self.get(&mut caller, request.into_inner()).await;
+        caller.reply(answer)
+    }
+
+    async fn list_contracts(
+        &self,
+        request: Request<v1::ListContractsRequest>,
+    ) -> Result<Response<v1::ListContractsResponse>, Status> {
+        let mut caller = Caller::of(&request, &self.domain)?;
+        let answer = self.list(&mut caller, request.into_inner()).await;
+        caller.reply(answer)
+    }
+}

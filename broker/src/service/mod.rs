@@ -1,0 +1,25 @@
+//! The services that instances call: each parses, looks or decides, and answers.
+//!
+//! A service decides nothing by itself: the rules are the core's, the order is the
+//! [`Domain`](crate::domain::Domain)'s. What it adds is who may see what, and in which words a
+//! refusal is told.
+
+mod activations;
+mod caller;
+mod contracts;
+mod convert;
+mod entries;
+mod explanation;
+mod feed;
+mod grants;
+mod ledger;
+mod negotiation_feed;
+mod negotiations;
+mod page;
+
+pub use activations::Activations;
+pub use contracts::Contracts;
+pub use feed::Feed;
+pub use grants::Grants;
+pub use ledger::{Ledger, Policies};
+pub use negotiations::Negotiations;

@@ -1,0 +1,340 @@
+//! A trust domain with its services, and parties that are honest unless a test makes them otherwise.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use countersign_broker::{
+    activation::Activator,
+    checkpoint::Checkpoints,
+    clock::ManualClock,
+    domain::Domain,
+    service::{Activations, Contracts, Grants, Ledger, Negotiations},
+};
+use countersign_protocol::{
+    capability::{Amount, Budget, Capability, Rights},
+    contract::Party,
+    digest::{ChainId, Digest, SpkiHash},
+    domain::{Actor, Attested, GrantRule, Policy},
+    extension::Extensions,
+    grant::GrantRequest,
+    id::{GrantId, InstanceUuid},
+    identity::JoinStatement,
+    key::SigningKey,
+    name::{InstanceId, PrincipalId, TrustDomain},
+    payload::{Ascending, Bounded, Payload},
+    signed::{Signed, Statement},
+    time::{Lifetime, Timestamp},
+    trust::KeySet,
+};
+use countersign_store::{MemoryStore, Store};
+use countersign_wire::v1;
+use rand::{SeedableRng, rngs::StdRng};
+use tonic::{Request, Response, Status};
+use tonic_types::StatusExt as _;
+
+pub(crate) use countersign_wire::v1::{
+    activations_server::Activations as _, contracts_server::Contracts as _, grants_server::Grants as _,
+    ledger_server::Ledger as _, negotiations_server::Negotiations as _,
+};
+
+pub(crate) const START_MS: u64 = 1_800_000_000_000;
+pub(crate) const DOMAIN: &str = "acme.example";
+
+const POLICY: &[u8] = b"the policy";
+
+const CAPABILITY: u8 = 201;
+const ACTIVATION: u8 = 202;
+const CHECKPOINT: u8 = 203;
+
+pub(crate) struct World {
+    pub(crate) domain: Arc<Domain>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: ManualClock,
+    pub(crate) rng: StdRng,
+    pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) grants: Grants,
+    pub(crate) activations: Activations,
+    pub(crate) negotiations: Negotiations,
+    pub(crate) contracts: Contracts,
+    pub(crate) ledger: Ledger,
+    agents: BTreeMap<&'static str, Agent>,
+}
+
+/// A party with its keys.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    pub(crate) id: InstanceId,
+    pub(crate) key: SigningKey,
+    pub(crate) spki: SpkiHash,
+}
+
+impl Agent {
+    pub(crate) fn actor(&self) -> Actor {
+        Actor { instance: self.id.clone(), spki: self.spki }
+    }
+
+    pub(crate) fn party(&self) -> Party {
+        Party { instance: self.id.clone(), key: self.key.public(), configuration: configuration() }
+    }
+}
+
+pub(crate) fn configuration() -> Digest {
+    Digest::of(b"model, prompt, tools")
+}
+
+pub(crate) fn trust_domain() -> TrustDomain {
+    DOMAIN.parse().unwrap()
+}
+
+pub(crate) fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&[seed; 32])
+}
+
+pub(crate) fn checkpoint_key() -> SigningKey {
+    key(CHECKPOINT)
+}
+
+pub(crate) fn key_set() -> KeySet {
+    let public = |seed| key(seed).public();
+    KeySet::new(trust_domain(), public(CAPABILITY), public(ACTIVATION), public(CHECKPOINT)).unwrap()
+}
+
+pub(crate) fn principal(name: &str) -> PrincipalId {
+    let kind = match name {
+        "alice" | "root" => "human",
+        "files" => "service",
+        _ => "agent",
+    };
+    // A second copy of an agent is called by its name and a number.
+    let name = name.trim_end_matches(char::is_numeric);
+    format!("spiffe://{DOMAIN}/{kind}/{name}").parse().unwrap()
+}
+
+/// Rights on `file:/data/**` with so many calls, that leave so many delegations, for an hour.
+pub(crate) fn rights(calls: u64, delegations_left: u32) -> Rights {
+    let capability = Capability {
+        resource: "file:/data/**".parse().unwrap(),
+        actions: Ascending::new(vec!["read".parse().unwrap()]).unwrap(),
+        constraints: Bounded::default(),
+    };
+    Rights {
+        capabilities: Bounded::new(vec![capability]).unwrap(),
+        audiences: Ascending::new(vec![principal("files")]).unwrap(),
+        not_before: Timestamp::new(START_MS).unwrap(),
+        not_after: Timestamp::new(START_MS + 3_600_000).unwrap(),
+        budget: Budget {
+            unit: "calls".parse().unwrap(),
+            ceiling: Amount::new(calls).unwrap(),
+            per_call: Amount::new(1).unwrap(),
+            window: None,
+        },
+        delegations_left,
+    }
+}
+
+fn policy() -> Policy {
+    let rule = GrantRule {
+        originator: principal("alice"),
+        principal: principal("planner"),
+        rights: rights(1000, 5),
+        lifetime: Lifetime::from_millis(86_400_000),
+        digest: Digest::of(b"rule"),
+    };
+    Policy {
+        admins: vec![principal("root")],
+        grant_rules: vec![rule],
+        svid_lifetime: Lifetime::from_millis(300_000),
+        human_svid_lifetime: Lifetime::from_millis(3_600_000),
+        digest: Digest::of(POLICY),
+    }
+}
+
+/// The policies that are kept.
+fn archive(digest: Digest) -> Option<Vec<u8>> {
+    (digest == Digest::of(POLICY)).then(|| POLICY.to_vec())
+}
+
+/// The domain on that store, as the broker opens it.
+pub(crate) async fn open(store: &Arc<dyn Store>, clock: &ManualClock) -> Arc<Domain> {
+    let (store, clock) = (Arc::clone(store), Arc::new(clock.clone()));
+    Domain::open(trust_domain(), policy(), (1, key(CAPABILITY)), store, clock).await.unwrap()
+}
+
+impl World {
+    /// A domain with its keys, and alice, planner, two researchers, fetcher, files, mallory and the
+    /// admin root in it.
+    pub(crate) async fn new() -> Self {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let clock = ManualClock::at(Timestamp::new(START_MS).unwrap());
+        let domain = open(&store, &clock).await;
+        domain.decide(|state, context| state.decide_keys(context, &key_set()), |_| Ok(())).await.unwrap();
+        let mut world = Self::on(domain, store, clock, BTreeMap::new()).await;
+        for name in [
+            "root",
+            "alice",
+            "planner",
+            "planner2",
+            "researcher",
+            "researcher2",
+            "fetcher",
+            "files",
+            "mallory",
+        ] {
+            world.join(name).await;
+        }
+        world
+    }
+
+    /// The same domain after a restart.
+    pub(crate) async fn restart(self) -> Self {
+        let domain = open(&self.store, &self.clock).await;
+        Self::on(domain, self.store, self.clock, self.agents).await
+    }
+
+    async fn on(
+        domain: Arc<Domain>,
+        store: Arc<dyn Store>,
+        clock: ManualClock,
+        agents: BTreeMap<&'static str, Agent>,
+    ) -> Self {
+        let activator = Arc::new(Activator::new(&domain, key(ACTIVATION)).unwrap());
+        let checkpoints = Checkpoints::open(Arc::clone(&domain), checkpoint_key()).await.unwrap();
+        Self {
+            grants: Grants::new(Arc::clone(&domain), Arc::clone(&activator)),
+            activations: Activations::new(Arc::clone(&domain), Arc::clone(&activator)),
+            negotiations: Negotiations::new(Arc::clone(&domain)),
+            contracts: Contracts::new(Arc::clone(&domain)),
+            ledger: Ledger::new(Arc::clone(&domain), Arc::clone(&checkpoints), activator, Arc::new(archive)),
+            checkpoints,
+            domain,
+            store,
+            clock,
+            rng: StdRng::seed_from_u64(7),
+            agents,
+        }
+    }
+
+    async fn join(&mut self, name: &'static str) {
+        let now = self.now();
+        let agent = Agent {
+            id: principal(name).instance(InstanceUuid::new(now, &mut self.rng)),
+            key: SigningKey::generate(&mut self.rng),
+            spki: SpkiHash::from_bytes(Digest::of(name.as_bytes()).to_array()),
+        };
+        let (secret, expires) = (Digest::of(name.as_bytes()), now.plus(Lifetime::from_millis(60_000)));
+        let join = JoinStatement {
+            domain: trust_domain(),
+            instance: agent.id.clone(),
+            key: agent.key.public(),
+            spki: agent.spki,
+            configuration: configuration(),
+            evidence: secret,
+            issued: now,
+            extensions: Extensions::none(),
+        }
+        .sign(&agent.key);
+        let attested =
+            Attested { attestor: "join_token".parse().unwrap(), evidence: secret, spki: agent.spki };
+        let domain = &self.domain;
+        let issued = domain.decide(
+            |state, context| state.decide_join_token(context, None, secret, &principal(name), expires),
+            |_| Ok(()),
+        );
+        issued.await.unwrap();
+        let joined = domain.decide(|state, context| state.decide_join(context, &join, &attested), |_| Ok(()));
+        joined.await.unwrap();
+        self.agents.insert(name, agent);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        use countersign_broker::clock::Clock as _;
+        self.clock.now()
+    }
+
+    pub(crate) fn agent(&self, name: &str) -> Agent {
+        self.agents[name].clone()
+    }
+
+    /// A call by that agent, as the gate hands it to a service.
+    pub(crate) fn call<T>(&self, name: &str, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.extensions_mut().insert(self.agent(name).actor());
+        request
+    }
+
+    /// Entries in the ledger.
+    pub(crate) fn size(&self) -> u64 {
+        self.domain.peek(|state, _| state.tree().size().get())
+    }
+
+    pub(crate) fn grant_request(&mut self, rights: Rights) -> GrantRequest {
+        GrantRequest {
+            domain: trust_domain(),
+            grant_id: GrantId::new(self.now(), &mut self.rng),
+            originator: self.agent("alice").id,
+            holder: self.agent("planner").id,
+            rights,
+            issued: self.now(),
+            extensions: Extensions::none(),
+        }
+    }
+
+    pub(crate) async fn issue(&self, name: &str, signed: &Signed) -> Result<v1::ActiveChain, Status> {
+        let request = v1::IssueGrantRequest { trust_domain: DOMAIN.into(), grant_request: signed.to_bytes() };
+        Ok(self.grants.issue_grant(self.call(name, request)).await?.into_inner().chain.unwrap())
+    }
+
+    /// alice's grant to planner.
+    pub(crate) async fn grant(&mut self, rights: Rights) -> v1::ActiveChain {
+        let signed = self.grant_request(rights).sign(&self.agent("alice").key);
+        self.issue("alice", &signed).await.unwrap()
+    }
+
+    pub(crate) async fn activation(&self, name: &str, chain: &[u8]) -> Result<v1::ActiveChain, Status> {
+        let request = v1::GetActivationRequest { trust_domain: DOMAIN.into(), chain_id: chain.to_vec() };
+        let answer = self.activations.get_activation(self.call(name, request)).await?;
+        Ok(answer.into_inner().chain.unwrap())
+    }
+
+    /// An admin revokes a chain and everything beneath it.
+    pub(crate) async fn revoke(&mut self, chain: &[u8]) {
+        let (chain, root) = (ChainId::try_from(chain).unwrap(), self.agent("root"));
+        let request = countersign_protocol::revocation::RevokeRequest {
+            domain: trust_domain(),
+            sender: root.id.clone(),
+            chain: Some(chain),
+            instance: None,
+            chains: self.domain.peek(|state, _| state.live_subtree(chain).len() as u64),
+            request_id: countersign_protocol::id::RequestId::new(self.now(), &mut self.rng),
+            issued: self.now(),
+            extensions: Extensions::none(),
+        };
+        let (signed, actor) = (request.sign(&root.key), root.actor());
+        let revoked =
+            self.domain.decide(|state, context| state.decide_revoke(context, &actor, &signed), |_| Ok(()));
+        revoked.await.unwrap();
+    }
+
+    /// Ends what is due.
+    pub(crate) async fn tick(&self) {
+        self.domain.decide(|state, context| state.decide_tick(context), |_| Ok(())).await.unwrap();
+    }
+}
+
+/// The reason that a caller is given.
+pub(crate) fn reason<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
+    let status = answer.unwrap_err();
+    let info = status.get_error_details().error_info().cloned().unwrap();
+    assert_eq!(info.domain, "countersign.v1");
+    info.reason
+}
+
+/// Everything that a caller can see of a refusal.
+pub(crate) fn all_of<T: std::fmt::Debug>(answer: Result<T, Status>) -> (tonic::Code, String, Vec<u8>) {
+    let status = answer.unwrap_err();
+    assert!(status.metadata().is_empty());
+    (status.code(), status.message().to_owned(), status.details().to_vec())
+}
+
+pub(crate) fn inner<T>(answer: Result<Response<T>, Status>) -> Result<T, Status> {
+    answer.map(Response::into_inner)
+}
