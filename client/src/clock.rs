@@ -9,6 +9,8 @@ use countersign_protocol::time::Timestamp;
 use rand_core::{OsRng, RngCore as _};
 use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
 
+use crate::limits::CLOCK_SLEEP_MAX;
+
 /// Tells the time of day.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time of day.
@@ -26,6 +28,18 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_epoch.as_millis()).ok().and_then(Timestamp::new).unwrap_or(UNREADABLE)
+    }
+}
+
+/// Completes once the time of day is `at` or later.
+pub(crate) async fn wait_until(clock: &dyn Clock, at: Timestamp) {
+    loop {
+        let left = Duration::from_millis(at.since(clock.now()).as_millis());
+        if left.is_zero() {
+            return;
+        }
+        // The runtime's timers do not see the time of day being set, nor a suspended machine.
+        tokio::time::sleep(left.min(CLOCK_SLEEP_MAX)).await;
     }
 }
 

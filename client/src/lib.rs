@@ -8,27 +8,37 @@
 //!
 //! Start with [`Agent::join`].
 
-#![expect(clippy::unimplemented, reason = "the signatures come first, so that others can build on them")]
-
+mod admin;
 mod agent;
+mod bundle;
 mod clock;
+mod connection;
+mod directory;
 mod error;
+mod export;
+mod feed;
 mod held;
 mod invoke;
+mod join;
 mod ledger;
+mod link;
 mod negotiate;
+mod page;
+mod renewal;
 mod revocation;
 mod serve;
 
 pub mod channel;
 pub mod limits;
 
-pub use agent::{Agent, Info, Keep, Options};
+pub use admin::Info;
+pub use agent::{Agent, Keep, Options};
 pub use clock::{Clock, SystemClock};
 pub use error::{About, CallerFault, Deceit, Ending, Error, Refused};
 pub use held::Held;
 pub use invoke::{Answer, Call};
 pub use ledger::{Contradiction, Ledger};
+pub use link::Link;
 pub use negotiate::{Ask, Delegated, Delegatee, Delegator, Offer, OfferReply, RequestReply, Terms, Wanted};
 pub use revocation::{Preview, Revocations, Revoked, Target};
 pub use serve::{Handler, Invocation, Outcome};
