@@ -19,6 +19,7 @@ use countersign_wire::v1;
 use super::{
     account::{Account, Changes},
     offer::Terms,
+    talk::Offered,
 };
 use crate::{
     agent::Agent,
@@ -150,11 +151,18 @@ impl<'a> Desk<'a> {
     async fn next<D: Delegator>(&mut self, strategy: &mut D) -> Result<Option<Delegated>, Error> {
         let Some(told) = self.changes.next(self.agent).await? else { return Ok(None) };
         let Some(id) = self.concerns(&told)? else { return Ok(None) };
-        let account = self.agent.account(id).await?;
+        let account = match self.agent.account(id).await {
+            Ok(account) => account,
+            // Another copy of this principal was faster, so this one is no longer a party.
+            Err(Error::Refused(_)) => {
+                self.followed.remove(&id);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         let ended = self.handle(account, strategy).await?;
         if ended.is_some() {
             self.followed.remove(&id);
-            self.left.remove(&id);
             if std::mem::take(&mut self.waiting) {
                 self.changes.rewind(self.agent);
             }
@@ -192,19 +200,19 @@ impl<'a> Desk<'a> {
             self.followed.remove(&talk.id);
             return Ok(None);
         }
-        match (talk.state, &talk.offer) {
-            (State::Requested, _) => Box::pin(self.answer(account, strategy)).await,
+        let of_this_chain = |offered: &&Offered| offered.body.parent == self.held.chain_id();
+        match (talk.state, talk.offer.as_ref().filter(of_this_chain)) {
+            (State::Requested, _) => return Box::pin(self.answer(account, strategy)).await,
             (State::Finalized, Some(offered)) if self.followed.contains(&talk.id) => {
-                let chain = self.agent.check_chain(self.held, offered, &account.chain);
-                Ok(Some(delegated(&account, Ok(chain?))))
+                let chain = self.agent.check_chain(self.held, offered, &account.chain)?;
+                return Ok(Some(delegated(&account, Ok(chain))));
             }
             // The offer stands: it is the delegatee's turn.
-            (State::Offered, _) => {
-                self.followed.insert(talk.id);
-                Ok(None)
-            }
-            _ => Ok(None),
+            (State::Offered, Some(_)) => drop(self.followed.insert(talk.id)),
+            // This instance is delegating another chain as well, and that is where this belongs.
+            _ => drop(self.followed.remove(&talk.id)),
         }
+        Ok(None)
     }
 
     async fn answer<D: Delegator>(
