@@ -1,4 +1,44 @@
-//! The Countersign SDK.
+//! The Countersign SDK: join a trust domain, negotiate rights from either side, hold and delegate
+//! them, use them, serve actions under them, and answer for it.
+//!
+//! Nothing that a broker says is believed because it said so. Tokens, activations, contracts and
+//! receipts are verified by their signers' keys, the domain's keys are believed because the join
+//! token pinned the domain's authority, and every checkpoint of the ledger must agree with all that
+//! were seen before it. What does not verify is [`Error::Deceived`].
+//!
+//! Start with [`Agent::join`].
+
+mod admin;
+mod agent;
+mod bundle;
+mod clock;
+mod connection;
+mod directory;
+mod error;
+mod export;
+mod feed;
+mod held;
+mod invoke;
+mod join;
+mod ledger;
+mod link;
+mod negotiate;
+mod page;
+mod renewal;
+mod revocation;
+mod serve;
 
 pub mod channel;
 pub mod limits;
+
+pub use admin::Info;
+pub use agent::{Agent, Keep, Options};
+pub use clock::{Clock, SystemClock};
+pub use error::{About, CallerFault, Deceit, Ending, Error, Refused};
+pub use held::Held;
+pub use invoke::{Answer, Call};
+pub use ledger::{Contradiction, Ledger};
+pub use link::Link;
+pub use negotiate::{Ask, Delegated, Delegatee, Delegator, Offer, OfferReply, RequestReply, Terms, Wanted};
+pub use revocation::{Preview, Revocations, Revoked, Target};
+pub use serve::{Handler, Invocation, Outcome};

@@ -2,6 +2,75 @@
 
 use std::time::Duration;
 
+use countersign_protocol::time::Lifetime;
+
 /// From the first packet to the end of the TLS handshake. The broker allows five seconds for the
 /// handshake alone; the rest is for finding its address.
 pub const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// How long one try of a call waits for its answer. Most take milliseconds; a revocation waits until
+/// what is under way beneath it has been forwarded.
+pub const CALL_MAX: Duration = Duration::from_secs(15);
+
+/// How long one try of an invocation waits: a callee may take its time.
+pub const INVOKE_MAX: Duration = Duration::from_secs(60);
+
+/// Tries of one call whose answer does not come. With the pauses between them they bridge a broker's
+/// restart, some seconds.
+pub const TRIES_MAX: u32 = 8;
+
+/// Tries of one call that a busy broker refuses. Fewer: each refusal costs the broker something.
+pub const BUSY_TRIES_MAX: u32 = 4;
+
+/// The pause after the first failed try; each later one is twice as long.
+pub const PAUSE_FIRST: Duration = Duration::from_millis(50);
+
+/// The longest pause between two tries.
+pub const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// How often an idle connection is tried, and how long its answer may take. A broker that vanished
+/// without a word is noticed within their sum.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// How long a stream that has heartbeats may be silent. Brokers send one every few seconds.
+pub const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How long a wait trusts the runtime's timer before it looks at the time of day again. A clock
+/// that was set, or a machine that was suspended, is noticed within this time.
+pub const CLOCK_SLEEP_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes of a message to or from the broker. The largest is a bundle of evidence; an invocation has
+/// a body of at most a mebibyte, a token and a proof.
+pub const MESSAGE_MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Characters that are kept of a broker's sentence: it is shown to people.
+pub const SENTENCE_MAX: usize = 1024;
+
+/// How long a move is good for if it is not ordered at once.
+pub const MOVE_LIFE: Lifetime = Lifetime::from_millis(60_000);
+
+/// How long a holder's proof is good for. The broker remembers its nonce for as long.
+pub const PROOF_LIFE: Lifetime = Lifetime::from_millis(30_000);
+
+/// Instances whose key is remembered, some 200 bytes each. Beyond this the oldest is asked for again.
+pub const DIRECTORY_MAX: usize = 4096;
+
+/// Pages of one list that are read. A broker whose list does not end is not believed.
+pub const PAGES_MAX: usize = 10_000;
+
+/// Invocations that a callee remembers so as never to do one twice, some 500 bytes each without
+/// their results. Beyond this the oldest is forgotten, and whatever is as old as it is refused.
+pub const SERVED_MAX: usize = 65_536;
+
+/// Bytes of results that a callee keeps to answer the same invocation again. The broker keeps its
+/// own, so this is for answers that got lost on the way to it.
+pub const SERVED_BODIES_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Invocations that a callee works on at once.
+pub const CAPACITY_MAX: u32 = 1024;
+
+/// Negotiations that a delegator follows at once; further ones wait.
+pub const FOLLOWED_MAX: usize = 1024;
+
+/// Bytes of an exported identity.
+pub const EXPORT_MAX_BYTES: usize = 64 * 1024;

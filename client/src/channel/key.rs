@@ -14,13 +14,15 @@ use rustls::{
     sign::{Signer, SigningKey},
 };
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// The cryptographic library could not make or use a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the cryptographic library failed to make or use a P-256 key")]
 pub struct KeyError;
 
-/// A P-256 key, made in memory and without a byte form: it cannot be copied to another process.
+/// A P-256 key, made in memory. Its one byte form is [`danger_to_pkcs8`](Self::danger_to_pkcs8);
+/// without that it cannot be copied to another process.
 ///
 /// It prints as `TlsKey(..)`.
 #[derive(Clone)]
@@ -32,7 +34,22 @@ pub struct TlsKey {
 impl TlsKey {
     /// Makes a new key, with the operating system's entropy.
     pub fn generate() -> Result<Self, KeyError> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(|_| KeyError)?;
+        Self::of(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(|_| KeyError)?)
+    }
+
+    /// Reads a key that [`danger_to_pkcs8`](Self::danger_to_pkcs8) wrote. Whatever else has read the
+    /// same bytes is on its channels whoever this process is.
+    pub fn danger_from_pkcs8(pkcs8: &[u8]) -> Result<Self, KeyError> {
+        Self::of(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8).map_err(|_| KeyError)?)
+    }
+
+    /// The private key, as PKCS #8 in DER. From then on the key is as safe as these bytes are kept.
+    pub fn danger_to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let pkcs8 = self.pair.to_pkcs8v1().map_err(|_| KeyError)?;
+        Ok(Zeroizing::new(pkcs8.as_ref().to_vec()))
+    }
+
+    fn of(pair: EcdsaKeyPair) -> Result<Self, KeyError> {
         let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| KeyError)?;
         let spki = spki.as_ref().into();
         Ok(Self { pair: Arc::new(pair), spki })
@@ -111,6 +128,15 @@ mod tests {
         assert!(verify(&key).is_ok());
         assert!(verify(&other).is_err());
         assert_ne!(key.spki_hash(), other.spki_hash());
+    }
+
+    #[test]
+    fn an_exported_key_is_the_same_key() {
+        let key = TlsKey::generate().unwrap();
+        let pkcs8 = key.danger_to_pkcs8().unwrap();
+        let again = TlsKey::danger_from_pkcs8(&pkcs8).unwrap();
+        assert_eq!(again.spki_hash(), key.spki_hash());
+        assert_eq!(TlsKey::danger_from_pkcs8(&pkcs8[1..]).unwrap_err(), KeyError);
     }
 
     #[test]

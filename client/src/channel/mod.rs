@@ -4,7 +4,7 @@
 //! [`Trust`] says which broker is believed to be one, and [`Connector`] opens connections for
 //! tonic. What this module relies on not happening:
 //!
-//! - The private key has no byte form here, so it cannot leave the process.
+//! - The private key does not leave the process but by the one call that has `danger` in its name.
 //! - A broker is never known by its address or DNS name, only by a certificate of the expected
 //!   trust domain that names `service/broker`.
 //! - No handshake is a resumption, so the broker's certificate is verified each time.

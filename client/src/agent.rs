@@ -1,0 +1,229 @@
+//! An agent: one instance, its keys, and its standing with the broker.
+
+use std::{
+    fmt,
+    future::Future,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use countersign_protocol::{
+    digest::Digest,
+    key::{PublicKey, SigningKey},
+    ledger::SignedCheckpoint,
+    name::{InstanceId, TrustDomain},
+    signed::{Signed, Statement},
+    time::Timestamp,
+    trust::KeySet,
+};
+use tokio::{sync::watch, task::JoinHandle};
+use tonic::{Request, Response, Status, transport::Channel};
+
+use crate::{
+    bundle::Bundle,
+    channel::{Connector, Identity},
+    clock::{Clock, SystemClock, TlsTime},
+    connection::Connection,
+    directory::Directory,
+    error::{CallerFault, Error},
+    ledger::{Ledger, View},
+    renewal,
+};
+
+/// Where an exported identity is kept: see [`Options::danger_keep`].
+pub type Keep = Arc<dyn Fn(&[u8]) -> io::Result<()> + Send + Sync>;
+
+/// What an agent is made with.
+#[derive(Clone)]
+pub struct Options {
+    /// Digest of what configures this copy: model, prompt, tools. Contracts name it; another
+    /// configuration is another party.
+    pub configuration: Digest,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Called with [`Agent::danger_export`] before each renewal is sent and after each has been
+    /// answered, for an identity that must outlive its process. If it fails, the renewal waits.
+    pub danger_keep: Option<Keep>,
+}
+
+impl Options {
+    /// With the system's clock, and keys that stay in memory.
+    pub fn new(configuration: Digest) -> Self {
+        Self { configuration, clock: Arc::new(SystemClock), danger_keep: None }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("configuration", &self.configuration).finish_non_exhaustive()
+    }
+}
+
+/// One instance and its standing with the broker. Clones are the same agent.
+///
+/// Its identity is renewed in the background until the last clone is dropped.
+#[derive(Clone)]
+pub struct Agent {
+    pub(crate) inner: Arc<Inner>,
+    _renewal: Arc<Background>,
+}
+
+/// What the clones of an agent share.
+pub(crate) struct Inner {
+    pub(crate) key: SigningKey,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) configuration: Digest,
+    pub(crate) bundle: Bundle,
+    /// The authority that the join token named.
+    pub(crate) pinned: Digest,
+    /// The address of the broker.
+    pub(crate) address: String,
+    pub(crate) connection: Connection,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keep: Option<Keep>,
+    standing: Mutex<Standing>,
+    pub(crate) view: View,
+    pub(crate) directory: Directory,
+    /// Why this identity cannot be renewed any more.
+    pub(crate) ended: watch::Sender<Option<Error>>,
+}
+
+/// Where the identity stands in its succession of certificates.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    /// The newest certificate, in DER,
+    pub(crate) certificate: Vec<u8>,
+    /// and its number.
+    pub(crate) generation: u32,
+    /// When the next one is asked for.
+    pub(crate) renew_at: Timestamp,
+    /// What was signed to ask for it. Until that is answered, nothing else may be signed from the
+    /// same generation: that is how a copied identity looks.
+    pub(crate) pending: Option<Signed>,
+}
+
+/// Everything that an agent begins or goes on with.
+pub(crate) struct Beginning {
+    pub(crate) key: SigningKey,
+    pub(crate) identity: Identity,
+    pub(crate) standing: Standing,
+    pub(crate) bundle: Bundle,
+    pub(crate) pinned: Digest,
+    pub(crate) address: String,
+    pub(crate) checkpoint: Option<SignedCheckpoint>,
+}
+
+impl Agent {
+    /// Connects, lazily, and begins to renew.
+    pub(crate) fn begin(beginning: Beginning, options: Options) -> Result<Self, Error> {
+        let Beginning { key, identity, standing, bundle, pinned, address, checkpoint } = beginning;
+        let identity = Arc::new(identity);
+        let time = Arc::new(TlsTime(Arc::clone(&options.clock)));
+        let connector = Connector::mutual(Arc::clone(&identity), bundle.trust()?, time);
+        let connector = connector.map_err(|error| CallerFault::Local { why: error.to_string() })?;
+        let inner = Arc::new(Inner {
+            key,
+            identity,
+            configuration: options.configuration,
+            connection: Connection::new(&address, connector)?,
+            view: View::new(bundle.log.clone(), checkpoint)?,
+            bundle,
+            pinned,
+            address,
+            clock: options.clock,
+            keep: options.danger_keep,
+            standing: Mutex::new(standing),
+            directory: Directory::default(),
+            ended: watch::Sender::new(None),
+        });
+        let renewal = Background(tokio::spawn(renewal::keep_fresh(Arc::clone(&inner))));
+        Ok(Self { inner, _renewal: Arc::new(renewal) })
+    }
+
+    /// Who this is.
+    pub fn instance(&self) -> &InstanceId {
+        self.inner.identity.instance()
+    }
+
+    /// The trust domain.
+    pub fn domain(&self) -> &TrustDomain {
+        self.inner.bundle.keys.domain()
+    }
+
+    /// This instance's public key.
+    pub fn public_key(&self) -> PublicKey {
+        self.inner.key.public()
+    }
+
+    /// The domain's keys. They are believed because they came over a channel to a broker whose
+    /// authority the join token pinned.
+    pub fn keys(&self) -> &KeySet {
+        &self.inner.bundle.keys
+    }
+
+    /// Digest of what configures this copy.
+    pub fn configuration(&self) -> Digest {
+        self.inner.configuration
+    }
+
+    /// The time, as the agent's clock has it.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// The ledger, as this agent has seen it.
+    pub fn ledger(&self) -> Ledger<'_> {
+        Ledger::of(self)
+    }
+
+    /// Completes when this identity cannot be renewed any more, with the reason.
+    pub async fn ended(&self) -> Error {
+        let mut ended = self.inner.ended.subscribe();
+        let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_else(|| CallerFault::IdentityEnded.into())
+    }
+
+    /// Signs a statement with the instance key.
+    pub(crate) fn sign<S: Statement>(&self, statement: &S) -> Signed {
+        statement.sign(&self.inner.key)
+    }
+
+    /// Calls the broker; `what` completes "could not …".
+    pub(crate) async fn call<M, T, F, O>(&self, what: &str, message: M, call: F) -> Result<T, Error>
+    where
+        M: Clone,
+        F: Fn(Channel, Request<M>) -> O,
+        O: Future<Output = Result<Response<T>, Status>>,
+    {
+        self.check_standing()?;
+        self.inner.connection.call(what, message, call).await
+    }
+
+    /// Says why nothing can be done any more, where that is so.
+    pub(crate) fn check_standing(&self) -> Result<(), Error> {
+        self.inner.ended.borrow().clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Inner {
+    pub(crate) fn standing(&self) -> MutexGuard<'_, Standing> {
+        // Whoever holds this only moves values: a panic leaves nothing half done.
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Agent({})", self.instance())
+    }
+}
+
+/// A task that ends with whoever started it.
+#[derive(Debug)]
+pub(crate) struct Background(pub(crate) JoinHandle<()>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

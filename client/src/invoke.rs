@@ -1,0 +1,165 @@
+//! Using a chain.
+
+use countersign_protocol::{
+    capability::{Arguments, ResourceName},
+    digest::Digest,
+    extension::Extensions,
+    id::InvocationId,
+    ledger::LeafIndex,
+    limits::BODY_MAX_BYTES,
+    name::{PrincipalId, Word},
+    payload::Payload,
+    receipt::Receipt,
+    signed::Signed,
+    token::{Nonce, Proof, Via},
+};
+use countersign_wire::v1::{self, mediation_client::MediationClient};
+
+use crate::{
+    agent::Agent,
+    clock::entropy,
+    connection::{Pauses, once},
+    error::{About, CallerFault, Error, deceived},
+    held::Held,
+    limits::{INVOKE_MAX, MESSAGE_MAX_BYTES, PROOF_LIFE},
+};
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// By whom.
+    pub callee: PrincipalId,
+    /// What.
+    pub action: Word,
+    /// To what.
+    pub resource: ResourceName,
+    /// With which typed arguments.
+    pub arguments: Arguments,
+    /// An opaque body that goes with them. It is forwarded and never logged.
+    pub body: Vec<u8>,
+}
+
+/// What came of it: the callee's verified word.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The invocation; [`Agent::explain`] takes it.
+    pub invocation: InvocationId,
+    /// How it ended, what it cost, and who did it.
+    pub receipt: Receipt,
+    /// The receipt as the callee signed it.
+    pub signed_receipt: Signed,
+    /// The result; its digest is in the receipt.
+    pub body: Vec<u8>,
+    /// The leaf that permitted it.
+    pub intent: LeafIndex,
+    /// The leaf that ended it.
+    pub result: LeafIndex,
+}
+
+impl Agent {
+    /// Has something done under a chain that this instance holds. Whether the chain allows it is the
+    /// broker's to decide, and the callee's.
+    ///
+    /// A lost reply is asked for again under the same invocation id, so nothing is done twice.
+    pub async fn invoke(&self, held: &Held, call: Call) -> Result<Answer, Error> {
+        let holder = &held.holder().instance;
+        if holder != self.instance() {
+            return Err(CallerFault::NotTheHolder { holder: holder.to_string() }.into());
+        }
+        if call.body.len() > BODY_MAX_BYTES {
+            return Err(CallerFault::TooLarge { what: "the body", limit: BODY_MAX_BYTES as u64 }.into());
+        }
+        let mut invoking =
+            Invoking { id: InvocationId::new(self.now(), &mut entropy()), held, call, proofs: Vec::new() };
+        let mut pauses = Pauses::default();
+        loop {
+            self.check_standing()?;
+            let request = invoking.request(self);
+            let channel = self.inner.connection.channel();
+            let reply = once("have it done", INVOKE_MAX, request, async |request| {
+                let client = MediationClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES);
+                { client }.invoke(request).await
+            });
+            match reply.await {
+                Ok(reply) => return invoking.check(self, reply).await,
+                Err(error) => pauses.wait_or_give_up(error).await?,
+            }
+        }
+    }
+}
+
+/// An invocation under way.
+struct Invoking<'a> {
+    id: InvocationId,
+    held: &'a Held,
+    call: Call,
+    /// Digests of the proofs that were sent: the receipt is for one of them.
+    proofs: Vec<Digest>,
+}
+
+impl Invoking<'_> {
+    /// One try: the same invocation under a fresh proof.
+    fn request(&mut self, agent: &Agent) -> v1::InvokeRequest {
+        let (call, now) = (&self.call, agent.now());
+        let proof = Proof {
+            domain: agent.domain().clone(),
+            invocation_id: self.id,
+            chain_id: self.held.chain_id(),
+            activation_leaf: self.held.active().activation().leaf,
+            caller: agent.instance().clone(),
+            callee: call.callee.clone(),
+            action: call.action.clone(),
+            resource: call.resource.clone(),
+            arguments: call.arguments.digest(&call.body),
+            nonce: Nonce::new(&mut entropy()),
+            issued: now,
+            expires: now.plus(PROOF_LIFE),
+            via: Via::Broker,
+            channel: agent.inner.identity.key().spki_hash(),
+            extensions: Extensions::none(),
+        };
+        let signed = agent.sign(&proof);
+        self.proofs.push(signed.digest());
+        v1::InvokeRequest {
+            trust_domain: agent.domain().to_string(),
+            token: self.held.token().as_bytes().to_vec(),
+            proof: signed.to_bytes(),
+            arguments: call.arguments.to_bytes(),
+            body: call.body.clone(),
+        }
+    }
+
+    /// The answer is the callee's signed word about this invocation, and the result is the one that
+    /// it signed for.
+    async fn check(self, agent: &Agent, reply: v1::InvokeResponse) -> Result<Answer, Error> {
+        let bad = |why: String| deceived(About::Receipt, why);
+        let signed = Signed::from_bytes(&reply.receipt).map_err(|error| bad(error.to_string()))?;
+        let claimed: Receipt = signed.peek_unverified().map_err(|error| bad(error.to_string()))?;
+        let callee = agent.known(&claimed.callee).await?;
+        let receipt: Receipt = signed.open(&[callee.key]).map_err(|error| bad(error.to_string()))?;
+        let per_call = self.held.rights().budget.per_call;
+        let fits = [
+            (receipt.domain == *agent.domain(), "is of another domain"),
+            (receipt.invocation_id == self.id, "is for another invocation"),
+            (receipt.chain_id == self.held.chain_id(), "is for another chain"),
+            (self.proofs.contains(&receipt.proof), "is for another proof"),
+            (*receipt.callee.principal() == self.call.callee, "is by another callee"),
+            (receipt.result == Digest::of(&reply.body), "is for another result"),
+            (receipt.cost <= per_call, "costs more than one call may"),
+            (receipt.extensions.check().is_ok(), "says something critical that is not known here"),
+            (reply.intent_leaf < reply.result_leaf, "ended before it was permitted"),
+        ];
+        if let Some((_, what)) = fits.iter().find(|(fits, _)| !fits) {
+            return Err(bad(format!("it {what}")));
+        }
+        let leaf = |index| LeafIndex::new(index).ok_or_else(|| bad("it names no leaf".into()));
+        Ok(Answer {
+            invocation: self.id,
+            receipt,
+            signed_receipt: signed,
+            body: reply.body,
+            intent: leaf(reply.intent_leaf)?,
+            result: leaf(reply.result_leaf)?,
+        })
+    }
+}

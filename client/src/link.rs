@@ -1,0 +1,113 @@
+//! The links of chains, as the broker tells of them: an inventory. Whoever relies on one gets it as
+//! [`Held`](crate::Held), which is verified.
+
+use countersign_protocol::{
+    capability::{Amount, Rights},
+    contract::State,
+    digest::ChainId,
+    id::{ContractId, GrantId},
+    ledger::LeafIndex,
+    name::{InstanceId, PrincipalId},
+    payload::Payload,
+};
+use countersign_wire::v1::{self, contracts_client::ContractsClient, grants_client::GrantsClient};
+
+use crate::{
+    agent::Agent,
+    error::{About, Error, deceived},
+};
+
+/// One link of a chain, well-formed but not verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The chain up to this link.
+    pub chain_id: ChainId,
+    /// The chain before it; none for a grant.
+    pub parent: Option<ChainId>,
+    /// The grant at the root.
+    pub grant: GrantId,
+    /// The contract; none for a grant.
+    pub contract: Option<ContractId>,
+    /// Who holds it.
+    pub holder: InstanceId,
+    /// Who everything answers to.
+    pub originator: PrincipalId,
+    /// Whether it is in force.
+    pub state: State,
+    /// What it allows.
+    pub rights: Rights,
+    /// The leaf that activated it.
+    pub leaf: LeafIndex,
+    /// What is spent.
+    pub settled: Amount,
+    /// What is reserved for open invocations.
+    pub open: Amount,
+    /// What is held for contracts beneath.
+    pub delegated: Amount,
+}
+
+impl Link {
+    pub(crate) fn read(link: v1::Link) -> Result<Self, Error> {
+        Self::parse(link).ok_or_else(|| deceived(About::Answer, "it tells of a malformed link"))
+    }
+
+    fn parse(link: v1::Link) -> Option<Self> {
+        let optional = |bytes: &[u8]| match bytes {
+            [] => Some(None),
+            bytes => ChainId::try_from(bytes).ok().map(Some),
+        };
+        Some(Self {
+            chain_id: link.chain_id.as_slice().try_into().ok()?,
+            parent: optional(&link.parent)?,
+            grant: link.grant_id.parse().ok()?,
+            contract: match link.contract_id.as_str() {
+                "" => None,
+                id => Some(id.parse().ok()?),
+            },
+            holder: link.holder.parse().ok()?,
+            originator: link.originator.parse().ok()?,
+            state: State::ALL.iter().copied().find(|state| state.name() == link.state)?,
+            rights: Rights::from_bytes(&link.rights).ok()?,
+            leaf: LeafIndex::new(link.leaf)?,
+            settled: Amount::new(link.settled)?,
+            open: Amount::new(link.open)?,
+            delegated: Amount::new(link.delegated)?,
+        })
+    }
+}
+
+impl Agent {
+    /// The grants that this agent is a party to; all of them for an admin.
+    pub async fn grants(&self) -> Result<Vec<Link>, Error> {
+        let pages = self.pages("list the grants", async |page_token| {
+            let request =
+                v1::ListGrantsRequest { trust_domain: self.domain().to_string(), page_size: 0, page_token };
+            let reply = self.call("list the grants", request, async |channel, request| {
+                GrantsClient::new(channel).list_grants(request).await
+            });
+            let reply = reply.await?;
+            Ok((reply.grants, reply.next_page_token))
+        });
+        pages.await?.into_iter().map(Link::read).collect()
+    }
+
+    /// The contracts that this agent is a party to, or all of them for an admin; where a chain is
+    /// given, only those at or beneath it.
+    pub async fn contracts(&self, beneath: Option<ChainId>) -> Result<Vec<Link>, Error> {
+        let beneath = beneath.map(|chain| chain.as_bytes().to_vec()).unwrap_or_default();
+        let pages = self.pages("list the contracts", async |page_token| {
+            let request = v1::ListContractsRequest {
+                trust_domain: self.domain().to_string(),
+                page_size: 0,
+                page_token,
+                beneath: beneath.clone(),
+            };
+            let reply = self.call("list the contracts", request, async |channel, request| {
+                ContractsClient::new(channel).list_contracts(request).await
+            });
+            let reply = reply.await?;
+            Ok((reply.links, reply.next_page_token))
+        });
+        pages.await?.into_iter().map(Link::read).collect()
+    }
+}

@@ -1,0 +1,109 @@
+//! Doing what was verified, once, and signing for it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use countersign_protocol::{
+    capability::Amount,
+    digest::Digest,
+    extension::Extensions,
+    id::InvocationId,
+    limits::BODY_MAX_BYTES,
+    payload::Payload,
+    receipt::{ActionOutcome, Receipt},
+};
+use countersign_wire::v1;
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+
+use super::{
+    Handler, Invocation, Outcome,
+    answered::{Answered, Served, Turn},
+    verify::{Verified, verify},
+};
+use crate::agent::Agent;
+
+/// Where invocations are done.
+pub(super) struct Desk<H> {
+    agent: Agent,
+    handler: Arc<H>,
+    served: Mutex<Served>,
+}
+
+impl<H: Handler> Desk<H> {
+    pub(super) fn new(agent: Agent, handler: H) -> Self {
+        Self { agent, handler: Arc::new(handler), served: Mutex::default() }
+    }
+
+    /// Verifies an invocation, does it, and answers on the stream that it came by.
+    pub(super) async fn work(
+        self: Arc<Self>,
+        message: v1::ServeResponse,
+        answers: Option<mpsc::Sender<v1::ServeRequest>>,
+    ) {
+        let named = message.invocation_id.clone();
+        let verified = match verify(&self.agent, message) {
+            Ok(verified) => verified,
+            Err(error) => return self.handler.rejected(&named, &error),
+        };
+        let id = verified.invocation.id;
+        let turn = self.served().turn(id, verified.fingerprint);
+        let answered = match turn {
+            Turn::Begin => self.do_it(verified).await,
+            Turn::Again(answered) => answered,
+            Turn::Ignore => return,
+        };
+        if let Some(answers) = answers {
+            // Where the stream is gone, so is whoever waits for the answer.
+            let _ = answers.send(answer(id, answered)).await;
+        }
+    }
+
+    async fn do_it(&self, verified: Verified) -> Answered {
+        let Verified { invocation, proof, .. } = verified;
+        let (id, chain_id) = (invocation.id, invocation.chain.token().chain_id());
+        let per_call = invocation.chain.token().leaf().rights.budget.per_call;
+        let outcome = self.outcome(invocation, per_call).await;
+        let receipt = Receipt {
+            domain: self.agent.domain().clone(),
+            invocation_id: id,
+            chain_id,
+            proof,
+            callee: self.agent.instance().clone(),
+            outcome: outcome.outcome,
+            result: Digest::of(&outcome.body),
+            cost: outcome.cost.min(per_call),
+            finished: self.agent.now(),
+            extensions: Extensions::none(),
+        };
+        let receipt = self.agent.sign(&receipt).to_bytes();
+        let answered = Answered { receipt, body: outcome.body };
+        self.served().answered(id, answered.clone());
+        answered
+    }
+
+    /// Lets the handler do it. If it panics, overruns the deadline, or gives more than can be sent,
+    /// it may have done something all the same: it is signed as failed, at the cost of one call.
+    async fn outcome(&self, invocation: Invocation, per_call: Amount) -> Outcome {
+        let left = invocation.deadline.since(self.agent.now()).as_millis();
+        let handler = Arc::clone(&self.handler);
+        // A task of its own, so that a panic ends nothing else. It ends with this one.
+        let mut task = JoinSet::new();
+        task.spawn(async move { handler.handle(invocation).await });
+        match timeout(Duration::from_millis(left), task.join_next()).await {
+            Ok(Some(Ok(outcome))) if outcome.body.len() <= BODY_MAX_BYTES => outcome,
+            _ => Outcome { body: Vec::new(), outcome: ActionOutcome::Failed, cost: per_call },
+        }
+    }
+
+    fn served(&self) -> MutexGuard<'_, Served> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn answer(id: InvocationId, answered: Answered) -> v1::ServeRequest {
+    let Answered { receipt, body } = answered;
+    let answer = v1::Answer { invocation_id: id.to_string(), receipt, body };
+    v1::ServeRequest { trust_domain: String::new(), capacity: 0, answer: Some(answer) }
+}

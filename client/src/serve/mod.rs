@@ -1,0 +1,157 @@
+//! Serving actions: what the broker forwards is verified end to end before anything is done.
+
+mod answered;
+mod desk;
+mod verify;
+
+use std::{collections::BTreeMap, convert::Infallible, future::Future, num::NonZeroU32, sync::Arc};
+
+use countersign_protocol::{
+    capability::{Amount, Request},
+    id::InvocationId,
+    receipt::ActionOutcome,
+    time::Timestamp,
+    token::ActiveToken,
+};
+use countersign_wire::v1::{self, mediation_client::MediationClient};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio_stream::{StreamExt as _, StreamMap, wrappers::ReceiverStream};
+use tonic::{Streaming, transport::Channel};
+
+use self::desk::Desk;
+use crate::{
+    agent::Agent,
+    connection::{Pauses, error_of, unavailable},
+    error::Error,
+    feed::opening,
+    limits::{CALL_MAX, CAPACITY_MAX, MESSAGE_MAX_BYTES},
+};
+
+/// An invocation whose token, activation and proof have been verified end to end.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Which.
+    pub id: InvocationId,
+    /// The chain under which it is made, from the originator to the caller.
+    pub chain: ActiveToken,
+    /// Action, resource and typed arguments.
+    pub request: Request,
+    /// The opaque body.
+    pub body: Vec<u8>,
+    /// When the caller stops waiting.
+    pub deadline: Timestamp,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The result.
+    pub body: Vec<u8>,
+    /// Whether it was done.
+    pub outcome: ActionOutcome,
+    /// What it cost, in the unit of the chain's budget. More than the chain's amount per call is
+    /// signed as that amount: a receipt cannot settle more.
+    pub cost: Amount,
+}
+
+/// What serves invocations. A closure from [`Invocation`] to a future of [`Outcome`] is one.
+pub trait Handler: Send + Sync + 'static {
+    /// Does it. Never called twice for one invocation. At the deadline the future is dropped and the
+    /// action signed as failed, at the cost of one call.
+    fn handle(&self, invocation: Invocation) -> impl Future<Output = Outcome> + Send;
+
+    /// Told of an invocation that the broker forwarded and that does not verify. It is not done and
+    /// not answered.
+    fn rejected(&self, invocation: &str, why: &Error) {
+        let _ = (invocation, why);
+    }
+}
+
+impl<F, O> Handler for F
+where
+    F: Fn(Invocation) -> O + Send + Sync + 'static,
+    O: Future<Output = Outcome> + Send,
+{
+    fn handle(&self, invocation: Invocation) -> impl Future<Output = Outcome> + Send {
+        self(invocation)
+    }
+}
+
+impl Agent {
+    /// Serves invocations of this principal's actions, at most `capacity` at once, until the broker
+    /// refuses to go on. Connects again by itself, and to a renewed certificate's connection before
+    /// the old one ends.
+    ///
+    /// Dropping the future drops whatever is being done.
+    pub async fn serve<H: Handler>(&self, handler: H, capacity: NonZeroU32) -> Result<Infallible, Error> {
+        let capacity = capacity.get().min(CAPACITY_MAX);
+        let desk = Arc::new(Desk::new(self.clone(), handler));
+        let mut serving = Serving { streams: StreamMap::new(), answers: BTreeMap::new(), opened: 0 };
+        let mut channels = self.inner.connection.channels();
+        let mut work = JoinSet::new();
+        let mut pauses = Pauses::default();
+        loop {
+            self.check_standing()?;
+            if serving.streams.is_empty() || channels.has_changed().unwrap_or(false) {
+                let channel = channels.borrow_and_update().clone();
+                match serving.open(self, channel, capacity).await {
+                    Ok(()) => pauses.reset(),
+                    Err(error) if error.is_passing() => pauses.wait().await,
+                    Err(error) => return Err(error),
+                }
+                continue;
+            }
+            let has_place = work.len() < capacity as usize;
+            tokio::select! {
+                Some((stream, message)) = serving.streams.next(), if has_place => match message {
+                    Ok(message) => {
+                        let answers = serving.answers.get(&stream).cloned();
+                        work.spawn(Arc::clone(&desk).work(message, answers));
+                    }
+                    // The stream has ended; its answers have nowhere to go.
+                    Err(_) => serving.close(stream),
+                },
+                Some(_) = work.join_next(), if !work.is_empty() => {}
+                _ = channels.changed() => channels.mark_changed(),
+                else => {}
+            }
+        }
+    }
+}
+
+/// The streams that invocations come in by: one, and for a while two when a certificate was renewed.
+struct Serving {
+    streams: StreamMap<u64, Streaming<v1::ServeResponse>>,
+    answers: BTreeMap<u64, mpsc::Sender<v1::ServeRequest>>,
+    opened: u64,
+}
+
+impl Serving {
+    async fn open(&mut self, agent: &Agent, channel: Channel, capacity: u32) -> Result<(), Error> {
+        // Each place can hold one answer, and the first message is the hello.
+        let (answers, outgoing) = mpsc::channel(capacity as usize + 1);
+        let hello = v1::ServeRequest { trust_domain: agent.domain().to_string(), capacity, answer: None };
+        if answers.try_send(hello).is_err() {
+            return Err(unavailable("serve", "the stream ended at once"));
+        }
+        let client = MediationClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES);
+        let mut client = client.max_encoding_message_size(MESSAGE_MAX_BYTES);
+        let open = timeout(CALL_MAX, client.serve(opening(ReceiverStream::new(outgoing))));
+        let stream = match open.await {
+            Ok(opened) => opened.map_err(|status| error_of("serve", &status))?.into_inner(),
+            Err(_) => return Err(unavailable("serve", "no answer came in time")),
+        };
+        // What has ended without a word is gone from the map of streams.
+        let streams = &self.streams;
+        self.answers.retain(|number, _| streams.contains_key(number));
+        self.opened += 1;
+        self.streams.insert(self.opened, stream);
+        self.answers.insert(self.opened, answers);
+        Ok(())
+    }
+
+    fn close(&mut self, stream: u64) {
+        self.streams.remove(&stream);
+        self.answers.remove(&stream);
+    }
+}
