@@ -4,11 +4,11 @@
 //! Start with [`mod@payload`] (how bytes are made), [`signed`] (how they are signed) and [`refusal`]
 //! (how the core says no).
 
+pub mod audit;
 pub mod capability;
 pub mod contract;
 pub mod digest;
 pub mod domain;
-mod evidence;
 pub mod explain;
 pub mod extension;
 pub mod grant;

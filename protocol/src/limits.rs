@@ -122,6 +122,10 @@ pub const BUNDLE_ENTRIES_MAX: usize = 3 + (CHAIN_MAX_DEPTH + 1) + (CHAIN_MAX_DEP
 /// checkpoint and a policy. It fits the 4 MiB that gRPC receives by default.
 pub const BUNDLE_MAX_BYTES: usize = 3 * 1024 * 1024;
 
+/// Findings that an audit lists; further ones are only counted. A ledger with that many is not one of
+/// a conforming broker, and its reader knows enough.
+pub const FINDINGS_MAX: usize = 1000;
+
 /// Bytes of a ledger's origin: what C2SP's cosignatures can carry.
 pub const ORIGIN_MAX_BYTES: usize = 255;
 

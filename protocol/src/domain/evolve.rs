@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     contract::{self, ContractBody},
-    digest::{ChainId, Digest},
+    digest::{ChainId, Digest, TreeHash},
     grant::GrantRequest,
     identity::InstanceStatement,
     ledger::{LeafIndex, leaf_hash},
@@ -33,6 +33,11 @@ impl State {
         self.forget_before(entry.time);
         let _ = self.apply(&entry.event, leaf, entry.time);
         self
+    }
+
+    /// Counts a leaf that is no entry.
+    pub(crate) fn pass_over(&mut self, leaf: TreeHash) {
+        self.tree.push(leaf);
     }
 
     /// `None` where the entry refers to something that the ledger does not hold.

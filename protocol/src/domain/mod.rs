@@ -12,8 +12,8 @@ mod evolve_negotiation;
 mod state;
 
 pub use account::Account;
-pub(crate) use decide::check_issued;
 pub use decide::{Actor, Attested, Begin, Context, Decision, End, GrantRule, Policy};
+pub(crate) use decide::{Wanted, check_issued};
 pub use event::*;
 pub use state::{
     Chain, Instance, Invocation, JoinToken, MadeMove, Negotiation, Standing, StandingOffer, State, Trace,

@@ -12,12 +12,12 @@ use crate::{
     digest::{ChainId, ContractHash, Digest, TranscriptHash},
     id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId},
     identity::InstanceStatement,
-    ledger::{LeafIndex, Tree},
+    ledger::{LeafIndex, Origin, Tree},
     name::{InstanceId, PrincipalId},
     negotiation,
     signed::Signed,
     time::Timestamp,
-    token::{ActivatedBy, Nonce},
+    token::{ActivatedBy, Activation, Nonce},
     trust::KeySet,
 };
 
@@ -358,6 +358,19 @@ impl State {
     /// Invocations without an end: after a restart, their outcome is unknown.
     pub fn open_invocations(&self) -> impl Iterator<Item = (&InvocationId, &Invocation)> {
         self.invocations.iter().filter(|(_, invocation)| invocation.ended.is_none())
+    }
+
+    /// What the home ledger signs to make a chain usable.
+    pub fn activation(&self, id: ChainId) -> Option<Activation> {
+        let (chain, domain) = (self.chain(&id)?, self.keys()?.domain());
+        Some(Activation {
+            domain: domain.clone(),
+            chain_id: id,
+            activated_by: chain.activated_by,
+            subject: chain.subject,
+            leaf: chain.leaf,
+            origin: Origin::of(domain),
+        })
     }
 
     /// The links from `id` up to its grant, `id` first.

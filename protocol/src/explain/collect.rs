@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::ProvenEntry;
+use super::{ProvenEntry, evidence::check_admission};
 use crate::{
     digest::ChainId,
     domain::{ContractFinalized, Entry, Event, GrantIssued, Intent, InvocationEnded, KeysPublished},
-    evidence::check_admission,
     identity::InstanceStatement,
     ledger::LeafIndex,
     name::{InstanceId, TrustDomain},

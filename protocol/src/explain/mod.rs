@@ -4,11 +4,12 @@
 //! A broker gathers a [`Bundle`] from its ledger: [`leaves`] says which entries it needs and
 //! [`assemble`] puts them together. [`Bundle::verify`] believes nothing of it. What it finds is split
 //! in two: what is [`Proven`], and what remains the broker's word ([`Attested`]): an inclusion proof
-//! cannot show that something did *not* happen. An audit of the whole ledger can.
+//! cannot show that something did *not* happen. A full [audit](crate::audit) can.
 
 mod assemble;
 mod bundle;
 mod collect;
+mod evidence;
 mod explanation;
 mod verify;
 

@@ -3,11 +3,11 @@
 use super::{
     Attested, Bundle, Ended, ExplainedLink, Explanation, Proven,
     collect::{Collection, Recorded},
+    evidence::{Conclusion, Use, check_contract, check_end, check_grant, check_intent, worthless},
 };
 use crate::{
     digest::Digest,
     domain::{Intent, InvocationEnded, InvocationOutcome},
-    evidence::{Conclusion, Use, check_contract, check_end, check_grant, check_intent, worthless},
     grant::GrantRequest,
     ledger::{Checkpoint, leaf_hash},
     name::InstanceId,

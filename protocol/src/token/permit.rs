@@ -214,9 +214,6 @@ impl Permit {
 
     /// Holds the proof against the channel on which it arrived (CHN-009).
     pub fn check_channel(&self, via: Via, channel: SpkiHash) -> Result<(), Refusal> {
-        let invalid = Reason::ProofInvalid;
-        require!("CHN-009", self.proof.via == via, invalid, "It is for another way than it came.");
-        require!("CHN-009", self.proof.channel == channel, invalid, "It is bound to another channel.");
-        Ok(())
+        self.proof.check_channel(via, channel)
     }
 }

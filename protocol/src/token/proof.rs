@@ -94,6 +94,16 @@ impl Statement for Proof {
     const TYPE: &'static str = "application/vnd.countersign.proof.v1";
 }
 
+impl Proof {
+    /// Holds the proof against the channel on which it arrived.
+    pub(crate) fn check_channel(&self, via: Via, channel: SpkiHash) -> Result<(), Refusal> {
+        let invalid = Reason::ProofInvalid;
+        require!("CHN-009", self.via == via, invalid, "It is for another way than it came.");
+        require!("CHN-009", self.channel == channel, invalid, "It is bound to another channel.");
+        Ok(())
+    }
+}
+
 /// One use of a chain, as a verifier received it.
 #[derive(Clone, Debug)]
 pub struct Presentation<'a> {

@@ -1,7 +1,9 @@
 //! The domain's decisions, from the outside: what parties can make happen, and what they cannot.
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::indexing_slicing, reason = "a test that cannot build its input must stop")]
+#![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
+mod audit;
 mod explain;
 mod forged;
 mod invocation;

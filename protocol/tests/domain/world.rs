@@ -30,6 +30,7 @@ use rand::{SeedableRng, rngs::StdRng};
 pub(crate) const POLICY: &[u8] = b"policy";
 pub(crate) const START_MS: u64 = 1_800_000_000_000;
 
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) state: State,
     pub(crate) entries: Vec<Entry>,
@@ -155,13 +156,16 @@ impl World {
         let context =
             Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
         let events = decide(&self.state, &context).map_err(|refusal: Refusal| refusal.reason())?;
-        for event in &events {
-            let entry = Entry { time: self.now, event: event.clone() };
-            assert_eq!(Entry::from_bytes(&entry.to_bytes()).as_ref(), Ok(&entry), "it reads back");
-            self.state = std::mem::take(&mut self.state).evolve(&entry);
-            self.entries.push(entry);
-        }
+        events.iter().for_each(|event| self.record(event));
         Ok(events)
+    }
+
+    /// Records an event, decided or not: what a hostile broker can do to its own ledger.
+    pub(crate) fn record(&mut self, event: &Event) {
+        let entry = Entry { time: self.now, event: event.clone() };
+        assert_eq!(Entry::from_bytes(&entry.to_bytes()).as_ref(), Ok(&entry), "it reads back");
+        self.state = std::mem::take(&mut self.state).evolve(&entry);
+        self.entries.push(entry);
     }
 
     pub(crate) fn join(&mut self, name: &'static str) {
@@ -222,15 +226,7 @@ impl World {
     }
 
     pub(crate) fn activation(&self, id: ChainId) -> Activation {
-        let chain = self.state.chain(&id).unwrap();
-        Activation {
-            domain: domain(),
-            chain_id: id,
-            activated_by: chain.activated_by,
-            subject: chain.subject,
-            leaf: chain.leaf,
-            origin: Origin::of(&domain()),
-        }
+        self.state.activation(id).unwrap()
     }
 
     pub(crate) fn active(&self, id: ChainId) -> ActiveToken {

@@ -2,11 +2,12 @@
 
 use super::{Actor, Context, Decision, check_issued, open_own};
 use crate::{
+    digest::Digest,
     domain::{Event, GrantIssued, State},
     extension::Extensions,
     grant::GrantRequest,
     limits::{CHAIN_MAX_DEPTH, GRANT_MAX_MS},
-    refusal::Reason,
+    refusal::{Reason, Refusal},
     require, require_some,
     signed::Signed,
     time::Lifetime,
@@ -16,6 +17,25 @@ use crate::{
 impl State {
     /// Issues a grant that its originator signed and a rule allows.
     pub fn decide_grant(&self, context: &Context<'_>, actor: &Actor, signed: &Signed) -> Decision {
+        let Some((terms, rule)) = self.decide_terms(context, actor, signed)? else { return Ok(Vec::new()) };
+        let (key_id, key) = context.capability_key;
+        let token = mint_grant(&terms, key_id, key);
+        let verified = token.verify(self.domain_keys()?)?;
+        Ok(vec![Event::GrantIssued(GrantIssued {
+            request: signed.clone(),
+            chain_id: verified.chain_id(),
+            token: token.as_bytes().to_vec(),
+            rule,
+        })])
+    }
+
+    /// What the grant says and the rule that allows it; nothing where it was issued before.
+    pub(crate) fn decide_terms(
+        &self,
+        context: &Context<'_>,
+        actor: &Actor,
+        signed: &Signed,
+    ) -> Result<Option<(GrantTerms, Digest)>, Refusal> {
         self.check_clock(context.now)?;
         let originator = self.admitted(actor)?;
         let request: GrantRequest = open_own(signed, originator.statement.key)?;
@@ -24,7 +44,7 @@ impl State {
         require!("TOK-050", request.originator == actor.instance, Reason::ChannelMismatch);
         if let Some(chain) = self.grant(&request.grant_id).and_then(|chain| self.chain(&chain)) {
             require!("TOK-051", chain.subject == signed.digest(), Reason::IdAlreadyUsed);
-            return Ok(Vec::new());
+            return Ok(None);
         }
         check_issued(request.issued, context.now)?;
         let live = self.is_live(&request.holder);
@@ -51,15 +71,7 @@ impl State {
             rights: request.rights,
             extensions: Extensions::none(),
         };
-        let (key_id, key) = context.capability_key;
-        let token = mint_grant(&terms, key_id, key);
-        let verified = token.verify(self.domain_keys()?)?;
-        Ok(vec![Event::GrantIssued(GrantIssued {
-            request: signed.clone(),
-            chain_id: verified.chain_id(),
-            token: token.as_bytes().to_vec(),
-            rule: rule.digest,
-        })])
+        Ok(Some((terms, rule.digest)))
     }
 }
 

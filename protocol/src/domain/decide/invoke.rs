@@ -4,6 +4,7 @@ use super::{Actor, Context, Decision};
 use crate::{
     capability::Amount,
     contract,
+    digest::ChainId,
     domain::{
         ChainClosed, Event, Intent, Invocation, InvocationEnded, InvocationOutcome, State, fingerprint,
     },
@@ -15,7 +16,7 @@ use crate::{
     require, require_some,
     signed::Signed,
     time::Lifetime,
-    token::{Permit, Via},
+    token::{Permit, Proof, Via},
 };
 
 /// A use that token, proof, walk and Datalog allow, and the callee instance that is ready for it.
@@ -27,6 +28,17 @@ pub struct Begin<'a> {
     pub proof: &'a Signed,
     /// The instance that will be asked.
     pub callee: &'a InstanceId,
+}
+
+/// A use that was allowed as far as chain and request go.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) proof: &'a Proof,
+    /// From the grant to the leaf.
+    pub(crate) chain: &'a [ChainId],
+    /// The proof as it was signed.
+    pub(crate) signed: &'a Signed,
+    pub(crate) callee: &'a InstanceId,
 }
 
 /// How an invocation ended, as the shell saw it.
@@ -44,14 +56,26 @@ impl State {
     /// Decides what only the ledger knows: revocation, replay, retries and budget. The INTENT that it
     /// gives is the linearization point of the invocation.
     pub fn decide_begin(&self, context: &Context<'_>, actor: &Actor, begin: &Begin<'_>) -> Decision {
+        let (proof, chain) = (begin.permit.proof(), begin.permit.chain());
+        let wanted = Wanted { proof, chain, signed: begin.proof, callee: begin.callee };
+        self.decide_wanted(context, actor, &wanted)
+    }
+
+    /// The same for a use whose walk and Datalog are behind it.
+    pub(crate) fn decide_wanted(
+        &self,
+        context: &Context<'_>,
+        actor: &Actor,
+        wanted: &Wanted<'_>,
+    ) -> Decision {
         self.check_clock(context.now)?;
         let caller = self.admitted(actor)?;
-        let (permit, proof) = (begin.permit, begin.permit.proof());
+        let proof = wanted.proof;
         require!("CHN-012", proof.caller == actor.instance, Reason::ChannelMismatch);
-        permit.check_channel(Via::Broker, actor.spki)?;
+        proof.check_channel(Via::Broker, actor.spki)?;
         let replayed = self.nonces.contains_key(&(proof.caller.clone(), proof.nonce));
         require!("TOK-047", !replayed, Reason::ProofReplayed);
-        self.check_links(context, permit)?;
+        self.check_links(context, wanted.chain)?;
         if let Some(known) = self.invocation(&proof.invocation_id) {
             let same = known.fingerprint == fingerprint(proof) && known.caller == actor.instance;
             require!("API-031", same, Reason::InvocationConflict);
@@ -60,13 +84,13 @@ impl State {
         check_id_time(context, proof.invocation_id)?;
         let busy = caller.invoking < OPEN_INVOCATIONS_PER_INSTANCE;
         require!("API-032", busy, Reason::Overloaded, "{} invocations are open.", caller.invoking);
-        let named = *begin.callee.principal() == proof.callee && self.is_live(begin.callee);
+        let named = *wanted.callee.principal() == proof.callee && self.is_live(wanted.callee);
         require!("API-033", named, Reason::CalleeUnavailable);
-        self.intent(context, begin)
+        self.intent(context, wanted)
     }
 
-    fn intent(&self, context: &Context<'_>, begin: &Begin<'_>) -> Decision {
-        let (permit, proof) = (begin.permit, begin.permit.proof());
+    fn intent(&self, context: &Context<'_>, wanted: &Wanted<'_>) -> Decision {
+        let proof = wanted.proof;
         let leaf = require_some!("CHN-020", self.chain(&proof.chain_id), Reason::NotActivated);
         let reserved = leaf.account.budget().per_call;
         for (_, link) in self.path(proof.chain_id) {
@@ -82,10 +106,10 @@ impl State {
         );
         Ok(vec![Event::Intent(Intent {
             invocation_id: proof.invocation_id,
-            proof: begin.proof.clone(),
-            chain: permit.chain().to_vec(),
+            proof: wanted.signed.clone(),
+            chain: wanted.chain.to_vec(),
             originator: leaf.originator.clone(),
-            callee: begin.callee.clone(),
+            callee: wanted.callee.clone(),
             seen_size: self.tree().size(),
             seen_root: self.tree().root(),
             policy: context.policy.digest,
@@ -98,9 +122,9 @@ impl State {
         })])
     }
 
-    /// Every link is known to this ledger as the permit has it, and in force.
-    fn check_links(&self, context: &Context<'_>, permit: &Permit) -> Result<(), Refusal> {
-        for id in permit.chain() {
+    /// Every link is known to this ledger, and in force.
+    fn check_links(&self, context: &Context<'_>, chain: &[ChainId]) -> Result<(), Refusal> {
+        for id in chain {
             let link = require_some!("CHN-020", self.chain(id), Reason::NotActivated);
             let state = link.state;
             require!("CHN-030", state != contract::State::Revoked, Reason::Revoked);
@@ -120,7 +144,7 @@ impl State {
         let reserved = invocation.reserved;
         let (outcome, receipt, settled) = match end {
             End::Receipt(signed) => {
-                let receipt = self.check_receipt(id, invocation, signed)?;
+                let receipt = self.check_receipt(context, id, invocation, signed)?;
                 (InvocationOutcome::Receipted, Some((*signed).clone()), receipt.cost)
             }
             End::Cancelled => (InvocationOutcome::Cancelled, None, Amount::ZERO),
@@ -142,6 +166,7 @@ impl State {
     /// A receipt is the callee's own word about this invocation and its proof.
     fn check_receipt(
         &self,
+        context: &Context<'_>,
         id: InvocationId,
         invocation: &Invocation,
         signed: &Signed,
@@ -151,6 +176,7 @@ impl State {
         let receipt: Receipt = signed
             .open(&[callee.statement.key])
             .map_err(|error| Refusal::new("API-040", fault, format!("{error}.")))?;
+        require!("API-041", receipt.domain == *context.domain, fault, "It is for another domain.");
         require!("API-041", receipt.invocation_id == id, fault, "It is for another invocation.");
         require!("API-041", receipt.chain_id == invocation.chain, fault, "It is for another chain.");
         require!("API-041", receipt.proof == invocation.proof, fault, "It is for another proof.");

@@ -13,6 +13,7 @@ mod revoke;
 mod tick;
 
 pub use identity::Attested;
+pub(crate) use invoke::Wanted;
 pub use invoke::{Begin, End};
 
 use super::{

@@ -13,15 +13,15 @@ use crate::{
 
 /// An INTENT and where it stands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Use<'a> {
-    pub(crate) intent: &'a Intent,
-    pub(crate) leaf: LeafIndex,
-    pub(crate) at: Timestamp,
+pub(in crate::explain) struct Use<'a> {
+    pub(in crate::explain) intent: &'a Intent,
+    pub(in crate::explain) leaf: LeafIndex,
+    pub(in crate::explain) at: Timestamp,
 }
 
 /// The holder's proof was good for this chain at that time, every link allows it as far as the ledger
 /// recorded it, and the INTENT says what proof, chain and account say.
-pub(crate) fn check_intent(
+pub(in crate::explain) fn check_intent(
     usage: Use<'_>,
     active: &ActiveToken,
     caller: &InstanceStatement,
@@ -66,7 +66,7 @@ fn total(balance: &Balance) -> Option<Amount> {
 
 /// The callee signed the receipt for this proof, and what was settled is what it says; without a
 /// receipt, what the contract says.
-pub(crate) fn check_end(
+pub(in crate::explain) fn check_end(
     event: &InvocationEnded,
     intent: &Intent,
     callee: &InstanceStatement,

@@ -13,14 +13,14 @@ use crate::{
 
 /// What a finalized contract amounts to.
 #[derive(Debug)]
-pub(crate) struct Conclusion {
-    pub(crate) body: ContractBody,
-    pub(crate) token: Token,
+pub(in crate::explain) struct Conclusion {
+    pub(in crate::explain) body: ContractBody,
+    pub(in crate::explain) token: Token,
 }
 
 /// Both parties signed the contract, and the token's last hop is the one that it becomes, on the
 /// parent that it names.
-pub(crate) fn check_contract(
+pub(in crate::explain) fn check_contract(
     keys: &KeySet,
     at: Timestamp,
     event: &ContractFinalized,

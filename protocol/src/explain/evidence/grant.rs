@@ -13,7 +13,7 @@ use crate::{
 
 /// The originator signed the request, and the token is what it asked for, for the holder that it
 /// named.
-pub(crate) fn check_grant(
+pub(in crate::explain) fn check_grant(
     keys: &KeySet,
     at: Timestamp,
     event: &GrantIssued,

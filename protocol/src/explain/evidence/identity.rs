@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The process signed, with the key that the domain recorded, what the domain recorded of it.
-pub(crate) fn check_admission(
+pub(in crate::explain) fn check_admission(
     domain: &TrustDomain,
     at: Timestamp,
     event: &InstanceAdmitted,

@@ -1,0 +1,212 @@
+//! Deciding again: what must a conforming broker have recorded, given what the ledger holds?
+
+use crate::{
+    digest::Digest,
+    domain::{
+        Actor, Attested, Context, Decision, EndCause, Event, GrantIssued, GrantRule, Intent, InvocationEnded,
+        InvocationOutcome, JoinTokenIssued, NegotiationEnded, Policy, Revoked, State, Wanted,
+    },
+    grant::GrantRequest,
+    key::SigningKey,
+    limits::GRANT_MAX_MS,
+    name::{InstanceId, PrincipalId},
+    negotiation::Move,
+    refusal::Refusal,
+    revocation::RevokeRequest,
+    signed::{Signed, Statement},
+    time::{Lifetime, Timestamp},
+    token::{ActiveToken, Proof, UnverifiedToken},
+    trust::KeySet,
+};
+
+/// The events of a decision, or why there was none to make.
+pub(super) type Verdict = Result<Vec<Event>, String>;
+
+/// The moment of one decision, to be made a second time.
+#[derive(Clone, Copy)]
+pub(super) struct Again<'a> {
+    pub(super) state: &'a State,
+    pub(super) keys: &'a KeySet,
+    pub(super) now: Timestamp,
+}
+
+impl Again<'_> {
+    /// The events of the decision that this one begins.
+    pub(super) fn decide(self, event: &Event) -> Verdict {
+        let state = self.state;
+        match event {
+            Event::KeysPublished(event) if event.keys != *self.keys => {
+                Err("it publishes other keys than those pinned".into())
+            }
+            Event::KeysPublished(event) => {
+                self.with(policy(), |context| state.decide_keys(context, &event.keys))
+            }
+            Event::JoinTokenIssued(event) => self.join_token(event),
+            Event::InstanceAdmitted(event) => {
+                let record = &event.statement;
+                let (attestor, evidence) = (record.attestor.clone(), record.evidence);
+                let attested = Attested { attestor, evidence, spki: record.spki };
+                let policy = certifying(record.expires.since(self.now));
+                self.with(policy, |context| state.decide_join(context, &event.join, &attested))
+            }
+            Event::InstanceRenewed(event) => {
+                let policy = certifying(event.statement.expires.since(self.now));
+                self.renew(&event.statement.instance, &event.renewal, policy)
+            }
+            Event::InstanceForked(event) => self.renew(&event.instance, &event.renewal, policy()),
+            Event::GrantIssued(event) => self.grant(event),
+            Event::Moved(event) => self.order(&event.signed_move),
+            Event::ContractFinalized(_) => Err("no accept before it leads to it".into()),
+            Event::NegotiationEnded(NegotiationEnded {
+                cause: EndCause::Equivocation,
+                evidence: Some(signed),
+                ..
+            }) => self.order(signed),
+            Event::NegotiationEnded(_) | Event::ChainClosed(_) => self.due(event),
+            Event::Revoked(event) => self.revoke(event),
+            Event::Intent(event) => self.intent(event),
+            Event::InvocationEnded(event) => self.end(event),
+            Event::Denied(denied) => self.actor(&denied.caller).map(|_| vec![event.clone()]),
+        }
+    }
+
+    /// Who acted as an admin, if one had to.
+    pub(super) fn admin(self, event: &Event) -> Option<PrincipalId> {
+        match event {
+            Event::JoinTokenIssued(event) => event.issued_by.as_ref().map(|by| by.principal().clone()),
+            Event::Revoked(event) => {
+                let request: RevokeRequest = event.request.peek_unverified().ok()?;
+                let alone = self.revoke_under(&request, &event.request, policy());
+                alone.is_err().then(|| request.sender.principal().clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Decides at that time. An audit holds none of the domain's keys; what is made with the capability
+    /// key is verified and not made again.
+    fn with(self, policy: Policy, decide: impl FnOnce(&Context<'_>) -> Decision) -> Verdict {
+        let none = SigningKey::from_seed(&[0; 32]);
+        let domain = self.keys.domain();
+        let context = Context { now: self.now, policy: &policy, capability_key: (0, &none), domain };
+        decide(&context).map_err(refused)
+    }
+
+    fn actor(self, instance: &InstanceId) -> Result<Actor, String> {
+        let known = self.state.instance(instance).ok_or_else(|| format!("{instance} is unknown"))?;
+        Ok(Actor { instance: instance.clone(), spki: known.statement.spki })
+    }
+
+    fn join_token(self, event: &JoinTokenIssued) -> Verdict {
+        let issuer = event.issued_by.as_ref().map(|by| self.actor(by)).transpose()?;
+        let policy = Policy { admins: self.admins(event.issued_by.as_ref()), ..policy() };
+        let (secret, principal, expires) = (event.secret, &event.principal, event.expires);
+        self.with(policy, |context| {
+            self.state.decide_join_token(context, issuer.as_ref(), secret, principal, expires)
+        })
+    }
+
+    fn admins(self, acted: Option<&InstanceId>) -> Vec<PrincipalId> {
+        acted.map(|by| by.principal().clone()).into_iter().collect()
+    }
+
+    fn renew(self, instance: &InstanceId, renewal: &Signed, policy: Policy) -> Verdict {
+        let actor = self.actor(instance)?;
+        self.with(policy, |context| self.state.decide_renew(context, &actor, renewal))
+    }
+
+    /// The rule that allowed a grant is the operator's; an audit takes one that allows just this.
+    fn grant(self, event: &GrantIssued) -> Verdict {
+        let request: GrantRequest = peek(&event.request)?;
+        let actor = self.actor(&request.originator)?;
+        let rule = GrantRule {
+            originator: request.originator.principal().clone(),
+            principal: request.holder.principal().clone(),
+            rights: request.rights,
+            lifetime: Lifetime::from_millis(GRANT_MAX_MS),
+            digest: event.rule,
+        };
+        let policy = Policy { grant_rules: vec![rule], ..policy() };
+        let token = UnverifiedToken::from_bytes(event.token.clone());
+        let token = token.verify(self.keys).map_err(refused)?;
+        self.with(policy, |context| {
+            let asked = self.state.decide_terms(context, &actor, &event.request)?;
+            let asked = asked.map(|(terms, _)| terms.chain_id());
+            let same = asked == Some(token.chain_id()) && asked == Some(event.chain_id);
+            Ok(if same { vec![Event::GrantIssued(event.clone())] } else { Vec::new() })
+        })
+    }
+
+    fn order(self, signed: &Signed) -> Verdict {
+        let made: Move = peek(signed)?;
+        let actor = self.actor(&made.sender)?;
+        self.with(policy(), |context| self.state.decide_move(context, &actor, signed))
+    }
+
+    /// One of those that end by themselves at that time.
+    fn due(self, event: &Event) -> Verdict {
+        let due = self.with(policy(), |context| self.state.decide_tick(context))?;
+        if due.contains(event) { Ok(vec![event.clone()]) } else { Err("its time had not come".into()) }
+    }
+
+    fn revoke(self, event: &Revoked) -> Verdict {
+        let request: RevokeRequest = peek(&event.request)?;
+        let policy = Policy { admins: self.admins(Some(&request.sender)), ..policy() };
+        self.revoke_under(&request, &event.request, policy)
+    }
+
+    fn revoke_under(self, request: &RevokeRequest, signed: &Signed, policy: Policy) -> Verdict {
+        let actor = self.actor(&request.sender)?;
+        self.with(policy, |context| self.state.decide_revoke(context, &actor, signed))
+    }
+
+    fn intent(self, event: &Intent) -> Verdict {
+        let proof: Proof = peek(&event.proof)?;
+        let actor = self.actor(&proof.caller)?;
+        let chain = self.state.chain(&proof.chain_id).ok_or("its chain is unknown")?;
+        let activation = self.state.activation(proof.chain_id).ok_or("its chain is unknown")?;
+        let token = UnverifiedToken::from_bytes(chain.token.clone()).verify(self.keys);
+        let active = token.and_then(|token| ActiveToken::new(token, activation)).map_err(refused)?;
+        let recorded = active.recheck(&event.proof, self.now).map_err(refused)?;
+        let chain: Vec<_> = active.token().links().map(|link| link.chain_id).collect();
+        let (signed, callee) = (&event.proof, &event.callee);
+        let wanted = Wanted { proof: &recorded.proof, chain: &chain, signed, callee };
+        let policy = Policy { digest: event.policy, ..policy() };
+        self.with(policy, |context| self.state.decide_wanted(context, &actor, &wanted))
+    }
+
+    fn end(self, event: &InvocationEnded) -> Verdict {
+        use crate::domain::End;
+        let end = match (event.outcome, &event.receipt) {
+            (InvocationOutcome::Receipted, Some(receipt)) => End::Receipt(receipt),
+            (InvocationOutcome::Cancelled, _) => End::Cancelled,
+            (InvocationOutcome::Unknown, _) => End::Unknown,
+            (InvocationOutcome::Receipted, None) => return Err("it has no receipt".into()),
+        };
+        self.with(policy(), |context| self.state.decide_end(context, event.invocation_id, &end))
+    }
+}
+
+/// A policy under which nothing is allowed that is the operator's to allow.
+fn policy() -> Policy {
+    Policy {
+        admins: Vec::new(),
+        grant_rules: Vec::new(),
+        svid_lifetime: Lifetime::from_millis(0),
+        human_svid_lifetime: Lifetime::from_millis(0),
+        digest: Digest::of(b""),
+    }
+}
+
+/// A policy that gives every certificate that life, if the limits allow it.
+fn certifying(life: Lifetime) -> Policy {
+    Policy { svid_lifetime: life, human_svid_lifetime: life, ..policy() }
+}
+
+fn peek<T: Statement>(signed: &Signed) -> Result<T, String> {
+    signed.peek_unverified().map_err(|error| format!("{error}"))
+}
+
+fn refused(refusal: Refusal) -> String {
+    format!("a conforming broker refuses it: {refusal}")
+}
