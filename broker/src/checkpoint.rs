@@ -81,18 +81,17 @@ impl Checkpoints {
         NoteVerifier::new(self.origin.clone(), self.key.public())
     }
 
-    /// A checkpoint of everything that is durable now.
+    /// A checkpoint of everything that is durable now, or of more: whoever waits for another one's to
+    /// be kept is served by the next, so nobody waits for more than two.
     pub async fn newest(&self) -> Result<SignedCheckpoint, Refusal> {
+        let wanted = self.durable_head()?;
         let mut newest = self.newest.lock().await;
-        let head = match &*self.domain.durable().borrow() {
-            Durable::To(head) => *head,
-            Durable::Failed(_) => return Err(unavailable()),
-        };
         if let Some(kept) = &*newest
-            && kept.peek_unverified().size == head.size
+            && kept.peek_unverified().size >= wanted.size
         {
             return Ok(kept.clone());
         }
+        let head = self.durable_head()?;
         self.check_held(head)?;
         let claim = Checkpoint { origin: self.origin.clone(), size: head.size, root: head.root };
         let signed = SignedCheckpoint::sign(&claim, &self.key);
@@ -102,6 +101,13 @@ impl Checkpoints {
             unavailable()
         })?;
         Ok(newest.insert(signed).clone())
+    }
+
+    fn durable_head(&self) -> Result<Head, Refusal> {
+        match &*self.domain.durable().borrow() {
+            Durable::To(head) => Ok(*head),
+            Durable::Failed(_) => Err(unavailable()),
+        }
     }
 
     /// What the engine calls durable is what was decided. The tree only grows from what the

@@ -62,8 +62,9 @@ pub const PAGE_MAX: usize = 500;
 pub const PAGE_BYTES: usize = 1024 * 1024;
 
 /// Items that are looked at for one page, or for one word to a watcher, while everyone else waits
-/// for the state: a millisecond or two. Where few of many are the caller's, pages are short.
-pub const PAGE_SCAN_MAX: usize = 4_096;
+/// for the state: a millisecond or two, where chains are deep. Where few of many are the caller's,
+/// pages are short.
+pub const PAGE_SCAN_MAX: usize = 1_024;
 
 /// Watches of one service that are open. Each costs a task and what waits for the watcher.
 pub const WATCHES_MAX: usize = 4_096;

@@ -16,7 +16,7 @@ use crate::{domain::Domain, gate, status::status};
 /// The caller of one method.
 ///
 /// It is a stranger to what it asks for until the state says otherwise, and is told of a refusal as
-/// such: what is not there and what is not for it look alike to the byte (ERR-002).
+/// such: what is not there and what is not for it look alike to the byte (ERR-003).
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     actor: Actor,

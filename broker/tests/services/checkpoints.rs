@@ -77,6 +77,9 @@ async fn without_a_commit_there_is_no_other_checkpoint() {
     assert_eq!(world.checkpoints.newest().await.unwrap().to_string(), text);
 }
 
+/// How long a disk takes.
+const PUT_TIME: Duration = Duration::from_millis(10);
+
 /// A store that counts checkpoints, can refuse them, and can lie about the one that it keeps and
 /// about what it wrote.
 struct Fault {
@@ -126,7 +129,11 @@ impl Store for Fault {
             return Box::pin(async { Err(StoreError::Busy) });
         }
         self.puts.fetch_add(1, Ordering::Relaxed);
-        self.store.put_checkpoint(domain, checkpoint)
+        let kept = self.store.put_checkpoint(domain, checkpoint);
+        Box::pin(async move {
+            tokio::time::sleep(PUT_TIME).await;
+            kept.await
+        })
     }
 
     fn checkpoint(&self, domain: &TrustDomain) -> Answer<'_, Option<SignedCheckpoint>> {
@@ -174,8 +181,30 @@ async fn checkpoints_follow_commits_by_themselves_and_one_stands_for_many() {
     let puts = store.puts.load(Ordering::Relaxed);
     assert!((2..=8).contains(&puts), "{puts} checkpoints in half a second");
     assert_eq!(checkpoints.newest().await.unwrap(), kept);
-    // Nobody holds the publisher up: it ends with what it publishes.
-    drop((checkpoints, domain));
+}
+
+/// Attack line 36: those who ask for checkpoints while the ledger grows do not queue for the disk.
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_checkpoint_waits_for_two_at_most() {
+    let store = Fault::new(None);
+    let domain = domain(&store).await;
+    let checkpoints = Checkpoints::open(Arc::clone(&domain), checkpoint_key()).await.unwrap();
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        commit(&domain, &number.to_string()).await;
+        let checkpoints = Arc::clone(&checkpoints);
+        let size = number + 2;
+        waiting.spawn(async move {
+            let began = tokio::time::Instant::now();
+            let checkpoint = checkpoints.newest().await.unwrap();
+            assert!(checkpoint.peek_unverified().size.get() >= size, "it has what was durable");
+            began.elapsed()
+        });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    while let Some(took) = waiting.join_next().await {
+        assert!(took.unwrap() <= 2 * PUT_TIME + Duration::from_millis(2));
+    }
 }
 
 #[tokio::test]

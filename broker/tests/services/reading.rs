@@ -263,6 +263,25 @@ async fn bad_grants_have_their_reasons() {
     assert_eq!(world.issue("alice", &honest.sign(&alice.key)).await.err().map(|_| ()), None, "the twin");
 }
 
+/// The three views of one refusal: a stranger's is constant, a party's has the cause, an operator's
+/// the rule too.
+#[tokio::test]
+async fn a_refusal_says_as_much_as_its_reader_may_know() {
+    let (mut world, [_, research, _, _]) = tree().await;
+    world.revoke(&research.chain_id).await;
+    let ask = async |name: &str| world.activation(name, &research.chain_id).await;
+    assert_eq!((reason(ask("mallory").await), rule(ask("mallory").await)), ("NOT_AVAILABLE".into(), None));
+    assert_eq!((reason(ask("planner").await), rule(ask("planner").await)), ("REVOKED".into(), None));
+    assert_eq!(rule(ask("root").await).as_deref(), Some("CHN-050"));
+    let mut talk = Talk::new(&mut world, "planner", "researcher");
+    let request = talk.request(&mut world, rights(1, 1));
+    talk.send(&world, "researcher", &request).await.unwrap();
+    let mut late = talk.bare(&mut world, "planner", MoveKind::Reject);
+    late.seq = 7;
+    let refused = submit(&world, "planner", &late.sign(&world.agent("planner").key)).await.unwrap_err();
+    assert!(refused.message().ends_with("The next number is 1."), "{}", refused.message());
+}
+
 #[tokio::test]
 async fn malformed_names_have_their_reason() {
     let world = World::new().await;

@@ -1,10 +1,13 @@
 //! Watching negotiations: nothing is missed, nobody waits for a slow watcher.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use countersign_broker::service::Feed;
 use countersign_protocol::{
     id::RequestId, negotiation::MoveKind, payload::Payload, revocation::RevokeRequest, signed::Statement,
 };
 use countersign_wire::v1;
+use rand::Rng as _;
 use tokio_stream::StreamExt as _;
 use tonic::Status;
 
@@ -110,6 +113,57 @@ async fn many_changes_are_told_in_order_and_once_each() {
     let (seen, next) = changes(&mut watch).await;
     assert_eq!(seen.into_iter().map(|it| it.negotiation_id).collect::<Vec<_>>(), opened);
     assert_eq!(next, world.size());
+}
+
+/// Whatever happens in which order, and however often a watcher breaks off: what it was told last of
+/// each negotiation is how that one stands.
+#[tokio::test(start_paused = true)]
+async fn a_watcher_knows_in_the_end_what_is_so() {
+    let mut world = World::new().await;
+    let grant = world.grant(rights(500, 5)).await;
+    let mut talks: Vec<Talk> = (0..12).map(|_| Talk::new(&mut world, "planner", "researcher")).collect();
+    let (mut told, mut next_leaf) = (BTreeMap::new(), 0);
+    for step in 0..400 {
+        let talk = world.rng.gen_range(0..talks.len());
+        random_move(&mut world, &mut talks[talk], &grant).await;
+        if step % 7 == 0 {
+            let mut watch = watch(&world, "planner", next_leaf).await.unwrap();
+            for _ in 0..world.rng.gen_range(1..4) {
+                let message = watch.next().await.unwrap().unwrap();
+                next_leaf = message.next_leaf;
+                let Some(negotiation) = message.negotiation else { break };
+                told.insert(negotiation.negotiation_id.clone(), negotiation);
+            }
+        }
+    }
+    let mut watch = watch(&world, "planner", next_leaf).await.unwrap();
+    told.extend(changes(&mut watch).await.0.into_iter().map(|it| (it.negotiation_id.clone(), it)));
+    let mut states = BTreeSet::new();
+    for talk in &talks {
+        let is_so = get(&world, "planner", talk.id).await.unwrap();
+        assert_eq!(told.get(&talk.id.to_string()), Some(&is_so));
+        states.insert(is_so.state);
+    }
+    assert!(states.len() > 1, "the moves led to different ends: {states:?}");
+}
+
+async fn random_move(world: &mut World, talk: &mut Talk, grant: &v1::ActiveChain) {
+    let kinds =
+        [MoveKind::Decline, MoveKind::Withdraw, MoveKind::Reject, MoveKind::Counter, MoveKind::Accept];
+    let kind = kinds[world.rng.gen_range(0..kinds.len())];
+    let state = talk.known.as_ref().map(|it| it.state.clone()).unwrap_or_default();
+    let (sender, signed) = match (state.as_str(), kind) {
+        ("", _) => ("researcher", talk.request(world, rights(10, 1))),
+        ("REQUESTED", MoveKind::Reject) => ("planner", talk.plain(world, "planner", kind)),
+        ("REQUESTED", _) => ("planner", talk.offer(world, grant, rights(10, 1))),
+        ("OFFERED", MoveKind::Withdraw) => ("planner", talk.plain(world, "planner", kind)),
+        ("OFFERED", MoveKind::Counter) => ("researcher", talk.counter(world, rights(9, 1))),
+        ("OFFERED", MoveKind::Accept) => ("researcher", talk.accept(world)),
+        ("OFFERED", _) => ("researcher", talk.plain(world, "researcher", kind)),
+        _ => return,
+    };
+    // Rounds run out; that is a refusal like another.
+    let _ = talk.send(world, sender, &signed).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -328,6 +328,11 @@ pub(crate) fn reason<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
     info.reason
 }
 
+/// The rule that an operator is told was enforced.
+pub(crate) fn rule<T: std::fmt::Debug>(answer: Result<T, Status>) -> Option<String> {
+    answer.unwrap_err().get_error_details().error_info()?.metadata.get("rule").cloned()
+}
+
 /// Everything that a caller can see of a refusal.
 pub(crate) fn all_of<T: std::fmt::Debug>(answer: Result<T, Status>) -> (tonic::Code, String, Vec<u8>) {
     let status = answer.unwrap_err();
