@@ -11,7 +11,6 @@ use std::{
 };
 
 use countersign_protocol::{
-    digest::SpkiHash,
     name::{InstanceId, TrustDomain},
     time::Timestamp,
 };
@@ -32,6 +31,7 @@ use super::{
     connection::{Connection, End},
     half_open::{HalfOpen, source},
     identity::BrokerIdentity,
+    key::ProvenKey,
     seats::{Holder, Seats},
 };
 use crate::{
@@ -48,8 +48,8 @@ use crate::{
 pub struct Peer {
     /// The instance.
     pub instance: InstanceId,
-    /// The key that it holds.
-    pub spki: SpkiHash,
+    /// The key that it holds, as the handshake has shown: what its next certificate is for.
+    pub key: ProvenKey,
     /// When its certificate, and with it the connection, ends.
     pub not_after: Timestamp,
     /// Where it is. For logs: an address is no identity.
@@ -182,10 +182,11 @@ fn admit_peer(
 ) -> Result<Admitted<Peer>, NotAdmitted> {
     let certificate = tls.peer_certificates().and_then(<[_]>::first).ok_or(NotAdmitted::NoCertificate)?;
     // The verifier has accepted this very certificate; here it is read.
-    let Leaf { instance, spki, validity } = Leaf::parse(certificate, domain)?;
+    let Leaf { instance, spki_der, validity } = Leaf::parse(certificate, domain)?;
+    let key = ProvenKey::by_handshake(&spki_der).map_err(BadCertificate::from)?;
     let until = validity.not_after;
     let holder = Holder::Instance(instance.clone());
-    Ok(Admitted { info: Peer { instance, spki, not_after: until, remote }, holder, until })
+    Ok(Admitted { info: Peer { instance, key, not_after: until, remote }, holder, until })
 }
 
 impl<I: Send + 'static> Acceptor<I> {

@@ -16,6 +16,7 @@ use toml::de::DeTable;
 pub use lifetime::LifetimeText;
 pub use scope::Scope;
 pub use section::Section;
+pub use toml::de::DeValue as Value;
 pub use value::Setting;
 
 use section::Sink;
