@@ -12,6 +12,7 @@ use crate::{
     config::{Config, PolicyArchive},
     domain::{Domain, OpenError},
     file,
+    held_store::{HeldStore, Released},
     keys::{DomainKeys, KeyError, KeyFiles, KeySource as _},
 };
 
@@ -65,13 +66,18 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// Opens what `init` has made.
-    pub(crate) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AssemblyError> {
+    pub(crate) async fn open(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Released), AssemblyError> {
         let keys = KeyFiles::in_dir(config.key_dir.clone()).load()?;
-        let broker = Self::assemble(config, keys, clock).await?;
+        let (broker, released) = Self::assemble(config, keys, clock).await?;
         if broker.domain.peek(|state, _| state.keys().is_none()) {
+            drop(broker);
+            released.await;
             return Err(AssemblyError::NotInitialised(config.trust_domain.clone()));
         }
-        Ok(broker)
+        Ok((broker, released))
     }
 
     /// Puts the parts together with these keys, whether or not the domain exists yet.
@@ -79,7 +85,7 @@ impl Broker {
         config: &Config,
         keys: DomainKeys,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, AssemblyError> {
+    ) -> Result<(Self, Released), AssemblyError> {
         let expected = config.trust_domain.clone();
         if *keys.authority.domain() != expected {
             return Err(AssemblyError::WrongDomain { found: keys.authority.domain().clone(), expected });
@@ -87,21 +93,34 @@ impl Broker {
         let policies = PolicyArchive::at(config.policy_dir());
         let io = |path: PathBuf| |source| AssemblyError::Io { path, source };
         policies.put(config.policy.text()).map_err(io(config.policy_dir()))?;
-        let store = open_store(config).await?;
-        let capability = keys.capability.clone();
-        let policy = config.policy.policy().clone();
-        let domain = Domain::open(expected.clone(), policy, capability, store, clock).await?;
-        if let Some(published) = domain.peek(|state, _| state.keys().cloned())
-            && let Some(purpose) = keys.unpublished(&published)
-        {
-            return Err(AssemblyError::WrongKey { domain: expected, purpose });
+        let (store, released) = open_store(config).await?;
+        match Self::over(store, config, keys, clock).await {
+            Ok(broker) => Ok((broker, released)),
+            Err(error) => {
+                released.await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn over(
+        store: Arc<dyn Store>,
+        config: &Config,
+        keys: DomainKeys,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AssemblyError> {
+        let (name, policy) = (config.trust_domain.clone(), config.policy.policy().clone());
+        let domain = Domain::open(name.clone(), policy, keys.capability.clone(), store, clock).await?;
+        let published = domain.peek(|state, _| state.keys().cloned());
+        if let Some(purpose) = published.and_then(|published| keys.unpublished(&published)) {
+            return Err(AssemblyError::WrongKey { domain: name, purpose });
         }
         Ok(Self { domain, authority: Arc::new(keys.authority) })
     }
 }
 
 /// Opens the ledger, which reads and checks all of it.
-pub(crate) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, AssemblyError> {
+async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Released), AssemblyError> {
     let io = |path: PathBuf| |source| AssemblyError::Io { path, source };
     file::create_private_dir(&config.data_dir).map_err(io(config.data_dir.clone()))?;
     let path = config.ledger_dir();
@@ -110,5 +129,6 @@ pub(crate) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Assemb
         path: config.ledger_dir(),
         source: io::Error::other(error),
     })??;
-    Ok(Arc::new(store))
+    let (store, released) = HeldStore::new(store);
+    Ok((Arc::new(store), released))
 }

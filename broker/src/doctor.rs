@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     config::Config,
     file,
+    held_store::Released,
     keys::{KeyFiles, KeySource as _},
 };
 
@@ -70,7 +71,7 @@ pub async fn doctor(config: &Config, clock: Arc<dyn Clock>) -> Vec<Finding> {
         }
         Err(error) => findings.push(finding("keys", trouble(error, RESTORE_KEYS))),
     }
-    let (ledger, last) = ledger(Broker::open(config, clock).await);
+    let (ledger, last) = ledger(Broker::open(config, clock).await).await;
     findings.push(finding("ledger and checkpoint", ledger));
     findings.push(finding("clock", clock_runs(now, last)));
     findings.push(finding("listen", free(config.listen)));
@@ -108,10 +109,14 @@ fn authority(validity: Validity, now: Timestamp) -> Result<String, Trouble> {
 }
 
 /// What the ledger is like, and its last time.
-fn ledger(opened: Result<Broker, AssemblyError>) -> (Result<String, Trouble>, Option<Timestamp>) {
+async fn ledger(
+    opened: Result<(Broker, Released), AssemblyError>,
+) -> (Result<String, Trouble>, Option<Timestamp>) {
     match opened {
-        Ok(broker) => {
+        Ok((broker, released)) => {
             let (size, last) = broker.domain.peek(|state, _| (state.tree().size(), State::last_time(state)));
+            drop(broker);
+            released.await;
             (Ok(format!("all {size} entries are read, and the checkpoint fits them")), last)
         }
         Err(AssemblyError::Store(StoreError::Locked { .. })) => {

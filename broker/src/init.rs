@@ -20,6 +20,7 @@ use crate::{
     clock::Clock,
     config::Config,
     file,
+    held_store::Released,
     join_tokens::JoinTokens,
     keys::{DomainKeys, KeyError, KeyFiles, KeySource as _},
     limits::OPERATOR_TOKEN_LIFE,
@@ -46,6 +47,9 @@ pub enum InitError {
     /// Whom the token is for is no admin.
     #[error("{0} is not listed under `admins` in the configuration")]
     NotAnAdmin(PrincipalId),
+    /// Nobody could administer the domain.
+    #[error("the configuration lists no admin")]
+    NoAdmin,
     /// No address can be told to newcomers.
     #[error(
         "no address can be put in a join token: set `advertise` and `advertise_enrolment`, or fixed ports"
@@ -79,14 +83,25 @@ pub async fn init(config: &Config, clock: Arc<dyn Clock>) -> Result<JoinToken, I
         keys
     };
     let key_set = keys.key_set().ok_or(InitError::KeySet)?;
-    let broker = Broker::assemble(config, keys, clock).await?;
+    let (broker, released) = Broker::assemble(config, keys, clock).await?;
+    let token = found(config, &broker, &key_set, addresses).await;
+    close(broker, released).await;
+    token
+}
+
+async fn found(
+    config: &Config,
+    broker: &Broker,
+    key_set: &KeySet,
+    addresses: (Text, Text),
+) -> Result<JoinToken, InitError> {
     if broker.domain.peek(|state, _| state.last_time().is_some()) {
         return Err(InitError::Exists(config.trust_domain.clone()));
     }
-    broker.domain.decide(|state, context| state.decide_keys(context, &key_set), |_| Ok(())).await?;
-    publish(config, &key_set, &broker.authority.certificate_pem())?;
-    let admin = broker.domain.policy().admins.first().cloned();
-    issue(&broker, addresses, &admin.ok_or(InitError::NoAddress)?).await
+    broker.domain.decide(|state, context| state.decide_keys(context, key_set), |_| Ok(())).await?;
+    publish(config, key_set, &broker.authority.certificate_pem())?;
+    let admin = broker.domain.policy().admins.first().cloned().ok_or(InitError::NoAdmin)?;
+    issue(broker, addresses, &admin).await
 }
 
 /// Makes a join token for an admin, by the operator, while no broker runs.
@@ -99,8 +114,16 @@ pub async fn admin_token(
         return Err(InitError::NotAnAdmin(admin.clone()));
     }
     let addresses = addresses(config)?;
-    let broker = Broker::open(config, clock).await?;
-    issue(&broker, addresses, admin).await
+    let (broker, released) = Broker::open(config, clock).await?;
+    let token = issue(&broker, addresses, admin).await;
+    close(broker, released).await;
+    token
+}
+
+/// Leaves the files to whoever opens them next.
+async fn close(broker: Broker, released: Released) {
+    drop(broker);
+    released.await;
 }
 
 fn addresses(config: &Config) -> Result<(Text, Text), InitError> {

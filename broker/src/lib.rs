@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod domain;
 mod file;
 pub mod gate;
+mod held_store;
 mod init;
 pub mod join_tokens;
 pub mod keys;

@@ -73,20 +73,38 @@ pub enum RunError {
 
 /// Runs a broker until it is told to stop, or cannot go on.
 pub async fn run(config: Config, options: Options) -> Result<(), RunError> {
+    let drain = options.drain;
+    let (broker, released) = Broker::open(&config, Arc::clone(&options.clock)).await?;
+    let outcome = serve(&config, broker, options).await;
+    // Whoever starts a broker on the same files next must find them free.
+    if tokio::time::timeout(drain, released).await.is_err() {
+        tracing::warn!("the ledger is still in use by calls that did not end");
+    }
+    outcome
+}
+
+async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), RunError> {
     let Options { clock, shutdown, drain, listeners, ready } = options;
-    let broker = Broker::open(&config, Arc::clone(&clock)).await?;
-    let (api, enrolment) = listen(&config, listeners).await?;
+    let (api, enrolment) = listen(config, listeners).await?;
     let bound = Bound { api: address_of(&api)?, enrolment: address_of(&enrolment)? };
     let identity = identity(&broker, &*clock)?;
     let mut background = Background::default();
     background.spawn(keep_renewed(Arc::clone(&identity), &broker, Arc::clone(&clock)));
     background.spawn(ticker::run(Arc::clone(&broker.domain)));
 
-    let services = Services::new(&config, &broker, bound)?;
-    let limits = AcceptLimits::default();
-    let api = Acceptor::mutual(api, &broker.authority, Arc::clone(&identity), Arc::clone(&clock), limits)?;
-    let enrolment = Acceptor::enrolment(enrolment, identity, clock, limits)?;
     let (stop, stopped) = watch::channel(false);
+    let (close, closed) = watch::channel(false);
+    let services = Services::new(config, &broker, bound)?;
+    let limits = AcceptLimits::default();
+    let api = Acceptor::mutual(
+        api,
+        &broker.authority,
+        Arc::clone(&identity),
+        Arc::clone(&clock),
+        limits,
+        closed.clone(),
+    )?;
+    let enrolment = Acceptor::enrolment(enrolment, identity, clock, limits, closed)?;
     let api = server(REQUEST_MAX)
         .layer(GateLayer::new(Arc::clone(&broker.domain)))
         .add_routes(services.for_instances)
@@ -109,7 +127,9 @@ pub async fn run(config: Config, options: Options) -> Result<(), RunError> {
     tracing::info!("stopping");
     stop.send_replace(true);
     // Streams do not end by themselves, and a half-open connection never does.
-    let drained = tokio::time::timeout(drain, serving).await;
+    let drained = tokio::time::timeout(drain, &mut serving).await;
+    close.send_replace(true);
+    background.0.shutdown().await;
     tracing::info!(drained = drained.is_ok(), "stopped");
     outcome
 }
