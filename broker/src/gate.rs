@@ -78,7 +78,7 @@ where
 
 fn admit(domain: &Domain, peer: Option<&Peer>) -> Result<Actor, Refusal> {
     let peer = require_some!("API-003", peer, Reason::InstanceUnknown);
-    let actor = Actor { instance: peer.instance.clone(), spki: peer.spki };
+    let actor = Actor { instance: peer.instance.clone(), spki: peer.key.spki_hash() };
     domain.peek(|state, context| {
         require!("API-004", context.now < peer.not_after, Reason::CertificateExpired);
         state.admitted(&actor).map(drop)

@@ -1,12 +1,31 @@
 //! The Countersign broker.
+//!
+//! [`server::run`] is all of it: what the binary `countersignd`, the tests and the demo call.
 
 pub mod activation;
+pub mod attestor;
+mod broker;
 pub mod channel;
 pub mod checkpoint;
 pub mod clock;
+pub mod command;
+pub mod config;
+pub mod doctor;
 pub mod domain;
+mod file;
 pub mod gate;
+mod held_store;
+mod init;
+pub mod join_tokens;
+pub mod keys;
 pub mod limits;
+pub mod server;
 pub mod service;
+mod stated_limits;
 pub mod status;
+mod ticker;
 pub mod trust;
+
+pub use broker::AssemblyError;
+pub use init::{InitError, admin_token, init};
+pub use server::{Bound, Listeners, Options, RunError, run};

@@ -88,3 +88,56 @@ pub const WATCH_HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// How long a watcher's next look waits after a change: whatever happens meanwhile is told together.
 pub const WATCH_PAUSE: Duration = Duration::from_millis(5);
+
+/// Life of the authority's certificate: ten years. Its key is changed before, as any key is.
+pub const AUTHORITY_LIFE: Lifetime = Lifetime::from_millis(10 * 365 * 24 * 60 * 60 * 1_000);
+
+/// Bytes of a key file, which are a few hundred: a wrong path must not fill the memory.
+pub const KEY_FILE_MAX_BYTES: u64 = 16 * 1024;
+
+/// Admins of one domain. Each call by an admin looks through them.
+pub const ADMINS_MAX: usize = 64;
+
+/// Grant rules of one domain. Each grant looks through them.
+pub const GRANT_RULES_MAX: usize = 1_024;
+
+/// Life of the join token that the operator makes: long enough to walk to another desk.
+pub const OPERATOR_TOKEN_LIFE: Lifetime = Lifetime::from_millis(60 * 60 * 1_000);
+
+/// Bytes of a request of a newcomer: a statement, a secret, a key and two signatures.
+pub const ENROLMENT_MESSAGE_MAX_BYTES: usize = 16 * 1024;
+
+/// Bytes of any other request: the largest is an invocation with its body, its token and its proof.
+pub const MESSAGE_MAX_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bytes of the headers of one request: ours are a deadline and an agent's name.
+pub const HEADERS_MAX_BYTES: u32 = 16 * 1024;
+
+/// Requests and streams that one connection has open at once.
+pub const STREAMS_PER_CONNECTION: u32 = 1_024;
+
+/// Streams that a peer opened and reset before they were taken up, above which its connection is
+/// closed: resetting is free for the peer and not for us.
+pub const PENDING_RESETS_MAX: usize = 64;
+
+/// How long a connection may be silent before it is asked whether it is still there, and how long it
+/// has to answer. A peer that is gone is noticed within the two together.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// See [`KEEPALIVE_INTERVAL`].
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// From a request to the head of its answer: the longest invocation, and a minute.
+pub const REQUEST_MAX: Duration = Duration::from_secs(6 * 60);
+
+/// The same for newcomers, whose requests wait for nothing but the disk.
+pub const ENROLMENT_REQUEST_MAX: Duration = Duration::from_secs(20);
+
+/// How long calls under way may go on once the broker has been told to stop.
+pub const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// How soon a decision that could not be made when it was due is tried again.
+pub const TICK_PAUSE: Duration = Duration::from_millis(500);
+
+/// How far the broker's clock may be from true time, as it states to clients, in milliseconds. It
+/// does not measure this: machines whose clock is disciplined are well within.
+pub const CLOCK_UNCERTAINTY_MS: u64 = 1_000;

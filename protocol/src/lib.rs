@@ -24,6 +24,8 @@ pub mod payload;
 pub mod receipt;
 pub mod refusal;
 pub mod revocation;
+#[cfg(feature = "toml")]
+pub mod settings;
 pub mod signed;
 pub mod time;
 pub mod token;

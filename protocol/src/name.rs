@@ -97,6 +97,13 @@ impl FromStr for TrustDomain {
 }
 text_name!(TrustDomain);
 
+impl TrustDomain {
+    /// Who its brokers are. Nobody else is certified under that name.
+    pub fn broker(&self) -> PrincipalId {
+        PrincipalId(format!("spiffe://{self}/service/broker"))
+    }
+}
+
 /// What a principal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PrincipalKind {

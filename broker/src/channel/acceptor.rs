@@ -11,7 +11,6 @@ use std::{
 };
 
 use countersign_protocol::{
-    digest::SpkiHash,
     name::{InstanceId, TrustDomain},
     time::Timestamp,
 };
@@ -19,6 +18,7 @@ use rustls::{Error, ServerConfig, ServerConnection};
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
     time::{Sleep, sleep, timeout},
 };
@@ -32,6 +32,7 @@ use super::{
     connection::{Connection, End},
     half_open::{HalfOpen, source},
     identity::BrokerIdentity,
+    key::ProvenKey,
     seats::{Holder, Seats},
 };
 use crate::{
@@ -48,8 +49,8 @@ use crate::{
 pub struct Peer {
     /// The instance.
     pub instance: InstanceId,
-    /// The key that it holds.
-    pub spki: SpkiHash,
+    /// The key that it holds, as the handshake has shown: what its next certificate is for.
+    pub key: ProvenKey,
     /// When its certificate, and with it the connection, ends.
     pub not_after: Timestamp,
     /// Where it is. For logs: an address is no identity.
@@ -90,6 +91,7 @@ impl Default for AcceptLimits {
 
 /// A listener as the stream of connections that tonic's `serve_with_incoming_shutdown` takes. It
 /// neither fails nor ends; dropping it closes the socket and abandons the handshakes under way.
+/// Connections are served by tasks of their own: they end when `closed` says so, or its sender is gone.
 ///
 /// Handshakes run beside one another in tasks of their own. They are not counted as connections:
 /// those are for peers who are through.
@@ -106,6 +108,7 @@ struct Door<I> {
     tls: TlsAcceptor,
     admit: Admit<I>,
     clock: Arc<dyn Clock>,
+    closed: watch::Receiver<bool>,
     seats: Arc<Seats>,
     longest: Duration,
 }
@@ -147,11 +150,12 @@ impl Acceptor<Peer> {
         identity: Arc<BrokerIdentity>,
         clock: Arc<dyn Clock>,
         limits: AcceptLimits,
+        closed: watch::Receiver<bool>,
     ) -> Result<Self, Error> {
         let config = config::mutual(authority, identity, Arc::clone(&clock))?;
         let domain = authority.domain().clone();
         let admit: Admit<Peer> = Box::new(move |tls, remote| admit_peer(&domain, tls, remote));
-        Ok(Self::new(listener, config, admit, clock, limits))
+        Ok(Self::new(listener, config, admit, clock, limits, closed))
     }
 }
 
@@ -164,6 +168,7 @@ impl Acceptor<Stranger> {
         identity: Arc<BrokerIdentity>,
         clock: Arc<dyn Clock>,
         limits: AcceptLimits,
+        closed: watch::Receiver<bool>,
     ) -> Result<Self, Error> {
         let config = config::enrolment(identity, Arc::clone(&clock))?;
         let time = Arc::clone(&clock);
@@ -171,7 +176,7 @@ impl Acceptor<Stranger> {
             let until = time.now().plus(ENROLMENT_CONNECTION_LIFE);
             Ok(Admitted { info: Stranger { remote }, holder: Holder::Source(source(remote.ip())), until })
         });
-        Ok(Self::new(listener, config, admit, clock, limits))
+        Ok(Self::new(listener, config, admit, clock, limits, closed))
     }
 }
 
@@ -182,10 +187,11 @@ fn admit_peer(
 ) -> Result<Admitted<Peer>, NotAdmitted> {
     let certificate = tls.peer_certificates().and_then(<[_]>::first).ok_or(NotAdmitted::NoCertificate)?;
     // The verifier has accepted this very certificate; here it is read.
-    let Leaf { instance, spki, validity } = Leaf::parse(certificate, domain)?;
+    let Leaf { instance, spki_der, validity } = Leaf::parse(certificate, domain)?;
+    let key = ProvenKey::by_handshake(&spki_der).map_err(BadCertificate::from)?;
     let until = validity.not_after;
     let holder = Holder::Instance(instance.clone());
-    Ok(Admitted { info: Peer { instance, spki, not_after: until, remote }, holder, until })
+    Ok(Admitted { info: Peer { instance, key, not_after: until, remote }, holder, until })
 }
 
 impl<I: Send + 'static> Acceptor<I> {
@@ -195,11 +201,13 @@ impl<I: Send + 'static> Acceptor<I> {
         admit: Admit<I>,
         clock: Arc<dyn Clock>,
         limits: AcceptLimits,
+        closed: watch::Receiver<bool>,
     ) -> Self {
         let door = Door {
             tls: TlsAcceptor::from(Arc::new(config)),
             admit,
             clock,
+            closed,
             seats: Seats::new(limits.connections, limits.per_holder),
             longest: limits.handshake,
         };
@@ -288,7 +296,7 @@ impl<I> Door<I> {
         }
         let Admitted { info, holder, until } = (self.admit)(session, remote)?;
         let seat = self.seats.take(holder.clone()).ok_or(NotAdmitted::NoSeat(holder))?;
-        Ok(Connection::new(tls, info, End::at(until, Arc::clone(&self.clock)), seat))
+        Ok(Connection::new(tls, info, End::at(until, Arc::clone(&self.clock), self.closed.clone()), seat))
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a certificate says, beyond what chain building checks: the rules of an X.509-SVID.
 
 use countersign_protocol::{
-    digest::SpkiHash,
     name::{InstanceId, NotName, TrustDomain},
     time::Timestamp,
 };
@@ -84,8 +83,8 @@ fn timestamp(time: ASN1Time) -> Result<Timestamp, BadCertificate> {
 pub struct Leaf {
     /// Whom it names.
     pub instance: InstanceId,
-    /// The key that it certifies.
-    pub spki: SpkiHash,
+    /// The key that it certifies: a SubjectPublicKeyInfo in DER.
+    pub spki_der: Vec<u8>,
     /// When it is valid.
     pub validity: Validity,
 }
@@ -106,7 +105,7 @@ impl Leaf {
         let spki = certificate.public_key().raw;
         key::check_p256(spki)?;
         let validity = Validity::of(&certificate)?;
-        Ok(Self { instance, spki: key::spki_hash(spki), validity })
+        Ok(Self { instance, spki_der: spki.to_vec(), validity })
     }
 }
 

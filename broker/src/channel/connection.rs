@@ -12,6 +12,7 @@ use countersign_protocol::time::Timestamp;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::watch,
 };
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
@@ -63,9 +64,17 @@ pub(super) struct End {
 }
 
 impl End {
-    pub(super) fn at(at: Timestamp, clock: Arc<dyn Clock>) -> Self {
-        let wait = Some(clock.wait_until(at));
-        Self { at, clock, wait }
+    /// At that time, or when `closed` says so.
+    pub(super) fn at(at: Timestamp, clock: Arc<dyn Clock>, mut closed: watch::Receiver<bool>) -> Self {
+        let due = clock.wait_until(at);
+        let wait: Wait = Box::pin(async move {
+            tokio::select! {
+                () = due => {}
+                // An error means that nobody is left to say so.
+                _ = closed.wait_for(|closed| *closed) => {}
+            }
+        });
+        Self { at, clock, wait: Some(wait) }
     }
 
     /// Fails once the end has come. The clock decides, at every use: a timer may be late.

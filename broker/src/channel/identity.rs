@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use countersign_protocol::{
     id::InstanceUuid,
-    name::{InstanceId, NotName, TrustDomain},
+    name::InstanceId,
     time::{Lifetime, Timestamp},
 };
 use rand_core::{CryptoRng, RngCore};
@@ -30,9 +30,6 @@ pub enum IdentityError {
     /// The authority did not issue it.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    /// The domain leaves no room for the broker's name.
-    #[error("the broker's name: {0}")]
-    Name(#[from] NotName),
     /// Making the key failed.
     #[error("the broker's key: {0}")]
     Key(#[from] rcgen::Error),
@@ -70,7 +67,7 @@ impl BrokerIdentity {
         lifetime: Lifetime,
         serial: Serial,
     ) -> Result<Self, IdentityError> {
-        let instance = broker(authority.domain(), uuid)?;
+        let instance = authority.domain().broker().instance(uuid);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let public = ProvenKey::own(&key.subject_public_key_info())?;
         let signer = any_ecdsa_type(&PrivatePkcs8KeyDer::from(key.serialized_der()).into())?;
@@ -131,10 +128,6 @@ impl ResolvesServerCert for BrokerIdentity {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.current.load().certified))
     }
-}
-
-fn broker(domain: &TrustDomain, uuid: InstanceUuid) -> Result<InstanceId, NotName> {
-    format!("spiffe://{domain}/service/broker/i/{uuid}").parse()
 }
 
 fn certify(

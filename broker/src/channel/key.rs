@@ -60,6 +60,11 @@ impl ProvenKey {
         self.spki
     }
 
+    /// The key of a peer whose handshake is done, and with it the proof.
+    pub(super) fn by_handshake(spki_der: &[u8]) -> Result<Self, BadKey> {
+        Self::own(spki_der)
+    }
+
     /// The broker's own key, which it need not prove to itself.
     pub(super) fn own(spki_der: &[u8]) -> Result<Self, BadKey> {
         let (point, _) = parse(spki_der)?;

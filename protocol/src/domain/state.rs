@@ -279,6 +279,20 @@ impl State {
         self.instances.iter()
     }
 
+    /// The instances that come after that one; all of them after `None`.
+    pub fn instances_after(
+        &self,
+        last: Option<InstanceId>,
+    ) -> impl Iterator<Item = (&InstanceId, &Instance)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.instances.range((last.map_or(Unbounded, Excluded), Unbounded))
+    }
+
+    /// When the next thing ends by itself.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
     /// A join token, by the digest of its secret.
     pub fn join_token(&self, secret: &Digest) -> Option<&JoinToken> {
         self.join_tokens.get(secret)

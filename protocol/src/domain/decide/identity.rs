@@ -52,6 +52,8 @@ impl State {
             require!("IDN-020", context.is_admin(&actor.instance), Reason::AdminRequired);
         }
         context.check_domain(&principal.domain())?;
+        // Whoever is certified under the broker's name is believed to be the broker.
+        require!("IDN-046", *principal != context.domain.broker(), Reason::IdAlreadyUsed);
         let latest = context.now.plus(Lifetime::from_millis(JOIN_TOKEN_MAX_MS));
         let lives = context.now < expires && expires <= latest;
         require!("IDN-021", lives, Reason::LimitExceeded, "It may live {JOIN_TOKEN_MAX_MS} ms at most.");

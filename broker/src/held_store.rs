@@ -1,0 +1,80 @@
+//! A store that tells when the last one who held it has let go, and its files are free.
+
+use std::{
+    fmt,
+    future::Future,
+    ops::Range,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use countersign_protocol::{
+    ledger::{LeafIndex, SignedCheckpoint, TreeSize},
+    name::TrustDomain,
+};
+use countersign_store::{Answer, EmbeddedStore, Head, Store};
+use tokio::sync::oneshot;
+
+/// The store. Its fields are dropped in this order: the files are free before anyone is told.
+pub(crate) struct HeldStore {
+    store: EmbeddedStore,
+    _held: oneshot::Sender<()>,
+}
+
+/// Completes when the files are free.
+#[derive(Debug)]
+pub(crate) struct Released(oneshot::Receiver<()>);
+
+impl HeldStore {
+    pub(crate) fn new(store: EmbeddedStore) -> (Self, Released) {
+        let (held, released) = oneshot::channel();
+        (Self { store, _held: held }, Released(released))
+    }
+}
+
+impl Future for Released {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Nothing is ever sent: the sender is dropped.
+        Pin::new(&mut self.0).poll(cx).map(drop)
+    }
+}
+
+impl fmt::Debug for HeldStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+impl Store for HeldStore {
+    fn append(&self, domain: &TrustDomain, expected: Head, entries: Vec<Bytes>) -> Answer<'_, Head> {
+        self.store.append(domain, expected, entries)
+    }
+
+    fn read(
+        &self,
+        domain: &TrustDomain,
+        range: Range<LeafIndex>,
+        max_bytes: usize,
+    ) -> Answer<'_, Vec<Bytes>> {
+        self.store.read(domain, range, max_bytes)
+    }
+
+    fn head(&self, domain: &TrustDomain) -> Answer<'_, Head> {
+        self.store.head(domain)
+    }
+
+    fn wait_past(&self, domain: &TrustDomain, size: TreeSize) -> Answer<'_, Head> {
+        self.store.wait_past(domain, size)
+    }
+
+    fn put_checkpoint(&self, domain: &TrustDomain, checkpoint: SignedCheckpoint) -> Answer<'_, ()> {
+        self.store.put_checkpoint(domain, checkpoint)
+    }
+
+    fn checkpoint(&self, domain: &TrustDomain) -> Answer<'_, Option<SignedCheckpoint>> {
+        self.store.checkpoint(domain)
+    }
+}

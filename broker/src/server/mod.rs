@@ -1,0 +1,214 @@
+//! A running broker: two listeners, the services behind them, and an orderly end.
+
+mod options;
+mod routes;
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use countersign_protocol::{id::InstanceUuid, time::Lifetime};
+use rand::rngs::OsRng;
+use thiserror::Error;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+use tonic::transport::Server;
+
+pub use options::{Bound, Listeners, Options, Shutdown};
+
+use crate::{
+    broker::{AssemblyError, Broker},
+    channel::{AcceptLimits, Acceptor, BrokerIdentity, IdentityError, Serial},
+    clock::Clock,
+    config::Config,
+    domain::{Domain, Durable},
+    gate::GateLayer,
+    limits::{
+        ENROLMENT_REQUEST_MAX, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
+        REQUEST_MAX, STREAMS_PER_CONNECTION,
+    },
+    ticker,
+};
+use routes::Services;
+
+/// Why a broker does not run, or stopped.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// Its parts cannot be put together.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
+    /// An address cannot be listened on.
+    #[error("listening on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// It has no address that newcomers could be told.
+    #[error("no address can be put in a join token: set `advertise` and `advertise_enrolment`")]
+    NoAddress,
+    /// It has no certificate.
+    #[error("the broker's certificate: {0}")]
+    Identity(#[from] IdentityError),
+    /// The TLS library refuses the settings.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The reflection service cannot read its descriptors.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// A listener failed.
+    #[error("serving: {0}")]
+    Serve(#[from] tonic::transport::Error),
+    /// A write to the ledger failed. What is on the disk is unknown until the next start reads it.
+    #[error("the ledger was not written: {0}; start again to read what is there")]
+    Ledger(Arc<str>),
+}
+
+/// Runs a broker until it is told to stop, or cannot go on.
+pub async fn run(config: Config, options: Options) -> Result<(), RunError> {
+    let drain = options.drain;
+    let (broker, released) = Broker::open(&config, Arc::clone(&options.clock)).await?;
+    let outcome = serve(&config, broker, options).await;
+    // Whoever starts a broker on the same files next must find them free.
+    if tokio::time::timeout(drain, released).await.is_err() {
+        tracing::warn!("the ledger is still in use by calls that did not end");
+    }
+    outcome
+}
+
+async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), RunError> {
+    let Options { clock, shutdown, drain, listeners, ready } = options;
+    let (api, enrolment) = listen(config, listeners).await?;
+    let bound = Bound { api: address_of(&api)?, enrolment: address_of(&enrolment)? };
+    let identity = identity(&broker, &*clock)?;
+    let mut background = Background::default();
+    background.spawn(keep_renewed(Arc::clone(&identity), &broker, Arc::clone(&clock)));
+    background.spawn(ticker::run(Arc::clone(&broker.domain)));
+
+    let (stop, stopped) = watch::channel(false);
+    let (close, closed) = watch::channel(false);
+    let services = Services::new(config, &broker, bound)?;
+    let limits = AcceptLimits::default();
+    let api = Acceptor::mutual(
+        api,
+        &broker.authority,
+        Arc::clone(&identity),
+        Arc::clone(&clock),
+        limits,
+        closed.clone(),
+    )?;
+    let enrolment = Acceptor::enrolment(enrolment, identity, clock, limits, closed)?;
+    let api = server(REQUEST_MAX)
+        .layer(GateLayer::new(Arc::clone(&broker.domain)))
+        .add_routes(services.for_instances)
+        .serve_with_incoming_shutdown(api, told(stopped.clone()));
+    let enrolment = server(ENROLMENT_REQUEST_MAX)
+        .add_routes(services.for_newcomers)
+        .serve_with_incoming_shutdown(enrolment, told(stopped));
+    let mut serving = Box::pin(async { tokio::try_join!(api, enrolment).map(drop) });
+
+    tracing::info!(domain = %config.trust_domain, api = %bound.api, enrolment = %bound.enrolment, "serving");
+    if let Some(ready) = ready {
+        // Whoever asked may have lost interest.
+        let _ = ready.send(bound);
+    }
+    let outcome = tokio::select! {
+        served = &mut serving => return Ok(served?),
+        () = shutdown => Ok(()),
+        why = ledger_failed(&broker.domain) => Err(RunError::Ledger(why)),
+    };
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    // Streams do not end by themselves, and a half-open connection never does.
+    let drained = tokio::time::timeout(drain, &mut serving).await;
+    close.send_replace(true);
+    background.0.shutdown().await;
+    tracing::info!(drained = drained.is_ok(), "stopped");
+    outcome
+}
+
+/// Tasks that end when the broker does.
+#[derive(Debug, Default)]
+struct Background(JoinSet<()>);
+
+impl Background {
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.0.spawn(task)
+    }
+}
+
+fn server(longest: Duration) -> Server {
+    Server::builder()
+        .timeout(longest)
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .http2_max_header_list_size(HEADERS_MAX_BYTES)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+}
+
+async fn told(mut stopped: watch::Receiver<bool>) {
+    // An error means that nobody is left to say so: the broker is going away.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Completes when the ledger can no longer be written.
+async fn ledger_failed(domain: &Domain) -> Arc<str> {
+    let mut durable = domain.durable();
+    let failed = durable.wait_for(|durable| matches!(durable, Durable::Failed(_))).await;
+    match failed.as_deref() {
+        Ok(Durable::Failed(why)) => Arc::clone(why),
+        _ => "its writer has stopped".into(),
+    }
+}
+
+fn identity(broker: &Broker, clock: &dyn Clock) -> Result<Arc<BrokerIdentity>, RunError> {
+    let (now, lifetime) = (clock.now(), lifetime(broker));
+    let (uuid, serial) = (InstanceUuid::new(now, &mut OsRng), Serial::draw(&mut OsRng));
+    Ok(Arc::new(BrokerIdentity::issue(&broker.authority, uuid, now, lifetime, serial)?))
+}
+
+fn keep_renewed(
+    identity: Arc<BrokerIdentity>,
+    broker: &Broker,
+    clock: Arc<dyn Clock>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (authority, lifetime) = (Arc::clone(&broker.authority), lifetime(broker));
+    async move { identity.keep_renewed(&authority, &*clock, lifetime, OsRng).await }
+}
+
+/// The broker's certificates live as long as those of other services.
+fn lifetime(broker: &Broker) -> Lifetime {
+    broker.domain.policy().svid_lifetime
+}
+
+async fn listen(config: &Config, bound: Option<Listeners>) -> Result<(TcpListener, TcpListener), RunError> {
+    match bound {
+        Some(Listeners { api, enrolment }) => Ok((adopt(api)?, adopt(enrolment)?)),
+        None => Ok((bind(config.listen).await?, bind(config.enrolment_listen).await?)),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })
+}
+
+fn adopt(listener: std::net::TcpListener) -> Result<TcpListener, RunError> {
+    let adopted = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+    adopted.map_err(not_listening)
+}
+
+fn address_of(listener: &TcpListener) -> Result<SocketAddr, RunError> {
+    listener.local_addr().map_err(not_listening)
+}
+
+fn not_listening(source: io::Error) -> RunError {
+    RunError::Listen { address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), source }
+}

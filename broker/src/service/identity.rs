@@ -1,0 +1,186 @@
+//! How instances stay, and how they and the admins see one another.
+
+use std::sync::Arc;
+
+use countersign_protocol::{
+    domain::{Actor, Instance, Standing},
+    name::{InstanceId, PrincipalId},
+    payload::Payload,
+    refusal::{Reason, Refusal, Viewer},
+    require, require_some,
+    signed::Signed,
+    time::Lifetime,
+};
+use countersign_wire::v1;
+use tonic::{Request, Response, Status};
+
+use super::{Issuer, page::Page};
+use crate::{
+    channel::{Peer, ProvenKey},
+    domain::Domain,
+    gate,
+    join_tokens::JoinTokens,
+    status::status,
+};
+
+/// The service of that name.
+#[derive(Debug)]
+pub struct Identity {
+    domain: Arc<Domain>,
+    issuer: Issuer,
+    join_tokens: JoinTokens,
+}
+
+impl Identity {
+    /// The instances of that domain.
+    pub fn new(domain: Arc<Domain>, issuer: Issuer, join_tokens: JoinTokens) -> Self {
+        Self { domain, issuer, join_tokens }
+    }
+
+    fn check_admin(&self, caller: &Actor) -> Result<(), Refusal> {
+        require!("API-062", self.is_admin(caller), Reason::AdminRequired);
+        Ok(())
+    }
+
+    fn is_admin(&self, caller: &Actor) -> bool {
+        self.domain.policy().admins.contains(caller.instance.principal())
+    }
+
+    /// The answer, or as much of the refusal as an admin, or else that other viewer, may know.
+    fn reply<T>(
+        &self,
+        caller: &Actor,
+        other: Viewer,
+        answer: Result<T, Refusal>,
+    ) -> Result<Response<T>, Status> {
+        let viewer = if self.is_admin(caller) { Viewer::Operator } else { other };
+        answer.map(Response::new).map_err(|refusal| status(&refusal, viewer))
+    }
+
+    async fn renew(
+        &self,
+        caller: &Actor,
+        key: Option<ProvenKey>,
+        request: v1::RenewRequest,
+    ) -> Result<v1::RenewResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        let key = require_some!("API-003", key, Reason::InstanceUnknown);
+        let renewal = Signed::from_bytes(&request.renewal)
+            .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, error.to_string()))?;
+        let record = self.domain.decide(
+            |state, context| state.decide_renew(context, caller, &renewal),
+            // A fork that this very call disclosed is found here.
+            |state| state.admitted(caller).map(|instance| instance.statement.clone()),
+        );
+        let certificate = self.issuer.certificate(&record.await?, &key)?;
+        Ok(v1::RenewResponse { certificate: Some(certificate) })
+    }
+
+    async fn bundle(&self, request: v1::GetBundleRequest) -> Result<v1::GetBundleResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        Ok(v1::GetBundleResponse { bundle: Some(self.issuer.bundle().await?) })
+    }
+
+    async fn create_join_token(
+        &self,
+        caller: &Actor,
+        request: v1::CreateJoinTokenRequest,
+    ) -> Result<v1::CreateJoinTokenResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        // Before anything is said of what was asked for.
+        self.check_admin(caller)?;
+        let principal: PrincipalId = parse(&request.principal)?;
+        let lifetime = Lifetime::from_millis(request.lifetime_ms);
+        let issued = self.join_tokens.issue(&self.domain, Some(caller), &principal, lifetime);
+        let (token, expires) = issued.await?;
+        Ok(v1::CreateJoinTokenResponse {
+            join_token: token.to_text().to_string(),
+            expires_ms: expires.as_millis(),
+        })
+    }
+
+    async fn get(&self, request: v1::GetInstanceRequest) -> Result<v1::GetInstanceResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        let id: InstanceId = parse(&request.instance)?;
+        let found = self
+            .domain
+            .read(|state, _| Ok(wire(require_some!("IDN-044", state.instance(&id), Reason::NotFound))));
+        Ok(v1::GetInstanceResponse { instance: Some(found.await?) })
+    }
+
+    async fn list(
+        &self,
+        caller: &Actor,
+        request: v1::ListInstancesRequest,
+    ) -> Result<v1::ListInstancesResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        self.check_admin(caller)?;
+        let listing: [&[u8]; 2] = [b"instances", caller.instance.as_str().as_bytes()];
+        let page: Page<InstanceId> = Page::of(&listing, request.page_size, &request.page_token)?;
+        let listed = self.domain.read(|state, _| {
+            let items = state.instances_after(page.after()).map(|(id, instance)| (id.clone(), instance));
+            Ok(page.fill(items, |_, instance| Some(wire(instance))))
+        });
+        let (instances, next_page_token) = listed.await?;
+        Ok(v1::ListInstancesResponse { instances, next_page_token })
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> Result<T, Refusal> {
+    name.parse().map_err(|error| Refusal::new("IDN-002", Reason::NameNotNormal, format!("{error}.")))
+}
+
+fn wire(instance: &Instance) -> v1::Instance {
+    let standing = match instance.standing {
+        Standing::Live => "live",
+        Standing::Revoked => "revoked",
+        Standing::Forked => "forked",
+    };
+    v1::Instance {
+        statement: instance.statement.to_bytes(),
+        leaf: instance.leaf.get(),
+        standing: standing.to_owned(),
+    }
+}
+
+#[tonic::async_trait]
+impl v1::identity_server::Identity for Identity {
+    async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
+        let caller = gate::caller(&request)?;
+        let key = request.extensions().get::<Peer>().map(|peer| peer.key.clone());
+        // It is its own certificate: whatever is wrong, the caller may know.
+        self.reply(&caller, Viewer::Party, self.renew(&caller, key, request.into_inner()).await)
+    }
+
+    async fn get_bundle(
+        &self,
+        request: Request<v1::GetBundleRequest>,
+    ) -> Result<Response<v1::GetBundleResponse>, Status> {
+        let caller = gate::caller(&request)?;
+        self.reply(&caller, Viewer::Party, self.bundle(request.into_inner()).await)
+    }
+
+    async fn create_join_token(
+        &self,
+        request: Request<v1::CreateJoinTokenRequest>,
+    ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
+        let caller = gate::caller(&request)?;
+        self.reply(&caller, Viewer::Stranger, self.create_join_token(&caller, request.into_inner()).await)
+    }
+
+    async fn get_instance(
+        &self,
+        request: Request<v1::GetInstanceRequest>,
+    ) -> Result<Response<v1::GetInstanceResponse>, Status> {
+        let caller = gate::caller(&request)?;
+        self.reply(&caller, Viewer::Stranger, self.get(request.into_inner()).await)
+    }
+
+    async fn list_instances(
+        &self,
+        request: Request<v1::ListInstancesRequest>,
+    ) -> Result<Response<v1::ListInstancesResponse>, Status> {
+        let caller = gate::caller(&request)?;
+        self.reply(&caller, Viewer::Stranger, self.list(&caller, request.into_inner()).await)
+    }
+}

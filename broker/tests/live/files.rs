@@ -1,0 +1,99 @@
+//! What a domain is made of on the disk.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+
+use countersign_broker::{
+    AssemblyError, InitError, Options, RunError, admin_token, clock::SystemClock, config::Config, init, run,
+};
+
+use crate::support::{Newcomer, TestBroker, principal};
+
+/// Every file under a directory, with its bytes.
+fn contents(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(path).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            all.extend(contents(&entry.path()));
+        } else {
+            all.insert(entry.path().display().to_string(), fs::read(entry.path()).unwrap());
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_domain_is_made_once_and_nothing_of_it_overwritten() {
+    let mut broker = TestBroker::start().await;
+    broker.stop().await;
+    let before = contents(broker.path());
+    let again = init(&broker.config, Arc::new(SystemClock)).await;
+    assert!(matches!(again, Err(InitError::Exists(_))), "{again:?}");
+    assert_eq!(contents(broker.path()), before);
+
+    // Another domain's configuration over the same keys makes no second domain with them.
+    let text = fs::read_to_string(broker.path().join("countersign.toml")).unwrap();
+    let other = text.replace("prod.acme.example", "dev.acme.example").replace("\"data\"", "\"data2\"");
+    let other = Config::parse("other", &other, broker.path()).unwrap();
+    let refused = init(&other, Arc::new(SystemClock)).await;
+    assert!(matches!(refused, Err(InitError::Assembly(AssemblyError::WrongDomain { .. }))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_keys_are_apart_from_the_data_and_private() {
+    let broker = TestBroker::start().await;
+    let mut secrets: Vec<Vec<u8>> = Vec::new();
+    for (path, bytes) in contents(&broker.config.key_dir) {
+        let text = String::from_utf8(bytes).unwrap();
+        match text.strip_prefix("countersign-ed25519-seed-v1 ") {
+            Some(seed) => secrets.extend([hex::decode(seed.trim()).unwrap(), seed.trim().into()]),
+            None if path.ends_with(".key") => secrets.extend(text.lines().nth(1).map(Into::into)),
+            None => {}
+        }
+    }
+    assert_eq!(secrets.len(), 7);
+    for (path, bytes) in contents(&broker.config.data_dir) {
+        let holds = |secret: &Vec<u8>| bytes.windows(secret.len()).any(|window| window == secret);
+        assert!(!secrets.iter().any(holds), "{path}");
+    }
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&broker.config.key_dir), 0o700);
+    assert_eq!(mode(&broker.config.data_dir), 0o700);
+    let public = fs::read_to_string(broker.config.public_dir().join("keys.txt")).unwrap();
+    assert!(public.starts_with("countersign-keys-v1 "), "{public}");
+}
+
+#[tokio::test]
+async fn a_broker_with_other_keys_or_without_a_domain_does_not_run() {
+    let mut broker = TestBroker::start().await;
+    let other = TestBroker::start().await;
+    broker.stop().await;
+    for name in ["capability-1.key", "activation-1.key", "checkpoint-1.key"] {
+        let (path, theirs) = (broker.config.key_dir.join(name), other.config.key_dir.join(name));
+        let own = fs::read(&path).unwrap();
+        fs::write(&path, fs::read(theirs).unwrap()).unwrap();
+        let outcome = run(broker.config.clone(), Options::until(std::future::pending())).await;
+        let wrong = matches!(outcome, Err(RunError::Assembly(AssemblyError::WrongKey { .. })));
+        assert!(wrong, "{name}: {outcome:?}");
+        fs::write(&path, own).unwrap();
+    }
+    broker.restart().await;
+    broker.stop().await;
+    fs::remove_dir_all(broker.config.ledger_dir()).unwrap();
+    let outcome = run(broker.config.clone(), Options::until(std::future::pending())).await;
+    assert!(matches!(outcome, Err(RunError::Assembly(AssemblyError::NotInitialised(_)))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn the_operator_can_make_another_token_for_an_admin_and_for_nobody_else() {
+    let mut broker = TestBroker::start().await;
+    let clock = Arc::new(SystemClock);
+    let busy = admin_token(&broker.config, clock.clone(), &principal("human/root")).await;
+    assert!(busy.is_err(), "a broker runs");
+    broker.stop().await;
+    let other = admin_token(&broker.config, clock.clone(), &principal("agent/planner")).await;
+    assert!(matches!(other, Err(InitError::NotAnAdmin(_))), "{other:?}");
+    let token = admin_token(&broker.config, clock, &principal("human/root")).await.unwrap();
+    broker.restart().await;
+    let admin = Newcomer::new(&broker.clock).join(&token).await.unwrap();
+    assert_ne!(admin.instance(), broker.admin().await.instance());
+}

@@ -1,0 +1,7 @@
+//! A whole broker on real sockets, with real TLS and its real files, as those outside see it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
+#![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
+
+mod files;
+mod joining;
+mod support;

@@ -1,0 +1,7 @@
+//! What the tests need: a broker in a directory of its own, and processes that join it.
+
+mod agent;
+mod broker;
+
+pub(crate) use agent::{Agent, Newcomer, reason};
+pub(crate) use broker::{DOMAIN, Setting, TestBroker, principal};
