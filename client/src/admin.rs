@@ -1,19 +1,15 @@
 //! What an admin asks of the broker, and what anyone may ask about it.
 
 use countersign_protocol::{
-    id::InvocationId,
     join_token::JoinToken,
     name::PrincipalId,
     time::{Lifetime, Timestamp},
 };
-use countersign_wire::v1::{
-    self, identity_client::IdentityClient, info_client::InfoClient, ledger_client::LedgerClient,
-};
+use countersign_wire::v1::{self, identity_client::IdentityClient, info_client::InfoClient};
 
 use crate::{
     agent::Agent,
     error::{About, Error, deceived},
-    limits::MESSAGE_MAX_BYTES,
 };
 
 /// What the broker says about itself. Nothing in it is signed.
@@ -90,19 +86,5 @@ impl Agent {
             return Err(deceived(About::Answer, "the join token is for another principal or authority"));
         }
         Ok(token)
-    }
-
-    /// Everything that is needed to check one invocation offline: the bytes of a bundle. Parties of
-    /// its chain and admins.
-    pub async fn explain(&self, invocation: InvocationId) -> Result<Vec<u8>, Error> {
-        let request = v1::ExplainRequest {
-            trust_domain: self.domain().to_string(),
-            invocation_id: invocation.to_string(),
-        };
-        let reply = self.call("explain the invocation", request, async |channel, request| {
-            let client = LedgerClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES);
-            { client }.explain(request).await
-        });
-        Ok(reply.await?.bundle)
     }
 }

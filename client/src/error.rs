@@ -91,6 +91,8 @@ pub enum About {
     Ledger,
     /// The feed of revocations.
     Revocations,
+    /// The evidence of an invocation.
+    Evidence,
 }
 
 impl fmt::Display for About {
@@ -106,6 +108,7 @@ impl fmt::Display for About {
             Self::Receipt => "receipt or result",
             Self::Ledger => "ledger",
             Self::Revocations => "feed of revocations",
+            Self::Evidence => "evidence of an invocation",
         })
     }
 }

@@ -111,6 +111,27 @@ impl<'a> Ledger<'a> {
         Ok((checkpoint, signed))
     }
 
+    /// Holds a checkpoint that came beside something else against those seen before. It may be older
+    /// than the newest one.
+    pub(crate) async fn check_presented(&self, signed: &SignedCheckpoint) -> Result<(), Error> {
+        let view = self.view();
+        let _turn = view.turn.lock().await;
+        view.check()?;
+        let presented = signed.open(&view.log).map_err(|error| deceived(About::Ledger, error))?;
+        match view.latest() {
+            Some((latest, held)) if presented.size < latest.size => {
+                let (old, new) = ((presented.size, presented.root), (latest.size, latest.root));
+                let consistent = self.consistency(old, new).await?;
+                consistent.map_err(|why| view.contradict(held, signed.clone(), why))
+            }
+            _ => {
+                self.check_against_held(&presented, signed).await?;
+                view.hold(presented, signed.clone());
+                Ok(())
+            }
+        }
+    }
+
     /// The newest checkpoint as contracts state it: by signing it, each party witnesses the ledger
     /// for the other.
     pub async fn seen(&self) -> Result<SeenCheckpoint, Error> {

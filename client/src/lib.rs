@@ -15,6 +15,7 @@ mod clock;
 mod connection;
 mod directory;
 mod error;
+mod evidence;
 mod export;
 mod feed;
 mod held;
