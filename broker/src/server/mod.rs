@@ -25,7 +25,7 @@ pub use options::{Bound, Listeners, Options, Shutdown};
 use crate::{
     broker::{AssemblyError, Broker},
     channel::{AcceptLimits, Acceptor, BrokerIdentity, IdentityError, Serial},
-    checkpoint::CheckpointError,
+    checkpoint::{CheckpointError, Checkpoints},
     clock::Clock,
     config::Config,
     domain::{Domain, Durable},
@@ -138,8 +138,18 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
     let drained = tokio::time::timeout(drain, &mut serving).await;
     close.send_replace(true);
     background.0.shutdown().await;
+    seal(&services.checkpoints, drain).await;
     tracing::info!(drained = drained.is_ok(), "stopped");
     outcome
+}
+
+/// Until a checkpoint covers it, a damaged end of the ledger looks like one that was never written.
+async fn seal(checkpoints: &Checkpoints, longest: Duration) {
+    match tokio::time::timeout(longest, checkpoints.newest()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(refusal)) => tracing::warn!(%refusal, "the ledger is left without a last checkpoint"),
+        Err(_) => tracing::warn!("the ledger is left without a last checkpoint"),
+    }
 }
 
 /// Tasks that end when the broker does.

@@ -32,6 +32,8 @@ pub(super) struct Services {
     pub(super) for_instances: Routes,
     /// For those who have no certificate: what they need to get one.
     pub(super) for_newcomers: Routes,
+    /// Signs what both promise of the ledger.
+    pub(super) checkpoints: Arc<Checkpoints>,
 }
 
 impl Services {
@@ -46,8 +48,9 @@ impl Services {
         let identity = Identity::new(Arc::clone(&broker.domain), issuer, join_tokens);
         let for_instances = about_the_broker(broker)?
             .add_service(IdentityServer::new(identity).max_decoding_message_size(MESSAGE_MAX_BYTES));
-        let for_instances = of_the_domain(broker, for_instances).await?;
-        Ok(Self { for_instances, for_newcomers })
+        let checkpoints = Checkpoints::open(Arc::clone(&broker.domain), broker.checkpoint.clone()).await?;
+        let for_instances = of_the_domain(broker, &checkpoints, for_instances)?;
+        Ok(Self { for_instances, for_newcomers, checkpoints })
     }
 }
 
@@ -70,13 +73,16 @@ fn about_the_broker(broker: &Broker) -> Result<Routes, RunError> {
         .add_service(info.max_decoding_message_size(MESSAGE_MAX_BYTES)))
 }
 
-async fn of_the_domain(broker: &Broker, routes: Routes) -> Result<Routes, RunError> {
+fn of_the_domain(
+    broker: &Broker,
+    checkpoints: &Arc<Checkpoints>,
+    routes: Routes,
+) -> Result<Routes, RunError> {
     let domain = || Arc::clone(&broker.domain);
     let activator = Arc::new(Activator::new(&broker.domain, broker.activation.clone())?);
-    let checkpoints = Checkpoints::open(domain(), broker.checkpoint.clone()).await?;
     let archive = broker.policies.clone();
     let policies: Policies = Arc::new(move |digest| archive.get(digest));
-    let ledger = Ledger::new(domain(), checkpoints, Arc::clone(&activator), policies);
+    let ledger = Ledger::new(domain(), Arc::clone(checkpoints), Arc::clone(&activator), policies);
     let grants = Grants::new(domain(), Arc::clone(&activator));
     let max = MESSAGE_MAX_BYTES;
     Ok(routes
