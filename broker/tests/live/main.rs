@@ -5,5 +5,6 @@
 mod channel;
 mod command;
 mod files;
+mod granting;
 mod joining;
 mod support;
