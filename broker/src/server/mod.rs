@@ -25,6 +25,7 @@ pub use options::{Bound, Listeners, Options, Shutdown};
 use crate::{
     broker::{AssemblyError, Broker},
     channel::{AcceptLimits, Acceptor, BrokerIdentity, IdentityError, Serial},
+    checkpoint::CheckpointError,
     clock::Clock,
     config::Config,
     domain::{Domain, Durable},
@@ -34,6 +35,7 @@ use crate::{
         REQUEST_MAX, STREAMS_PER_CONNECTION,
     },
     ticker,
+    trust::WrongKey,
 };
 use routes::Services;
 
@@ -63,6 +65,12 @@ pub enum RunError {
     /// The reflection service cannot read its descriptors.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The keys are not those that the domain published.
+    #[error(transparent)]
+    Key(#[from] WrongKey),
+    /// The ledger's checkpoints cannot be continued.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// A listener failed.
     #[error("serving: {0}")]
     Serve(#[from] tonic::transport::Error),
@@ -94,7 +102,7 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
 
     let (stop, stopped) = watch::channel(false);
     let (close, closed) = watch::channel(false);
-    let services = Services::new(config, &broker, bound)?;
+    let services = Services::new(config, &broker, bound).await?;
     let limits = AcceptLimits::default();
     let api = Acceptor::mutual(
         api,
