@@ -4,15 +4,11 @@ use std::fs;
 
 use countersign::Target;
 use countersign_protocol::{
-    audit::Audit,
-    explain::Bundle,
-    ledger::LeafIndex,
-    payload::Payload,
-    refusal::Reason,
-    trust::KeySet,
+    audit::Audit, explain::Bundle, ledger::SignedCheckpoint, payload::Payload, refusal::Reason, trust::KeySet,
 };
+use countersign_wire::v1::{self, ledger_client::LedgerClient};
 
-use crate::support::Story;
+use crate::support::{Agent, DOMAIN, Story};
 
 #[tokio::test]
 async fn from_a_grant_to_an_explanation_and_across_a_restart() {
@@ -38,4 +34,22 @@ async fn from_a_grant_to_an_explanation_and_across_a_restart() {
     story.alice.revoke(&Target::Chain(revoked), 2).await.unwrap();
     let refused = story.read("/data/eu/q3.csv").await.unwrap_err();
     assert_eq!(refused.reason(), Some(Reason::Revoked), "{refused}");
+    audit(&story.root, keys).await;
+}
+
+/// Replays the whole ledger, as an auditor with the public keys does.
+async fn audit(root: &Agent, keys: KeySet) {
+    let mut ledger = LedgerClient::new(root.channel().await);
+    let request = v1::GetCheckpointRequest { trust_domain: DOMAIN.into() };
+    let checkpoint = ledger.get_checkpoint(request).await.unwrap().into_inner().checkpoint;
+    let checkpoint: SignedCheckpoint = checkpoint.parse().unwrap();
+    let (mut audit, mut first_leaf) = (Audit::begin(keys), 0);
+    while first_leaf < checkpoint.peek_unverified().size.get() {
+        let request = v1::ListEntriesRequest { trust_domain: DOMAIN.into(), first_leaf, page_size: 0 };
+        let page = ledger.list_entries(request).await.unwrap().into_inner();
+        audit = page.entries.iter().fold(audit, |audit, entry| audit.entry(entry));
+        first_leaf = page.next_leaf;
+    }
+    let report = audit.finish(&checkpoint);
+    assert!(report.is_clean(), "{report:?}");
 }

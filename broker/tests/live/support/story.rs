@@ -4,8 +4,8 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use countersign::{
-    Agent as Sdk, Answer, Ask, Call, Error, Held, Invocation, Offer, OfferReply, Options, Outcome, RequestReply,
-    Terms, Wanted,
+    Agent as Sdk, Answer, Ask, Call, Error, Held, Invocation, Offer, OfferReply, Options, Outcome,
+    RequestReply, Terms, Wanted,
 };
 use countersign_protocol::{
     capability::{Amount, Arguments, Rights},
@@ -41,7 +41,9 @@ pub(crate) fn rights(agent: &Sdk, calls: u64, delegations_left: u32, directory: 
          [[capability]]\nresource = \"file:{directory}/**\"\nactions = [\"files:read\"]\n"
     );
     let scope = settings::read("rights", &text, Scope::read).unwrap();
-    scope.between(agent.now(), Lifetime::from_millis(30 * 60_000 - u64::from(3 - delegations_left) * 1_000)).unwrap()
+    scope
+        .between(agent.now(), Lifetime::from_millis(30 * 60_000 - u64::from(3 - delegations_left) * 1_000))
+        .unwrap()
 }
 
 pub(crate) struct Story {
