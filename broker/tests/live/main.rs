@@ -4,4 +4,5 @@
 
 mod files;
 mod joining;
+mod mediating;
 mod support;
