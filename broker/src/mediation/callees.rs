@@ -1,6 +1,7 @@
 //! Who serves for which principal.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -58,17 +59,21 @@ impl Callees {
         }
     }
 
-    /// A place at the instance of `principal` that has most of them, and so many kilobytes.
+    /// A place at an instance of `principal`, and so many kilobytes: where most is free, if it has
+    /// both.
     pub(super) fn reserve(
         &self,
         principal: &PrincipalId,
         kib: u32,
         now: Timestamp,
     ) -> Option<(Arc<Callee>, Place, Room)> {
-        let callee = self.newest(principal).into_iter().max_by_key(|callee| callee.free(now))?;
-        let whole = Arc::clone(&self.room).try_acquire_many_owned(kib).ok()?;
-        let (place, room) = callee.reserve(kib, whole)?;
-        Some((callee, place, room))
+        let mut callees = self.newest(principal);
+        callees.sort_by_cached_key(|callee| Reverse(callee.free(now)));
+        callees.into_iter().find_map(|callee| {
+            let whole = Arc::clone(&self.room).try_acquire_many_owned(kib).ok()?;
+            let (place, room) = callee.reserve(kib, whole)?;
+            Some((callee, place, room))
+        })
     }
 
     /// Ends the streams of instances that may not act any more.

@@ -16,7 +16,6 @@ use tonic::Status;
 
 use super::{Mediator, asked::Asked, course::Course, denials::is_denial};
 use crate::{
-    activation::Activator,
     limits::{INVOCATION_DEFAULT, INVOCATION_MAX},
     status::status,
 };
@@ -89,10 +88,8 @@ impl Mediator {
 
     /// The broker is the home of the chain: what activated it is what its own state says.
     fn activation(&self, id: ChainId) -> Result<Activation, Refusal> {
-        self.domain.peek(|state, context| {
-            let chain = require_some!("CHN-020", state.chain(&id), Reason::NotActivated);
-            Ok(Activator::describe(context.domain, id, chain))
-        })
+        let activation = self.domain.peek(|state, _| state.activation(id));
+        Ok(require_some!("CHN-020", activation, Reason::NotActivated))
     }
 
     /// Records a denial, and says of it what the caller may know.

@@ -8,5 +8,6 @@ mod command;
 mod files;
 mod granting;
 mod joining;
+mod mediating;
 mod story;
 mod support;
