@@ -55,6 +55,7 @@ pub(crate) fn all() -> Vec<(String, u64)> {
         DATALOG_MAX_FACTS,
         DATALOG_MAX_ITERATIONS,
         DATALOG_MAX_MS,
+        FINDINGS_MAX,
     ]
     .map(|(name, value)| (name.to_lowercase(), value));
     all.sort();

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_protocol::{id::InstanceUuid, time::Lifetime};
+use countersign_protocol::{id::InstanceUuid, refusal::Refusal, time::Lifetime};
 use rand::rngs::OsRng;
 use thiserror::Error;
 use tokio::{
@@ -34,6 +34,7 @@ use crate::{
         ENROLMENT_REQUEST_MAX, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
         REQUEST_MAX, STREAMS_PER_CONNECTION,
     },
+    mediation::settle_unknown,
     ticker,
     trust::WrongKey,
 };
@@ -71,6 +72,9 @@ pub enum RunError {
     /// The ledger's checkpoints cannot be continued.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// What a crash left open cannot be ended.
+    #[error("ending what was open when the broker stopped: {0}")]
+    Unsettled(Refusal),
     /// A listener failed.
     #[error("serving: {0}")]
     Serve(#[from] tonic::transport::Error),
@@ -102,6 +106,10 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
 
     let (stop, stopped) = watch::channel(false);
     let (close, closed) = watch::channel(false);
+    let settled = settle_unknown(&broker.domain).await.map_err(RunError::Unsettled)?;
+    if settled > 0 {
+        tracing::warn!(settled, "invocations were open when the broker stopped; their outcome is unknown");
+    }
     let services = Services::new(config, &broker, bound).await?;
     let limits = AcceptLimits::default();
     let api = Acceptor::mutual(

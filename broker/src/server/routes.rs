@@ -8,6 +8,7 @@ use countersign_wire::{
         activations_server::ActivationsServer, contracts_server::ContractsServer,
         enrolment_server::EnrolmentServer, grants_server::GrantsServer, identity_server::IdentityServer,
         info_server::InfoServer, ledger_server::LedgerServer, negotiations_server::NegotiationsServer,
+        revocations_server::RevocationsServer,
     },
 };
 use tonic::service::Routes;
@@ -21,8 +22,10 @@ use crate::{
     config::Config,
     join_tokens::JoinTokens,
     limits::{ENROLMENT_MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES},
+    mediation::Mediation,
     service::{
         Activations, Contracts, Enrolment, Grants, Identity, Info, Issuer, Ledger, Negotiations, Policies,
+        Revocations,
     },
 };
 
@@ -84,6 +87,8 @@ fn of_the_domain(
     let policies: Policies = Arc::new(move |digest| archive.get(digest));
     let ledger = Ledger::new(domain(), Arc::clone(checkpoints), Arc::clone(&activator), policies);
     let grants = Grants::new(domain(), Arc::clone(&activator));
+    let mediation = Mediation::new(domain(), Arc::clone(&activator));
+    let revocations = Revocations::new(&mediation);
     let max = MESSAGE_MAX_BYTES;
     Ok(routes
         .add_service(GrantsServer::new(grants).max_decoding_message_size(max))
@@ -92,5 +97,7 @@ fn of_the_domain(
         )
         .add_service(NegotiationsServer::new(Negotiations::new(domain())).max_decoding_message_size(max))
         .add_service(ContractsServer::new(Contracts::new(domain())).max_decoding_message_size(max))
+        .add_service(RevocationsServer::new(revocations).max_decoding_message_size(max))
+        .add_service(mediation.server())
         .add_service(LedgerServer::new(ledger).max_decoding_message_size(max)))
 }

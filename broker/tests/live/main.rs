@@ -7,4 +7,5 @@ mod command;
 mod files;
 mod granting;
 mod joining;
+mod mediating;
 mod support;

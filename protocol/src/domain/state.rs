@@ -41,6 +41,8 @@ pub struct State {
     pub(super) traces: BTreeMap<InvocationId, Trace>,
     pub(super) nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
     pub(super) revocations: BTreeMap<RequestId, (Digest, LeafIndex)>,
+    /// The chains that revocations ended, each at the leaf that did it.
+    pub(super) revoked: BTreeSet<(LeafIndex, ChainId)>,
     pub(super) epoch: u64,
     /// What ends by itself, in order of time.
     pub(super) due: BTreeSet<(Timestamp, Due)>,
@@ -267,6 +269,17 @@ impl State {
     /// How many revocations there were.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// What a revocation request was, by its id, and the leaf that records it.
+    pub fn revocation(&self, id: &RequestId) -> Option<(Digest, LeafIndex)> {
+        self.revocations.get(id).copied()
+    }
+
+    /// The chains that revocations ended from that leaf on, in order of leaves.
+    pub fn revoked_since(&self, leaf: LeafIndex) -> impl Iterator<Item = (LeafIndex, ChainId)> {
+        let first = (leaf, ChainId::from_bytes([0; 32]));
+        self.revoked.range(first..).copied()
     }
 
     /// An instance.

@@ -71,7 +71,7 @@ fn present_request(
     let (actor, callee) = (world.agent(on).actor(), world.agent("files").id);
     let presented = Presentation { proof, request, body: b"" };
     let permit = world.active(chain).permit(&presented, world.now).map_err(|refusal| refusal.reason())?;
-    let begin = Begin { permit: &permit, proof, callee: &callee };
+    let begin = Begin { permit: &permit, proof, callee: Some(&callee) };
     world.decide(|state, context| state.decide_begin(context, &actor, &begin))
 }
 
