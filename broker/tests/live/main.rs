@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
 mod channel;
+mod contracting;
 mod files;
 mod joining;
 mod support;
