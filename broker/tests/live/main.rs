@@ -4,6 +4,7 @@
 
 mod channel;
 mod command;
+mod contracting;
 mod files;
 mod granting;
 mod joining;
