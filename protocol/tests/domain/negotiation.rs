@@ -190,5 +190,5 @@ fn the_ledger_is_the_state() {
     talk.offer(&mut world, grant, rights(100, 4)).unwrap();
     talk.accept(&mut world).unwrap();
     let replayed = world.entries.iter().fold(Default::default(), countersign_protocol::domain::State::evolve);
-    assert_eq!(format!("{replayed:?}"), format!("{:?}", world.state));
+    assert_eq!(replayed, world.state);
 }
