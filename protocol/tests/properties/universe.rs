@@ -37,7 +37,7 @@ const URLS: &[&str] = &[
     "https://a.example.com:8443/v1",
     "https://a.b.example.com/v1/x?q=/../y",
     "https://example.com/v1/x",
-    "https://badexample.com/v1",
+    "https://a.badexample.com/v1",
     "https://a.example.com/v10",
     "https://[2001:db8::1]/v1",
     "http://a.example.com/v1",
@@ -45,6 +45,7 @@ const URLS: &[&str] = &[
 const PREFIXES: &[(&str, &str, u32, &str)] = &[
     ("https", "*.example.com", 443, "/"),
     ("https", "*.b.example.com", 443, "/"),
+    ("https", "*.badexample.com", 443, "/"),
     ("https", "a.example.com", 443, "/v1"),
     ("https", "a.example.com", 8443, "/"),
     ("https", "*.example.com", 443, "/v1"),
