@@ -7,6 +7,8 @@ mod audit;
 mod budget;
 mod explain;
 mod forged;
+mod identity;
 mod invocation;
 mod negotiation;
+mod strangers;
 mod world;
