@@ -69,12 +69,12 @@ pub const PAGE_SCAN_MAX: usize = 1_024;
 /// Watches of one service that are open. Each costs a task and what waits for the watcher.
 pub const WATCHES_MAX: usize = 4_096;
 
-/// Watches of one service that one instance has open: one, the one before whose end the broker has
-/// not noticed yet, and room for two that come and go.
-pub const WATCHES_PER_INSTANCE: usize = 4;
+/// Watches of one service that one instance has open: an SDK opens one for each negotiation that it
+/// waits in, and another while the broker has not noticed the end of the one before.
+pub const WATCHES_PER_INSTANCE: usize = 16;
 
-/// Messages that wait for one watcher.
-pub const WATCH_BUFFER: usize = 4;
+/// Messages that wait for one watcher. The next one waits in the feed's task.
+pub const WATCH_BUFFER: usize = 2;
 
 /// Negotiations that one look of a watcher takes from the state.
 pub const WATCH_LOOK_MAX: usize = 16;

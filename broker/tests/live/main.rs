@@ -5,6 +5,7 @@
 mod authorization;
 mod channel;
 mod command;
+mod contracting;
 mod files;
 mod granting;
 mod joining;
