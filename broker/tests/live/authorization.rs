@@ -54,7 +54,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let story = Story::begin().await;
+        let story = Box::pin(Story::begin()).await;
         let answer = story.read("/data/eu/q3.csv").await.unwrap();
         let instance = story.broker.agent(&story.root, "agent/bystander").await;
         let party = story.broker.agent(&story.root, "human/alice").await;
@@ -103,9 +103,13 @@ struct Caller<'a> {
     channel: Channel,
 }
 
+/// A request to the tests' domain; `first page of` leaves the rest to its default.
 macro_rules! request {
-    ($name:ident { $($field:ident: $value:expr),* $(,)? }) => {
+    (first page of $name:ident { $($field:ident: $value:expr),* $(,)? }) => {
         v1::$name { trust_domain: DOMAIN.into(), $($field: $value,)* ..Default::default() }
+    };
+    ($name:ident { $($field:ident: $value:expr),* $(,)? }) => {
+        v1::$name { trust_domain: DOMAIN.into(), $($field: $value,)* }
     };
 }
 
@@ -148,7 +152,7 @@ impl Caller<'_> {
                 identity.get_instance(request!(GetInstanceRequest { instance: instance })).await.map(|_| None)
             }
             "Identity/ListInstances" => identity
-                .list_instances(request!(ListInstancesRequest {}))
+                .list_instances(request!(first page of ListInstancesRequest {}))
                 .await
                 .map(|page| Some(page.into_inner().instances.len())),
             other => panic!("{other} is called by nobody"),
@@ -170,18 +174,19 @@ impl Caller<'_> {
                 negotiations.get_negotiation(request).await.map(|_| None)
             }
             "Negotiations/ListNegotiations" => negotiations
-                .list_negotiations(request!(ListNegotiationsRequest {}))
+                .list_negotiations(request!(first page of ListNegotiationsRequest {}))
                 .await
                 .map(|page| Some(page.into_inner().negotiations.len())),
-            "Negotiations/WatchNegotiations" => {
-                negotiations.watch_negotiations(request!(WatchNegotiationsRequest {})).await.map(|_| None)
-            }
+            "Negotiations/WatchNegotiations" => negotiations
+                .watch_negotiations(request!(first page of WatchNegotiationsRequest {}))
+                .await
+                .map(|_| None),
             "Contracts/GetContract" => contracts
                 .get_contract(request!(GetContractRequest { contract_id: contract_id }))
                 .await
                 .map(|_| None),
             "Contracts/ListContracts" => contracts
-                .list_contracts(request!(ListContractsRequest {}))
+                .list_contracts(request!(first page of ListContractsRequest {}))
                 .await
                 .map(|page| Some(page.into_inner().links.len())),
             other => panic!("{other} is called by nobody"),
@@ -196,7 +201,7 @@ impl Caller<'_> {
                 GrantsClient::new(channel).issue_grant(request).await.map(|_| None)
             }
             "Grants/ListGrants" => GrantsClient::new(channel)
-                .list_grants(request!(ListGrantsRequest {}))
+                .list_grants(request!(first page of ListGrantsRequest {}))
                 .await
                 .map(|page| Some(page.into_inner().grants.len())),
             "Activations/GetActivation" => {
@@ -208,11 +213,12 @@ impl Caller<'_> {
                     token: self.world.story.contracted.token().as_bytes().to_vec(),
                     proof: self.proof().to_bytes(),
                     arguments: Arguments::new(Vec::new()).unwrap().to_bytes(),
+                    body: Vec::new(),
                 });
                 MediationClient::new(channel).invoke(request).await.map(|_| None)
             }
             "Mediation/Serve" => {
-                let hello = tokio_stream::once(request!(ServeRequest { capacity: 1 }));
+                let hello = tokio_stream::once(request!(ServeRequest { capacity: 1, answer: None }));
                 MediationClient::new(channel).serve(hello).await.map(|_| None)
             }
             other => panic!("{other} is called by nobody"),
@@ -225,20 +231,23 @@ impl Caller<'_> {
         let chain_id = self.world.story.contracted.chain_id().as_bytes().to_vec();
         match method {
             "Revocations/PreviewRevocation" => {
-                let request = request!(PreviewRevocationRequest { chain_id: chain_id });
+                let request = request!(first page of PreviewRevocationRequest { chain_id: chain_id });
                 revocations.preview_revocation(request).await.map(|page| Some(page.into_inner().links.len()))
             }
             "Revocations/Revoke" => {
                 let request = request!(RevokeRequest { revoke_request: self.revocation().to_bytes() });
                 revocations.revoke(request).await.map(|_| None)
             }
-            "Revocations/WatchRevocations" => {
-                revocations.watch_revocations(request!(WatchRevocationsRequest {})).await.map(|_| None)
-            }
+            "Revocations/WatchRevocations" => revocations
+                .watch_revocations(request!(first page of WatchRevocationsRequest {}))
+                .await
+                .map(|_| None),
             "Ledger/GetCheckpoint" => {
                 ledger.get_checkpoint(request!(GetCheckpointRequest {})).await.map(|_| None)
             }
-            "Ledger/ListEntries" => ledger.list_entries(request!(ListEntriesRequest {})).await.map(|_| None),
+            "Ledger/ListEntries" => {
+                ledger.list_entries(request!(first page of ListEntriesRequest {})).await.map(|_| None)
+            }
             "Ledger/ProveInclusion" => ledger
                 .prove_inclusion(request!(ProveInclusionRequest { leaf: 1, size: 2 }))
                 .await

@@ -12,7 +12,7 @@ use crate::support::{Agent, DOMAIN, Story};
 
 #[tokio::test]
 async fn from_a_grant_to_an_explanation_and_across_a_restart() {
-    let mut story = Story::begin().await;
+    let mut story = Box::pin(Story::begin()).await;
     assert_eq!(story.contracted.rights().budget.ceiling.get(), 100, "what the second round came to");
     let answer = story.read("/data/eu/q3.csv").await.unwrap();
     assert_eq!(answer.body, b"file:/data/eu/q3.csv said Ok(\"please\")");
