@@ -301,7 +301,7 @@ fn a_permit_from_before_a_revocation_is_worth_nothing_after_it() {
     let presented = Presentation { proof: &signed, request: &request, body: b"" };
     let permit = world.active(leaf).permit(&presented, world.now).unwrap();
     let use_it = |world: &mut World| {
-        let begin = Begin { permit: &permit, proof: &signed, callee: &callee };
+        let begin = Begin { permit: &permit, proof: &signed, callee: Some(&callee) };
         world.decide(|state, context| state.decide_begin(context, &actor, &begin)).map(|events| events.len())
     };
     assert_eq!(use_it(&mut world.clone()), Ok(1), "the twin");
@@ -341,7 +341,7 @@ fn an_offers_hop_is_nothing_before_accept_or_after_withdraw() {
         let presented = Presentation { proof: &signed, request: &request, body: b"" };
         let permit = active.permit(&presented, world.now).unwrap();
         let callee = world.agent("files").id;
-        let begin = Begin { permit: &permit, proof: &signed, callee: &callee };
+        let begin = Begin { permit: &permit, proof: &signed, callee: Some(&callee) };
         world.decide(|state, context| state.decide_begin(context, &researcher.actor(), &begin)).map(|_| ())
     };
     assert_eq!(present(&mut world, &active), Err(Reason::NotActivated), "before the accept");
