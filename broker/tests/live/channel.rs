@@ -417,7 +417,7 @@ async fn the_broker_renews_its_own_certificate() {
     let broker = TestBroker::with(Setting { clock: Some(clock.clone()), ..Setting::default() }).await;
     // Beyond half of its life, and then beyond the end of the one that it began with.
     clock.advance(Lifetime::from_millis(200_000));
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     clock.advance(Lifetime::from_millis(200_000));
     let admin = broker.admin().await;
     assert!(admin.try_channel().await.is_ok());
