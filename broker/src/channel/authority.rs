@@ -222,3 +222,85 @@ fn whole_seconds(now: Timestamp, until: Timestamp) -> Option<Validity> {
     let not_after = floor(until.as_millis())?;
     (not_before < not_after).then_some(Validity { not_before, not_after })
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::id::InstanceUuid;
+    use rand::rngs::OsRng;
+    use rcgen::SigningKey as _;
+
+    use super::*;
+    use crate::channel::{Leaf, proof_of_possession};
+
+    const NOW: Timestamp = Timestamp::new(1_800_000_000_123).unwrap();
+    const YEAR: Lifetime = Lifetime::from_millis(365 * 24 * 60 * 60 * 1_000);
+    const MINUTES: Lifetime = Lifetime::from_millis(5 * 60 * 1_000);
+
+    fn authority(domain: &str) -> Authority {
+        Authority::create(&domain.parse().unwrap(), NOW, YEAR).unwrap()
+    }
+
+    fn key() -> ProvenKey {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let signature = key.sign(b"statement").unwrap();
+        proof_of_possession(&key.subject_public_key_info(), b"statement", &signature).unwrap()
+    }
+
+    fn instance(domain: &str) -> InstanceId {
+        let principal: countersign_protocol::name::PrincipalId =
+            format!("spiffe://{domain}/agent/planner").parse().unwrap();
+        principal.instance(InstanceUuid::new(NOW, &mut OsRng))
+    }
+
+    fn issue(authority: &Authority, domain: &str, now: Timestamp) -> Result<Svid, AuthorityError> {
+        authority.issue(&key(), &instance(domain), now, MINUTES, Serial::draw(&mut OsRng))
+    }
+
+    #[test]
+    fn it_signs_names_of_its_own_domain_only() {
+        let authority = authority("prod.acme.example");
+        for domain in ["dev.acme.example", "acme.example", "x.prod.acme.example"] {
+            let refused = issue(&authority, domain, NOW);
+            assert!(matches!(refused, Err(AuthorityError::ForeignDomain { .. })), "{domain}");
+        }
+        let svid = issue(&authority, "prod.acme.example", NOW).unwrap();
+        let leaf = Leaf::parse(&svid.chain[0], authority.domain()).unwrap();
+        assert_eq!(leaf.validity, svid.validity);
+        assert_eq!(svid.chain[1], *authority.certificate_der());
+    }
+
+    #[test]
+    fn a_leaf_lives_no_longer_than_asked_nor_than_its_authority() {
+        let authority = authority("prod.acme.example");
+        let svid = issue(&authority, "prod.acme.example", NOW).unwrap();
+        assert!(svid.validity.not_after <= NOW.plus(MINUTES) && svid.validity.holds_at(NOW));
+        let end = authority.validity().not_after;
+        let almost = Timestamp::new(end.as_millis() - 60_000).unwrap();
+        assert_eq!(issue(&authority, "prod.acme.example", almost).unwrap().validity.not_after, end);
+        let before = Timestamp::new(NOW.as_millis() - 60_000).unwrap();
+        for outside in [end, end.plus(YEAR), before] {
+            let refused = issue(&authority, "prod.acme.example", outside);
+            assert!(matches!(refused, Err(AuthorityError::NoValidTime { .. })), "{outside}");
+        }
+    }
+
+    #[test]
+    fn it_is_read_back_with_its_own_key_and_no_other() {
+        let one = authority("prod.acme.example");
+        let read = Authority::from_pem(&one.certificate_pem(), &one.danger_key_pem()).unwrap();
+        assert_eq!((read.domain(), read.fingerprint()), (one.domain(), one.fingerprint()));
+        let other = authority("prod.acme.example");
+        let mixed = Authority::from_pem(&one.certificate_pem(), &other.danger_key_pem());
+        assert!(matches!(mixed, Err(AuthorityError::OtherKey)));
+        let leaf = issue(&one, "prod.acme.example", NOW).unwrap().chain[0].to_vec();
+        let leaf = pem::encode(&Pem::new("CERTIFICATE", leaf));
+        let refused = Authority::from_pem(&leaf, &one.danger_key_pem());
+        let not_one = matches!(refused, Err(AuthorityError::Certificate(BadCertificate::NotAnAuthority)));
+        assert!(not_one, "a leaf does not become an authority");
+    }
+
+    #[test]
+    fn it_does_not_print_its_key() {
+        assert_eq!(format!("{:?}", authority("prod.acme.example")), "Authority(prod.acme.example, ..)");
+    }
+}

@@ -114,6 +114,16 @@ async fn waits<T>(call: &mut JoinHandle<T>) -> bool {
     timeout(Duration::from_millis(30), call).await.is_err()
 }
 
+/// Lets everything run until so many entries have been decided, durable or not.
+async fn until_decided(domain: &Domain, entries: usize) {
+    let decided = async {
+        while domain.peek(|state, _| state.tree().size().get()) < entries as u64 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), decided).await.unwrap();
+}
+
 fn reason<T>(outcome: Result<T, Refusal>) -> (Reason, &'static str) {
     let refusal = outcome.err().unwrap();
     (refusal.reason(), refusal.rule())
@@ -124,6 +134,7 @@ async fn nothing_is_answered_before_what_it_rests_on_is_durable() {
     let store = GatedStore::new(0);
     let domain = open(store.clone()).await.unwrap();
     let mut decided = deciding(&domain, 1);
+    until_decided(&domain, 1).await;
     assert!(waits(&mut decided).await);
     // A refusal, and a mere look, would tell of the first decision.
     let mut refused = deciding(&domain, 1);
@@ -143,8 +154,10 @@ async fn an_answer_does_not_wait_for_what_was_decided_after_it() {
     let store = GatedStore::new(0);
     let domain = open(store.clone()).await.unwrap();
     let mut first = deciding(&domain, 1);
+    until_decided(&domain, 1).await;
     assert!(waits(&mut first).await);
     let mut second = deciding(&domain, 2);
+    until_decided(&domain, 2).await;
     assert!(waits(&mut second).await);
     store.gate.add_permits(1);
     assert!(first.await.unwrap().is_ok());
@@ -160,6 +173,7 @@ async fn what_gathers_during_a_flush_goes_out_together() {
     let mut calls = vec![deciding(&domain, 0)];
     assert!(waits(&mut calls[0]).await);
     calls.extend((1..=500).map(|number| deciding(&domain, number)));
+    until_decided(&domain, 501).await;
     assert!(waits(&mut calls[500]).await);
     store.gate.add_permits(100);
     for call in calls {
@@ -178,6 +192,7 @@ async fn after_a_failed_write_nothing_is_answered_any_more() {
     assert!(decide(&domain, 0).await.is_ok());
     store.broken.store(true, SeqCst);
     let mut calls = vec![deciding(&domain, 1), deciding(&domain, 2)];
+    until_decided(&domain, 3).await;
     assert!(waits(&mut calls[0]).await && waits(&mut calls[1]).await);
     store.gate.add_permits(100);
     let unavailable = (Reason::LedgerUnavailable, "LOG-002");
@@ -215,9 +230,8 @@ async fn a_full_queue_refuses_and_changes_nothing() {
     let mut first = deciding(&domain, 0);
     assert!(waits(&mut first).await, "the writer has it, and the queue is empty");
     let calls: Vec<_> = (1..=DECISIONS_WAITING_MAX).map(|number| deciding(&domain, number)).collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until_decided(&domain, 1 + DECISIONS_WAITING_MAX).await;
     let before = domain.peek(|state, _| state.tree().size().get());
-    assert_eq!(before, 1 + DECISIONS_WAITING_MAX as u64);
     let mut over = deciding(&domain, DECISIONS_WAITING_MAX + 1);
     assert!(waits(&mut over).await, "even that refusal waits for what it has seen");
     assert_eq!(domain.peek(|state, _| state.tree().size().get()), before);

@@ -373,3 +373,52 @@ async fn health_and_reflection_stand_behind_the_gate_too() {
     let locked = health.check(HealthCheckRequest::default()).await.unwrap_err();
     assert_eq!(reason(&locked), "NOT_ADMITTED");
 }
+
+#[tokio::test]
+async fn one_instance_does_not_take_the_connections_of_others() {
+    let broker = TestBroker::start().await;
+    let admin = broker.admin().await;
+    let greedy = broker.agent(&admin, "agent/greedy").await;
+    let request = || v1::GetBundleRequest { trust_domain: DOMAIN.into() };
+    let mut open = Vec::new();
+    for number in 0..32 {
+        let mut client = greedy.identity_client().await;
+        assert!(client.get_bundle(request()).await.is_ok(), "{number}");
+        open.push(client);
+    }
+    // Through its handshake, and closed before the first call.
+    let over = match greedy.try_channel().await {
+        Ok(channel) => IdentityClient::new(channel).get_bundle(request()).await.is_ok(),
+        Err(_) => false,
+    };
+    assert!(!over, "one more");
+    assert!(admin.identity_client().await.get_bundle(request()).await.is_ok(), "somebody else");
+    open.clear();
+    let freed = async {
+        loop {
+            let channel = greedy.try_channel().await;
+            if let Ok(channel) = channel
+                && IdentityClient::new(channel).get_bundle(request()).await.is_ok()
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(
+        tokio::time::timeout(Duration::from_secs(5), freed).await.is_ok(),
+        "a place that was left is free"
+    );
+}
+
+#[tokio::test]
+async fn the_broker_renews_its_own_certificate() {
+    let clock = ManualClock::at(Timestamp::new(1_800_000_000_000).unwrap());
+    let broker = TestBroker::with(Setting { clock: Some(clock.clone()), ..Setting::default() }).await;
+    // Beyond half of its life, and then beyond the end of the one that it began with.
+    clock.advance(Lifetime::from_millis(200_000));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    clock.advance(Lifetime::from_millis(200_000));
+    let admin = broker.admin().await;
+    assert!(admin.try_channel().await.is_ok());
+}

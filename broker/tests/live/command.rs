@@ -157,7 +157,7 @@ async fn it_serves_until_it_is_told_to_stop_and_logs_no_secret() {
     };
     let made = admin.identity_client().await.create_join_token(made).await.unwrap().into_inner().join_token;
 
-    let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let stopped = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", child.id())).status().unwrap();
     assert!(stopped.success());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b""[..]));

@@ -6,7 +6,7 @@ use countersign_broker::{
     AssemblyError, InitError, Options, RunError, admin_token, clock::SystemClock, config::Config, init, run,
 };
 
-use crate::support::{Newcomer, TestBroker, principal};
+use crate::support::{DOMAIN, Newcomer, TestBroker, principal};
 
 /// Every file under a directory, with its bytes.
 fn contents(path: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -96,4 +96,48 @@ async fn the_operator_can_make_another_token_for_an_admin_and_for_nobody_else() 
     broker.restart().await;
     let admin = Newcomer::new(&broker.clock).join(&token).await.unwrap();
     assert_ne!(admin.instance(), broker.admin().await.instance());
+}
+
+#[tokio::test]
+async fn an_init_that_was_interrupted_goes_on_with_the_keys_that_it_made() {
+    let mut broker = TestBroker::start().await;
+    broker.stop().await;
+    fs::remove_dir_all(&broker.config.data_dir).unwrap();
+    let before = contents(&broker.config.key_dir);
+    let token = init(&broker.config, Arc::new(SystemClock)).await.unwrap();
+    assert_eq!(contents(&broker.config.key_dir), before);
+    broker.restart().await;
+    assert!(Newcomer::new(&broker.clock).join(&token).await.is_ok());
+
+    broker.stop().await;
+    fs::remove_dir_all(&broker.config.data_dir).unwrap();
+    fs::remove_file(broker.config.key_dir.join("checkpoint-1.key")).unwrap();
+    let refused = init(&broker.config, Arc::new(SystemClock)).await;
+    assert!(matches!(refused, Err(InitError::Keys(_))), "half a set of keys is not added to: {refused:?}");
+    assert!(!broker.config.key_dir.join("checkpoint-1.key").exists());
+}
+
+#[tokio::test]
+async fn a_join_token_carries_an_address_that_exists() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = Config::template(&DOMAIN.parse().unwrap(), &principal("human/root"))
+        .replace("127.0.0.1:7443", "127.0.0.1:0")
+        .replace("127.0.0.1:7444", "127.0.0.1:0");
+    let clock = Arc::new(SystemClock);
+    let config = Config::parse("any port", &text, directory.path()).unwrap();
+    let refused = init(&config, clock.clone()).await;
+    assert!(matches!(refused, Err(InitError::NoAddress)), "{refused:?}");
+    assert!(!config.key_dir.exists(), "nothing is begun that cannot be ended");
+
+    let told = "advertise = \"broker.acme.example:7443\"\nadvertise_enrolment = \"[::1]:9\"\n";
+    let config = Config::parse("advertised", &format!("{told}{text}"), directory.path()).unwrap();
+    let token = init(&config, clock).await.unwrap();
+    assert_eq!(token.broker.as_str(), "broker.acme.example:7443");
+    assert_eq!(token.enrolment.as_str(), "[::1]:9");
+    let (ready, bound) = tokio::sync::oneshot::channel();
+    let options = Options { ready: Some(ready), ..Options::until(std::future::pending()) };
+    let running = tokio::spawn(run(config, options));
+    let bound = bound.await.unwrap();
+    assert!(bound.api.port() > 0 && bound.enrolment.port() > 0 && bound.api != bound.enrolment);
+    running.abort();
 }

@@ -60,7 +60,7 @@ async fn grant(originator: &Agent, holder: &Agent, rights: Rights) -> Result<v1:
 async fn state_of_the_grant(agent: &Agent) -> String {
     let request = v1::ListGrantsRequest { trust_domain: DOMAIN.into(), ..Default::default() };
     let page = GrantsClient::new(agent.channel().await).list_grants(request).await.unwrap().into_inner();
-    page.grants[0].state.clone()
+    page.grants.first().unwrap().state.clone()
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Joining a domain and staying in it, and what is refused.
 
-use countersign_broker::clock::ManualClock;
+use countersign_broker::{channel::Leaf, clock::ManualClock};
 use countersign_protocol::{
     digest::Digest,
     identity::{InstanceStatement, JoinStatement, RenewStatement},
@@ -34,6 +34,14 @@ async fn whoever_has_the_token_joins_and_is_known() {
     assert_eq!(statement.attestor.as_str(), "join_token");
     assert_eq!(planner.instance().principal(), &principal("agent/planner"));
     assert_eq!(planner.keys, admin.keys);
+    // Of all that a certificate says, the newcomer chose the key.
+    let leaf = Leaf::parse(&planner.identity_certificate(), &DOMAIN.parse().unwrap()).unwrap();
+    assert_eq!(
+        (&leaf.instance, leaf.spki_der.as_slice()),
+        (planner.instance(), planner.identity.key().spki_der())
+    );
+    let life = leaf.validity.not_after.since(leaf.validity.not_before).as_millis();
+    assert!((329_000..=331_000).contains(&life), "five minutes, and half a one before: {life}");
 }
 
 /// Tries to join with a statement, a token and a request that were tampered with; gives the reason.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
+mod authorization;
 mod channel;
 mod command;
 mod contracting;
@@ -9,4 +10,5 @@ mod files;
 mod granting;
 mod joining;
 mod mediating;
+mod story;
 mod support;

@@ -2,6 +2,8 @@
 
 mod agent;
 mod broker;
+mod story;
 
 pub(crate) use agent::{Agent, Newcomer, reason};
 pub(crate) use broker::{DOMAIN, Setting, TestBroker, principal};
+pub(crate) use story::{Story, rights};

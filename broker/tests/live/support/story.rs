@@ -1,0 +1,145 @@
+//! Alice, her planner, its researcher, and a files service, each with the SDK: a grant, a contract
+//! after two rounds, and one invocation.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use countersign::{
+    Agent as Sdk, Answer, Ask, Call, Error, Held, Invocation, Offer, OfferReply, Options, Outcome,
+    RequestReply, Terms, Wanted,
+};
+use countersign_protocol::{
+    capability::{Amount, Arguments, Rights},
+    digest::Digest,
+    receipt::ActionOutcome,
+    settings::{self, Scope},
+    time::Lifetime,
+};
+use tokio::task::JoinHandle;
+
+use super::{Agent, Setting, TestBroker, principal};
+
+const RULES: &str = r#"
+[[grant_rule]]
+originator = "spiffe://prod.acme.example/human/alice"
+principal = "spiffe://prod.acme.example/agent/planner"
+lifetime = "1h"
+audiences = ["spiffe://prod.acme.example/service/files"]
+delegations_left = 3
+budget = { unit = "calls", ceiling = 500, per_call = 1 }
+
+[[grant_rule.capability]]
+resource = "file:/data/**"
+actions = ["files:read"]
+"#;
+
+/// Rights under the rule: that many calls, that many hops, on files beneath that directory.
+pub(crate) fn rights(agent: &Sdk, calls: u64, delegations_left: u32, directory: &str) -> Rights {
+    let text = format!(
+        "audiences = [\"spiffe://prod.acme.example/service/files\"]\n\
+         delegations_left = {delegations_left}\n\
+         budget = {{ unit = \"calls\", ceiling = {calls}, per_call = 1 }}\n\
+         [[capability]]\nresource = \"file:{directory}/**\"\nactions = [\"files:read\"]\n"
+    );
+    let scope = settings::read("rights", &text, Scope::read).unwrap();
+    scope
+        .between(agent.now(), Lifetime::from_millis(30 * 60_000 - u64::from(3 - delegations_left) * 1_000))
+        .unwrap()
+}
+
+pub(crate) struct Story {
+    pub(crate) broker: TestBroker,
+    pub(crate) root: Agent,
+    pub(crate) alice: Sdk,
+    pub(crate) planner: Sdk,
+    pub(crate) researcher: Sdk,
+    pub(crate) files: Sdk,
+    /// The planner's, by alice.
+    pub(crate) granted: Held,
+    /// The researcher's, by the planner.
+    pub(crate) contracted: Held,
+    serving: JoinHandle<Error>,
+}
+
+impl Story {
+    /// Up to the contract.
+    pub(crate) async fn begin() -> Self {
+        let broker = TestBroker::with(Setting { rules: RULES.into(), ..Setting::default() }).await;
+        let root = broker.admin().await;
+        let join = async |path: &str| {
+            let token = broker.token(&root, path).await;
+            Sdk::join(&token, Options::new(Digest::of(path.as_bytes()))).await.unwrap()
+        };
+        let (alice, planner) = (join("human/alice").await, join("agent/planner").await);
+        let (researcher, files) = (join("agent/researcher").await, join("service/files").await);
+        let granted = alice.grant(planner.instance(), rights(&alice, 500, 3, "/data")).await.unwrap();
+        let granted = planner.held(granted.chain_id()).await.unwrap();
+        let contracted = negotiate(&planner, &granted, &researcher).await;
+        let serving = serve(&files);
+        Self { broker, root, alice, planner, researcher, files, granted, contracted, serving }
+    }
+
+    /// The researcher has one file read.
+    pub(crate) async fn read(&self, file: &str) -> Result<Answer, Error> {
+        let call = Call {
+            callee: principal("service/files"),
+            action: "files:read".parse().unwrap(),
+            resource: format!("file:{file}").parse().unwrap(),
+            arguments: Arguments::new(Vec::new()).unwrap(),
+            body: b"please".to_vec(),
+        };
+        let mut tries = 0;
+        loop {
+            match self.researcher.invoke(&self.contracted, call.clone()).await {
+                // The service's stream may not be open yet.
+                Err(error) if error.is_passing() && tries < 50 => tries += 1,
+                outcome => return outcome,
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// The researcher asks for too much, is offered less, asks for a little more, and takes it.
+async fn negotiate(planner: &Sdk, granted: &Held, researcher: &Sdk) -> Held {
+    let mut offers = |wanted: &Wanted| {
+        let calls = if wanted.round == 1 { 50 } else { 100 };
+        let rights = rights(planner, calls, 2, "/data/eu");
+        RequestReply::from(Terms::new(rights, Lifetime::from_millis(1_000), Lifetime::from_millis(60_000)))
+    };
+    let mut replies = |offer: &Offer| match offer.round {
+        1 => OfferReply::Counter(rights(researcher, 100, 2, "/data/eu")),
+        _ => OfferReply::Accept,
+    };
+    let ask = Ask {
+        rights: rights(researcher, 500, 2, "/data"),
+        purpose: "to read what sold in Europe".into(),
+        deadline: researcher.now().plus(Lifetime::from_millis(5 * 60_000)),
+        max_rounds: 4,
+    };
+    let planner_id = principal("agent/planner");
+    let asking = researcher.negotiate(&planner_id, ask, &mut replies);
+    let (delegated, held) = tokio::join!(planner.delegate(granted, &mut offers), asking);
+    let held = held.unwrap();
+    assert_eq!(delegated.unwrap().outcome.unwrap(), held.chain_id());
+    held
+}
+
+fn serve(files: &Sdk) -> JoinHandle<Error> {
+    let files = files.clone();
+    let handler = |invocation: Invocation| async move {
+        let body = format!("{} said {:?}", invocation.request.resource, String::from_utf8(invocation.body));
+        Outcome { body: body.into_bytes(), outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
+    };
+    tokio::spawn(async move {
+        match files.serve(handler, NonZeroU32::MIN).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    })
+}
