@@ -209,7 +209,7 @@ fn a_token_wrapped_again_is_the_same_chain() {
 fn sign_with_own_nonce(key: &crate::key::SigningKey, message: &[u8]) -> crate::key::Signature {
     use curve25519_dalek::{edwards::EdwardsPoint, scalar::Scalar};
     use sha2::{Digest as _, Sha512};
-    let expanded: [u8; 64] = Sha512::digest(&*key.to_seed()).into();
+    let expanded: [u8; 64] = Sha512::digest(*key.to_seed()).into();
     let secret: [u8; 32] = expanded[..32].try_into().unwrap();
     let secret = Scalar::from_bytes_mod_order(curve25519_dalek::scalar::clamp_integer(secret));
     let nonce = Scalar::from(7u64);
