@@ -147,29 +147,53 @@ mod tests {
     use super::*;
     use crate::key::SigningKey;
 
-    fn keys() -> KeySet {
+    fn pinned() -> KeySet {
         let public = |seed| SigningKey::from_seed(&[seed; 32]).public();
         KeySet::new("acme.example".parse().unwrap(), public(1), public(2), public(3)).unwrap()
     }
 
     #[test]
     fn the_text_reads_back() {
-        assert_eq!(keys().to_text().parse(), Ok(keys()));
-        assert_eq!(keys().to_text().lines().count(), 1);
+        assert_eq!(pinned().to_text().parse(), Ok(pinned()));
+        assert_eq!(pinned().to_text().lines().count(), 1);
     }
 
     #[test]
     fn what_is_not_exactly_a_key_set_pins_nothing() {
-        let text = keys().to_text();
+        let text = pinned().to_text();
         let last = text.len() - 1;
         for bad in [&text[1..], &text[..last], &format!("{text}\n"), &text.replace("v1", "v2"), PREFIX, ""] {
             assert_eq!(bad.parse::<KeySet>(), Err(NotAKeySet), "{bad}");
         }
     }
 
+    /// Attack line 29: a key that was rotated away signs for none of the leaves that came after it.
+    #[test]
+    fn an_activation_key_is_for_its_own_leaves() {
+        let leaf = |number| LeafIndex::new(number).unwrap();
+        let key = |id: u32, first, end| DomainKey {
+            purpose: KeyPurpose::Activation,
+            id,
+            key: SigningKey::from_seed(&[id as u8; 32]).public(),
+            first_leaf: leaf(first),
+            end_leaf: leaf(end),
+        };
+        let keys = vec![key(1, 0, 10), key(2, 10, 20), key(3, 25, 0)];
+        let keys = KeySet { keys: Bounded::new(keys).unwrap(), ..pinned() };
+        let id = |number| {
+            let found = keys.activation_key(leaf(number))?;
+            (1..=3u8).find(|id| SigningKey::from_seed(&[*id; 32]).public() == found)
+        };
+        assert_eq!(
+            [0, 9, 10, 19, 20, 24, 25, 99].map(id),
+            [Some(1), Some(1), Some(2), Some(2), None, None, Some(3), Some(3)]
+        );
+        assert_eq!(keys.checkpoint_keys().count(), 0, "for nothing else");
+    }
+
     #[test]
     fn only_the_checkpoint_key_verifies_the_log() {
-        let verifiers: Vec<String> = keys().log_verifiers().map(|verifier| verifier.to_string()).collect();
+        let verifiers: Vec<String> = pinned().log_verifiers().map(|verifier| verifier.to_string()).collect();
         let [verifier] = &verifiers[..] else { panic!("{verifiers:?}") };
         assert!(verifier.starts_with("acme.example/ledger+"), "{verifier}");
         let verifier: NoteVerifier = verifier.parse().unwrap();

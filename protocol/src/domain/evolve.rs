@@ -65,8 +65,9 @@ impl State {
             Event::GrantIssued(event) => self.issue(event, leaf)?,
             Event::Moved(event) => self.moved(&event.signed_move, leaf)?,
             Event::ContractFinalized(event) => {
-                self.finalized(event.negotiation_id, event.chain_id, leaf)?;
+                self.negotiation(&event.negotiation_id)?;
                 self.conclude(&event.contract, event.chain_id, &event.token, leaf)?;
+                self.finalized(event.negotiation_id, event.chain_id, leaf)?;
             }
             Event::NegotiationEnded(event) => self.end_negotiation(event, leaf)?,
             Event::ChainClosed(event) => self.close(event.chain_id, event.state, leaf),
@@ -214,6 +215,11 @@ impl State {
 
     fn intend(&mut self, event: &Intent, leaf: LeafIndex, now: Timestamp) -> Option<()> {
         let proof: Proof = event.proof.peek_unverified().ok()?;
+        let callee = self.instance(&event.callee)?.admitted;
+        let known = self.instance(&proof.caller).is_some() && event.chain.last() == Some(&proof.chain_id);
+        if !known || event.chain.iter().any(|id| self.chain(id).is_none()) {
+            return None;
+        }
         self.nonces.insert((proof.caller.clone(), proof.nonce), proof.expires);
         self.forget.insert((proof.expires, Forget::Nonce(proof.caller.clone(), proof.nonce)));
         for id in &event.chain {
@@ -221,7 +227,6 @@ impl State {
         }
         self.chains.get_mut(&proof.chain_id)?.account.set_balance(event.after.clone(), leaf);
         self.instances.get_mut(&proof.caller)?.invoking += 1;
-        let callee = self.instances.get(&event.callee)?.admitted;
         let trace = Trace { intent: leaf, ended: None, chain: proof.chain_id, callee };
         self.traces.insert(event.invocation_id, trace);
         let invocation = Invocation {
@@ -253,7 +258,8 @@ impl State {
         let from = event.invocation_id.time()?.max(now);
         let kept_until = from.plus(Lifetime::from_millis(RESULT_RETENTION_MS));
         self.forget.insert((kept_until, Forget::Invocation(event.invocation_id)));
-        self.instances.get_mut(&caller)?.invoking -= 1;
+        let caller = self.instances.get_mut(&caller)?;
+        caller.invoking = caller.invoking.saturating_sub(1);
         self.chains.get_mut(&chain)?.account.settle(reserved, event.settled, leaf);
         self.release(chain, leaf);
         Some(())

@@ -102,7 +102,8 @@ impl State {
         if state.is_terminal() {
             self.due.remove(&(negotiation.deadline, Due::Negotiation(id)));
             let delegatee = negotiation.delegatee.clone();
-            self.instances.get_mut(&delegatee)?.negotiating -= 1;
+            let delegatee = self.instances.get_mut(&delegatee)?;
+            delegatee.negotiating = delegatee.negotiating.saturating_sub(1);
         }
         Some(())
     }

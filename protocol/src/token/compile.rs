@@ -35,7 +35,7 @@ pub(super) fn hop_block(terms: &HopTerms) -> Vec<u8> {
     Block { version: THIRD_PARTY_VERSION, facts, checks: rights_checks(&terms.rights) }.to_bytes()
 }
 
-fn rights_checks(rights: &Rights) -> Vec<Check> {
+pub(super) fn rights_checks(rights: &Rights) -> Vec<Check> {
     let [not_before, not_after] =
         [rights.not_before, rights.not_after].map(|at| Term::Int(at.as_millis() as i64));
     let time = Query::default()

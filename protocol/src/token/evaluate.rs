@@ -79,3 +79,19 @@ fn refusal(error: error::Token) -> Refusal {
         error => Refusal::new("CHN-010", Reason::CheckFailed, format!("Datalog: {error}.")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use biscuit_auth::error::{RunLimit, Token};
+
+    use super::*;
+
+    /// Attack line 17, the reverse: a legitimate request is not denied because a machine was busy.
+    #[test]
+    fn a_limit_that_was_reached_is_no_denial() {
+        for limit in [RunLimit::Timeout, RunLimit::TooManyFacts, RunLimit::TooManyIterations] {
+            assert_eq!(refusal(Token::RunLimit(limit)).reason(), Reason::DecisionUnavailable);
+        }
+        assert_eq!(refusal(Token::AppendOnSealed).reason(), Reason::CheckFailed, "the twin");
+    }
+}

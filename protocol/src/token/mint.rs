@@ -74,7 +74,12 @@ fn hop_message(payload: &[u8], previous: &Signature) -> Vec<u8> {
 }
 
 /// Biscuit's block signature, version 1.
-fn block_message(payload: &[u8], next: &PublicKey, previous: &Signature, external: &Signature) -> Vec<u8> {
+pub(super) fn block_message(
+    payload: &[u8],
+    next: &PublicKey,
+    previous: &Signature,
+    external: &Signature,
+) -> Vec<u8> {
     let version = (THIRD_PARTY_SIGNATURE as u32).to_le_bytes();
     let parts: [&[u8]; 12] = [
         b"\0BLOCK\0\0VERSION\0",

@@ -1,6 +1,8 @@
 //! Audits: a ledger that a conforming broker wrote is clean, and each thing that no conforming broker
 //! writes is found where it stands.
 
+use std::sync::LazyLock;
+
 use countersign_protocol::{
     audit::{Audit, Report},
     capability::Amount,
@@ -18,6 +20,8 @@ use countersign_protocol::{
     revocation::RevokeRequest,
     signed::{Signed, Statement},
 };
+
+use proptest::{prelude::*, sample::Index};
 
 use crate::{
     explain::ledger,
@@ -143,6 +147,8 @@ fn every_entry_counts_and_so_does_their_order() {
         let middle = flipped[at].len() / 2;
         flipped[at][middle] ^= 1;
         assert!(!audited(&flipped, &checkpoint).is_clean(), "leaf {at} altered");
+        let twice = [&entries[..=at], &entries[at..]].concat();
+        assert!(!audited(&twice, &checkpoint).is_clean(), "leaf {at} twice");
         if at > 0 {
             let mut swapped = entries.clone();
             swapped.swap(at - 1, at);
@@ -173,6 +179,45 @@ fn a_checkpoint_is_of_exactly_these_entries_and_the_logs_own() {
     ] {
         assert_eq!(audited(&entries, &sign(checkpoint.clone(), seed)).found, 1, "{checkpoint:?}");
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Attack line 36: whatever a hostile ledger holds, in whatever order and however often, reading it
+    /// neither stops the auditor nor satisfies it.
+    #[test]
+    fn an_audit_survives_any_ledger(
+        order in prop::collection::vec(any::<Index>(), 1..60),
+        noise in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        static WORLD: LazyLock<(Vec<Vec<u8>>, SignedCheckpoint)> = LazyLock::new(|| {
+            let world = eventful();
+            (ledger(&world), world.checkpoint())
+        });
+        let (entries, checkpoint) = &*WORLD;
+        let mut shuffled: Vec<Vec<u8>> = order.iter().map(|index| index.get(entries).clone()).collect();
+        shuffled.push(noise);
+        prop_assert!(!audited(&shuffled, checkpoint).is_clean());
+    }
+}
+
+/// An instance that is admitted a second time while its first life goes on: no count goes below zero.
+#[test]
+fn an_instance_that_is_admitted_twice_is_found_and_stops_nobody() {
+    let (mut world, _, leaf) = contracted();
+    let (id, _) = begin(&mut world, "researcher", leaf).unwrap();
+    let talk = Talk::new(&mut world, "planner", "researcher");
+    talk.request(&mut world, rights(1, 4)).unwrap();
+    let researcher = world.agent("researcher").id;
+    let admitted = world.entries.iter().map(|entry| entry.event.clone()).find(|event| {
+        matches!(event, Event::InstanceAdmitted(admitted) if admitted.statement.instance == researcher)
+    });
+    let sentence = found(&mut world, &[admitted.unwrap()]);
+    assert!(sentence.contains("or nothing"), "{sentence}");
+    end(&mut world, id, &End::Cancelled).unwrap();
+    talk.plain(&mut world, "planner", MoveKind::Reject).unwrap();
+    assert_eq!(audit(&world).found, 1, "and nothing else");
 }
 
 /// What `state`, which is not the ledger's newest, would have decided.

@@ -59,6 +59,10 @@ fn only_the_holder_can_delegate() {
     let terms = hop_terms("researcher", 1);
     assert!(delegate(&grant(), "planner", &terms).verify(&keys()).is_ok(), "the twin");
     assert_eq!(reason(&delegate(&grant(), "mallory", &terms)), Reason::HopNotByHolder);
+    // The domain itself, with the key that made the grant: attack line 31.
+    let by_domain = sign_hop(&grant(), &terms, &capability_key());
+    let token = append_hop(&grant(), &terms, capability_key().public(), by_domain);
+    assert_eq!(reason(&token), Reason::HopNotByHolder);
     // mallory names planner as the grantor but cannot sign for it.
     let forged = sign_hop(&grant(), &terms, &key("mallory"));
     let token = append_hop(&grant(), &terms, key("planner").public(), forged);
@@ -180,6 +184,40 @@ fn an_unknown_critical_extension_refuses() {
     };
     assert!(extension(Criticality::Ignorable).verify(&keys()).is_ok(), "the twin");
     assert_eq!(reason(&extension(Criticality::Critical)), Reason::ExtensionUnknown);
+}
+
+/// Attack line 29: whoever holds a token can sign its last link once more, since that key is public. The
+/// bytes and Biscuit's revocation ids are new; the chain's id, by which it is revoked, is not.
+#[test]
+fn a_token_wrapped_again_is_the_same_chain() {
+    let good = chain();
+    let mut container = Container::read(good.as_bytes()).unwrap();
+    let parent = Container { hops: container.hops[..1].to_vec(), ..container.clone() };
+    let link = crate::token::chain::next_key(good.links().nth(1).unwrap().chain_id);
+    let hop = &mut container.hops[1];
+    let (next, last) = (hop.block.next_key, parent.last_signature());
+    let message = crate::token::mint::block_message(&hop.block.payload, &next, last, &hop.grantor_signature);
+    hop.block.signature = sign_with_own_nonce(&link, &message);
+    let wrapped = UnverifiedToken::from_bytes(container.write()).verify(&keys()).unwrap();
+    assert_ne!(wrapped.as_bytes(), good.as_bytes());
+    let ids = |token: &crate::token::Token| token.biscuit().revocation_identifiers();
+    assert_ne!(ids(&wrapped), ids(&good));
+    assert_eq!(wrapped.chain_id(), good.chain_id());
+}
+
+/// A valid signature that is not the one that RFC 8032 derives: its nonce is of the signer's choosing.
+fn sign_with_own_nonce(key: &crate::key::SigningKey, message: &[u8]) -> crate::key::Signature {
+    use curve25519_dalek::{edwards::EdwardsPoint, scalar::Scalar};
+    use sha2::{Digest as _, Sha512};
+    let expanded: [u8; 64] = Sha512::digest(*key.to_seed()).into();
+    let secret: [u8; 32] = expanded[..32].try_into().unwrap();
+    let secret = Scalar::from_bytes_mod_order(curve25519_dalek::scalar::clamp_integer(secret));
+    let nonce = Scalar::from(7u64);
+    let commitment = EdwardsPoint::mul_base(&nonce).compress();
+    let hash = Sha512::new().chain_update(commitment.0).chain_update(key.public().as_bytes());
+    let challenge = Scalar::from_bytes_mod_order_wide(&hash.chain_update(message).finalize().into());
+    let bytes = [commitment.0, (nonce + challenge * secret).to_bytes()].concat();
+    crate::key::Signature::try_from(&bytes[..]).unwrap()
 }
 
 #[test]
