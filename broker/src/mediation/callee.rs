@@ -77,13 +77,17 @@ impl Callee {
         &self.instance
     }
 
-    /// How many more invocations it takes. What it left unanswered holds a place beyond its
-    /// deadline, or a callee that hangs would be given more and more; but not for ever, or one that
-    /// answers nothing to what it refuses would be given none.
-    pub(super) fn free(&self, now: Timestamp) -> usize {
-        if self.places.available_permits() == 0 {
+    /// Takes back places of invocations that it left unanswered. They hold theirs beyond the deadline,
+    /// or a callee that hangs would be given more and more; but not for ever, or one that answers
+    /// nothing to what it refuses would be given none.
+    pub(super) fn take_back_places(&self, now: Timestamp) {
+        if self.free() == 0 {
             self.line().taken.retain(|_, pending| now < pending.deadline().plus(UNANSWERED_MAX));
         }
+    }
+
+    /// How many more invocations it takes.
+    pub(super) fn free(&self) -> usize {
         self.places.available_permits()
     }
 

@@ -68,7 +68,8 @@ impl Callees {
         now: Timestamp,
     ) -> Option<(Arc<Callee>, Place, Room)> {
         let mut callees = self.newest(principal);
-        callees.sort_by_cached_key(|callee| Reverse(callee.free(now)));
+        callees.iter().for_each(|callee| callee.take_back_places(now));
+        callees.sort_by_cached_key(|callee| Reverse(callee.free()));
         callees.into_iter().find_map(|callee| {
             let whole = Arc::clone(&self.room).try_acquire_many_owned(kib).ok()?;
             let (place, room) = callee.reserve(kib, whole)?;

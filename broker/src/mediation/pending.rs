@@ -198,6 +198,11 @@ impl Pending {
         matches!(*self.stage(), Stage::Decided(_) | Stage::Waiting(..))
     }
 
+    #[cfg(test)]
+    pub(super) fn is_queued(&self) -> bool {
+        matches!(*self.stage(), Stage::Waiting(..))
+    }
+
     fn stage(&self) -> MutexGuard<'_, Stage> {
         // A panic under the lock leaves `Over`: the report's sender is dropped, and its receiver
         // takes that for an unknown outcome.

@@ -34,6 +34,12 @@ impl Mediator {
         self.open.all().iter().filter(|pending| pending.is_waiting()).count()
     }
 
+    /// How many invocations wait for their callees to take them.
+    #[cfg(test)]
+    pub(crate) fn queued(&self) -> usize {
+        self.open.all().iter().filter(|pending| pending.is_queued()).count()
+    }
+
     /// Tells whenever there are more revocations.
     pub(crate) fn epoch(&self) -> watch::Receiver<u64> {
         self.epoch.subscribe()

@@ -168,6 +168,75 @@ fn a_proof_works_once_and_a_retry_needs_a_fresh_one() {
     assert_eq!(present(&mut world, "fetcher", leaf, &other), Err(Reason::ProofInvalid));
 }
 
+/// A nonce is forgotten when its proof expires: a permit that was made just before must not be enough.
+#[test]
+fn a_proof_that_expires_after_its_permit_is_refused() {
+    let (mut world, [_, _, leaf]) = chain();
+    let (id, fetcher, files) = (world.invocation_id(), world.agent("fetcher"), world.agent("files").id);
+    let signed = proof(&mut world, "fetcher", leaf, id).sign(&fetcher.key);
+    let (token, request) = (world.active(leaf), request());
+    let presented = Presentation { proof: &signed, request: &request, body: b"" };
+    world.pass(29_999);
+    let permit = token.permit(&presented, world.now).unwrap();
+    let begin = Begin { permit: &permit, proof: &signed, callee: Some(&files) };
+    let decide = |world: &mut World| {
+        world.decide(|state, context| state.decide_begin(context, &fetcher.actor(), &begin)).map(drop)
+    };
+    world.pass(1);
+    assert_eq!(decide(&mut world), Err(Reason::ProofExpired));
+    let mut twin = chain().0;
+    twin.pass(29_999);
+    assert_eq!(decide(&mut twin), Ok(()), "the twin, a millisecond earlier");
+}
+
+#[test]
+fn a_retry_needs_no_callee_and_a_new_invocation_does() {
+    let (mut world, [_, _, leaf]) = chain();
+    let (id, _) = begin(&mut world, "fetcher", leaf).unwrap();
+    let fetcher = world.agent("fetcher");
+    let without = |world: &mut World, id| {
+        let signed = proof(world, "fetcher", leaf, id).sign(&fetcher.key);
+        let (token, request) = (world.active(leaf), request());
+        let presented = Presentation { proof: &signed, request: &request, body: b"" };
+        let permit = token.permit(&presented, world.now).unwrap();
+        let begin = Begin { permit: &permit, proof: &signed, callee: None };
+        world.decide(|state, context| state.decide_begin(context, &fetcher.actor(), &begin))
+    };
+    assert_eq!(without(&mut world, id).map(|events| events.len()), Ok(0));
+    let other = world.invocation_id();
+    assert_eq!(without(&mut world, other), Err(Reason::CalleeUnavailable));
+}
+
+#[test]
+fn a_retry_is_answered_when_its_budget_is_used_up_but_not_when_it_is_revoked() {
+    let (mut world, [_, first, _]) = chain();
+    let leaf = world.contract(first, "researcher", "mallory", rights(1, 3)).unwrap();
+    let (id, signed) = begin(&mut world, "mallory", leaf).unwrap();
+    let receipt = receipt(&world, id, leaf, &signed, 1).sign(&world.agent("files").key);
+    end(&mut world, id, &End::Receipt(&receipt)).unwrap();
+    assert_eq!(world.state.chain(&leaf).unwrap().state, contract::State::Fulfilled);
+    let again = |world: &mut World| {
+        let retry = proof(world, "mallory", leaf, id).sign(&world.agent("mallory").key);
+        present(world, "mallory", leaf, &retry).map(|events| events.len())
+    };
+    assert_eq!(again(&mut world), Ok(0));
+    revoke(&mut world, "planner", first, 2).unwrap();
+    assert_eq!(again(&mut world), Err(Reason::Revoked));
+}
+
+#[test]
+fn the_state_tells_what_was_revoked_and_when() {
+    let (mut world, [_, first, leaf]) = chain();
+    let before = world.state.tree().size().next_leaf();
+    assert_eq!(world.state.revoked_since(LeafIndex::ZERO).count(), 0);
+    revoke(&mut world, "planner", first, 2).unwrap();
+    let told: Vec<_> = world.state.revoked_since(before).collect();
+    let mut expected = vec![(before, first), (before, leaf)];
+    expected.sort();
+    assert_eq!(told, expected);
+    assert_eq!(world.state.revoked_since(before.plus(1).unwrap()).count(), 0);
+}
+
 #[test]
 fn a_proof_is_of_no_use_on_another_channel() {
     let (mut world, [_, _, leaf]) = chain();

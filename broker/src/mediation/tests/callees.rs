@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::world::{World, reason, refused, until};
-use crate::limits::{CALLEE_CAPACITY_MAX, CALLEE_STREAMS_PER_INSTANCE};
+use crate::limits::{CALLEE_CAPACITY_MAX, CALLEE_STREAMS_PER_INSTANCE, UNANSWERED_MAX};
 
 /// Has the callee answer with a receipt that is changed in one place. What the caller is told, and
 /// what is left of a budget of ten.
@@ -162,6 +162,38 @@ async fn a_callee_that_hangs_is_given_no_more() {
     let asked = callee.next().await;
     callee.done(&asked, b"content").await;
     assert!(sending.await.unwrap().is_ok());
+}
+
+/// One that answers nothing to what it refuses is not left without places.
+#[tokio::test]
+async fn a_place_comes_back_some_time_after_the_deadline() {
+    let (world, [_, _, leaf]) = World::with_chain().await;
+    let mut callee = world.serve("files", 1).await;
+    let sending = world.sending("fetcher", &world.call("fetcher", leaf));
+    callee.next().await;
+    world.pass(30_000);
+    assert_eq!(refused(sending.await.unwrap()), "DEADLINE_EXCEEDED");
+    world.pass(UNANSWERED_MAX.as_millis() - 1);
+    assert_eq!(refused(world.send("fetcher", &world.call("fetcher", leaf)).await), "CALLEE_UNAVAILABLE");
+    world.pass(1);
+    let sending = world.sending("fetcher", &world.call("fetcher", leaf));
+    let asked = callee.next().await;
+    callee.done(&asked, b"content").await;
+    assert!(sending.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_callee_that_leaves_before_the_intent_is_durable_is_asked_nothing() {
+    let (world, [_, _, leaf]) = World::with_chain().await;
+    let callee = world.serve("files", 4).await;
+    world.store.hold();
+    let call = world.call("fetcher", leaf);
+    let sending = world.sending("fetcher", &call);
+    until(|| world.look(|state| state.invocation(&call.proof.invocation_id).is_some())).await;
+    drop(callee);
+    world.store.let_go();
+    assert_eq!(refused(sending.await.unwrap()), "INVOCATION_CANCELLED");
+    assert_eq!(world.available(leaf), 10);
 }
 
 #[tokio::test]

@@ -107,6 +107,28 @@ async fn a_retry_waits_for_what_is_under_way() {
     assert_eq!(first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
 }
 
+/// An attempt that finds the invocation under way leaves it as it is.
+#[tokio::test]
+async fn many_retries_wait_for_the_first() {
+    let (world, [_, _, leaf]) = World::with_chain().await;
+    let mut callee = world.serve("files", 8).await;
+    let call = world.call("fetcher", leaf);
+    let first = world.sending("fetcher", &call);
+    let asked = callee.next().await;
+    let impatient = world.again(&call);
+    let status = world.send_for("fetcher", &impatient, Some(0)).await;
+    assert_eq!(refused(status), "DEADLINE_EXCEEDED");
+    let retries = [0, 1, 2].map(|_| world.sending("fetcher", &world.again(&call)));
+    callee.hears_nothing().await;
+    assert!(retries.iter().all(|retry| !retry.is_finished()));
+    callee.done(&asked, b"content").await;
+    let answer = first.await.unwrap().unwrap();
+    for retry in retries {
+        assert_eq!(retry.await.unwrap().unwrap(), answer);
+    }
+    assert!(world.mediation.0.open.all().is_empty());
+}
+
 #[tokio::test]
 async fn a_retry_after_the_last_call_of_a_budget_still_gets_its_answer() {
     let (world, [_, first, _]) = World::with_chain().await;
@@ -196,6 +218,36 @@ async fn a_call_that_no_callee_took_in_time_is_cancelled_and_costs_nothing() {
     assert_eq!(world.available(leaf), 10);
     callee.hears_nothing().await;
     assert_eq!(refused(world.send("fetcher", &world.again(&call)).await), "INVOCATION_CANCELLED");
+}
+
+/// The callee takes it at the very moment at which its time, or its proof's, is over.
+#[tokio::test]
+async fn what_is_taken_too_late_is_not_forwarded() {
+    for (patience, passes, refusal) in [
+        (30_000, 29_999, None),
+        (30_000, 30_000, Some("INVOCATION_CANCELLED")),
+        (60_000, 44_999, None),
+        (60_000, 45_000, Some("PROOF_EXPIRED")),
+    ] {
+        let (world, [_, _, leaf]) = World::with_chain().await;
+        let mut callee = world.serve("files", 4).await;
+        let sending = {
+            let (world, call) = (world.clone(), world.call("fetcher", leaf));
+            tokio::spawn(async move { world.send_for("fetcher", &call, Some(patience)).await })
+        };
+        until(|| world.mediation.mediator().queued() == 1).await;
+        world.pass(passes);
+        // Before the task that watches the deadline has had its turn.
+        let taken = callee.take_now().await;
+        assert_eq!(taken.is_none(), refusal.is_some(), "after {passes} ms");
+        match (taken, refusal) {
+            (Some(asked), _) => {
+                callee.done(&asked, b"content").await;
+                assert!(sending.await.unwrap().is_ok());
+            }
+            (None, refusal) => assert_eq!(Some(&*refused(sending.await.unwrap())), refusal),
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! A ledger that cannot be written, and a broker that stops in between.
 
-use countersign_protocol::domain::InvocationOutcome;
+use std::time::Duration;
 
-use super::world::{World, refused, rights, until};
+use countersign_protocol::{domain::InvocationOutcome, time::Timestamp};
+
+use super::world::{START_MS, World, refused, rights, until};
 use crate::mediation::settle_unknown;
 
 #[tokio::test]
@@ -42,10 +44,27 @@ async fn nothing_is_answered_before_its_result_is_durable() {
     callee.done(&asked, b"content").await;
     until(|| world.look(|state| state.invocation(&id).unwrap().ended.is_some())).await;
     let retry = world.sending("fetcher", &world.again(&call));
-    tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    tokio::time::sleep(Duration::from_millis(30)).await;
     assert!(!sending.is_finished() && !retry.is_finished());
     world.store.let_go();
     assert_eq!(sending.await.unwrap().unwrap(), retry.await.unwrap().unwrap());
+}
+
+/// A clock that is behind for a moment decides nothing; the result is recorded when it is right again.
+#[tokio::test]
+async fn a_result_waits_for_a_clock_that_went_back() {
+    let (world, [_, _, leaf]) = World::with_chain().await;
+    let mut callee = world.serve("files", 4).await;
+    world.pass(10);
+    let sending = world.sending("fetcher", &world.call("fetcher", leaf));
+    let asked = callee.next().await;
+    let now = world.now();
+    world.clock.set(Timestamp::new(START_MS).unwrap());
+    callee.done(&asked, b"content").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!sending.is_finished());
+    world.clock.set(now);
+    assert_eq!(sending.await.unwrap().unwrap().body, b"content");
 }
 
 #[tokio::test]
@@ -55,9 +74,12 @@ async fn a_result_that_cannot_be_written_is_withheld() {
     let call = world.call("fetcher", leaf);
     let sending = world.sending("fetcher", &call);
     let asked = callee.next().await;
+    let retry = world.sending("fetcher", &world.again(&call));
+    callee.hears_nothing().await;
     world.store.fail();
     callee.done(&asked, b"content").await;
     assert_eq!(refused(sending.await.unwrap()), "LEDGER_UNAVAILABLE");
+    assert_eq!(refused(retry.await.unwrap()), "LEDGER_UNAVAILABLE");
     assert_eq!(refused(world.send("fetcher", &world.again(&call)).await), "LEDGER_UNAVAILABLE");
 }
 

@@ -63,6 +63,30 @@ async fn what_is_revoked_before_its_intent_is_durable_is_never_forwarded() {
     assert_eq!(refused(sending.await.unwrap()), "REVOKED");
 }
 
+/// The revocation is not durable yet, so nobody has been told to enforce it.
+#[tokio::test]
+async fn a_revocation_counts_from_its_decision_on() {
+    let (world, [_, _, leaf]) = World::with_chain().await;
+    let mut callee = world.serve("files", 4).await;
+    let sending = world.sending("fetcher", &world.call("fetcher", leaf));
+    let asked = callee.next().await;
+    callee.done(&asked, b"content").await;
+    assert!(sending.await.unwrap().is_ok(), "the twin");
+    let call = world.call("fetcher", leaf);
+    let sending = world.sending("fetcher", &call);
+    until(|| world.mediation.mediator().queued() == 1).await;
+    world.store.hold();
+    let revoking = {
+        let world = world.clone();
+        tokio::spawn(async move { revoke(&world, "fetcher", leaf, 1).await })
+    };
+    until(|| world.look(|state| state.epoch()) == 1).await;
+    callee.hears_nothing().await;
+    world.store.let_go();
+    revoking.await.unwrap();
+    assert_eq!(refused(sending.await.unwrap()), "REVOKED");
+}
+
 /// When enforcing returns, what is open was forwarded before, or is cancelled: nothing is left that a
 /// callee could still take.
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    future::poll_fn,
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
@@ -34,7 +37,7 @@ use countersign_store::Store;
 use countersign_wire::v1::{Answer, InvokeRequest, InvokeResponse, ServeRequest, ServeResponse};
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
-use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tokio_stream::{Stream as _, StreamExt as _, wrappers::ReceiverStream};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
@@ -514,6 +517,15 @@ pub(crate) struct Callee {
 impl Callee {
     pub(crate) async fn next(&mut self) -> ServeResponse {
         timeout(SOON, self.stream.next()).await.expect("an invocation").unwrap().unwrap()
+    }
+
+    /// What is there at once, without giving any other task a turn.
+    pub(crate) async fn take_now(&mut self) -> Option<ServeResponse> {
+        let next = poll_fn(|cx| Poll::Ready(Pin::new(&mut self.stream).poll_next(cx)));
+        match next.await {
+            Poll::Ready(next) => next.map(Result::unwrap),
+            Poll::Pending => None,
+        }
     }
 
     /// Fails if anything is forwarded.
