@@ -8,7 +8,7 @@ use std::{
 };
 
 use countersign_protocol::{
-    digest::Digest,
+    digest::{Digest, SpkiHash},
     key::{PublicKey, SigningKey},
     ledger::SignedCheckpoint,
     name::{InstanceId, TrustDomain},
@@ -183,8 +183,25 @@ impl Agent {
         reason.unwrap_or_else(|| CallerFault::IdentityEnded.into())
     }
 
-    /// Signs a statement with the instance key.
-    pub(crate) fn sign<S: Statement>(&self, statement: &S) -> Signed {
+    /// The connection to the broker, for calls that the SDK does not make. It is replaced before this
+    /// agent's certificate ends, so ask for it again then.
+    pub fn channel(&self) -> Channel {
+        self.inner.connection.channel()
+    }
+
+    /// Names the TLS key of this end of the [`channel`](Self::channel): what a holder's proof binds.
+    pub fn channel_key(&self) -> SpkiHash {
+        self.inner.identity.key().spki_hash()
+    }
+
+    /// Whether half the life of the certificate has passed and the next one has not come yet: what
+    /// keeps a process that has nothing else to do.
+    pub fn renewal_is_due(&self) -> bool {
+        self.inner.standing().renew_at <= self.now()
+    }
+
+    /// Signs a statement with the instance key: whatever it says, this agent answers for it.
+    pub fn sign<S: Statement>(&self, statement: &S) -> Signed {
         statement.sign(&self.inner.key)
     }
 
@@ -196,7 +213,8 @@ impl Agent {
         O: Future<Output = Result<Response<T>, Status>>,
     {
         self.check_standing()?;
-        self.inner.connection.call(what, message, call).await
+        // On the heap, so that whatever calls stays small.
+        Box::pin(self.inner.connection.call(what, message, call)).await
     }
 
     /// Says why nothing can be done any more, where that is so.

@@ -28,9 +28,8 @@ impl Agent {
     pub async fn prove(&self, answer: &Answer) -> Result<Explanation, Error> {
         let (_, explanation) = self.evidence(answer.invocation).await?;
         let end = explanation.end.as_ref();
-        let receipted = end.is_some_and(|end| {
-            end.leaf == answer.result && end.receipt.as_ref() == Some(&answer.receipt)
-        });
+        let receipted =
+            end.is_some_and(|end| end.leaf == answer.result && end.receipt.as_ref() == Some(&answer.receipt));
         match receipted && explanation.intent == answer.intent {
             true => Ok(explanation),
             false => Err(deceived(About::Evidence, "the ledger tells of another answer")),

@@ -47,24 +47,20 @@ impl<T> Feed<T> {
         let heard = tokio::select! {
             heard = timeout(SILENCE_MAX, stream.message()) => heard,
             // A feed resumes without a gap, so it can simply be moved to the new connection.
-            _ = self.channels.changed() => Ok(Ok(None)),
-        };
-        match heard {
-            Ok(Ok(Some(message))) => {
-                self.pauses.reset();
-                Ok(Some(message))
-            }
-            Ok(Ok(None)) | Err(_) => self.close(),
-            Ok(Err(status)) => {
+            _ = self.channels.changed() => {
                 self.stream = None;
-                self.pause(error_of(self.what, &status)).await?;
-                Ok(None)
+                return Ok(None);
             }
+        };
+        if let Ok(Ok(Some(message))) = heard {
+            self.pauses.reset();
+            return Ok(Some(message));
         }
-    }
-
-    fn close(&mut self) -> Result<Option<T>, Error> {
         self.stream = None;
+        match heard {
+            Ok(Err(status)) => self.pause(error_of(self.what, &status)).await?,
+            _ => self.pauses.wait().await,
+        }
         Ok(None)
     }
 

@@ -76,10 +76,10 @@ impl Agent {
             self.check_standing()?;
             let request = invoking.request(self);
             let channel = self.inner.connection.channel();
-            let reply = once("have it done", INVOKE_MAX, request, async |request| {
+            let reply = Box::pin(once("have it done", INVOKE_MAX, request, async |request| {
                 let client = MediationClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES);
                 { client }.invoke(request).await
-            });
+            }));
             match reply.await {
                 Ok(reply) => return invoking.check(self, reply).await,
                 Err(error) => pauses.wait_or_give_up(error).await?,

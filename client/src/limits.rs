@@ -72,5 +72,9 @@ pub const CAPACITY_MAX: u32 = 1024;
 /// Negotiations that a delegator follows at once; further ones wait.
 pub const FOLLOWED_MAX: usize = 1024;
 
+/// How long before the caller's deadline a callee stops working: an answer that comes at the deadline
+/// comes too late. A quarter of what is left, where that is less.
+pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+
 /// Bytes of an exported identity.
 pub const EXPORT_MAX_BYTES: usize = 64 * 1024;

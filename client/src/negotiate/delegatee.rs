@@ -93,6 +93,16 @@ impl Agent {
         ask: Ask,
         strategy: &mut D,
     ) -> Result<Held, Error> {
+        // On the heap, so that whatever negotiates stays small.
+        Box::pin(self.come_to_terms(delegator, ask, strategy)).await
+    }
+
+    async fn come_to_terms<D: Delegatee>(
+        &self,
+        delegator: &PrincipalId,
+        ask: Ask,
+        strategy: &mut D,
+    ) -> Result<Held, Error> {
         let mut account = self.open_negotiation(delegator, ask).await?;
         let mut changes = Changes::from(self, account.next_leaf);
         loop {

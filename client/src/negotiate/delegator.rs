@@ -98,7 +98,7 @@ impl Agent {
     pub async fn delegate<D: Delegator>(&self, held: &Held, strategy: &mut D) -> Result<Delegated, Error> {
         let mut desk = Desk::open(self, held, 1)?;
         loop {
-            if let Some(delegated) = desk.next(strategy).await? {
+            if let Some(delegated) = Box::pin(desk.next(strategy)).await? {
                 return Ok(delegated);
             }
         }
@@ -114,7 +114,7 @@ impl Agent {
     ) -> Result<Infallible, Error> {
         let mut desk = Desk::open(self, held, FOLLOWED_MAX)?;
         loop {
-            if let Some(delegated) = desk.next(strategy).await? {
+            if let Some(delegated) = Box::pin(desk.next(strategy)).await? {
                 ended(delegated);
             }
         }

@@ -22,7 +22,7 @@ use super::{
     answered::{Answered, Served, Turn},
     verify::{Verified, verify},
 };
-use crate::agent::Agent;
+use crate::{agent::Agent, limits::ANSWER_MARGIN};
 
 /// Where invocations are done.
 pub(super) struct Desk<H> {
@@ -83,15 +83,15 @@ impl<H: Handler> Desk<H> {
         answered
     }
 
-    /// Lets the handler do it. If it panics, overruns the deadline, or gives more than can be sent,
+    /// Lets the handler do it. If it panics, is not done shortly before the deadline, or gives more than can be sent,
     /// it may have done something all the same: it is signed as failed, at the cost of one call.
     async fn outcome(&self, invocation: Invocation, per_call: Amount) -> Outcome {
-        let left = invocation.deadline.since(self.agent.now()).as_millis();
+        let left = Duration::from_millis(invocation.deadline.since(self.agent.now()).as_millis());
         let handler = Arc::clone(&self.handler);
         // A task of its own, so that a panic ends nothing else. It ends with this one.
         let mut task = JoinSet::new();
         task.spawn(async move { handler.handle(invocation).await });
-        match timeout(Duration::from_millis(left), task.join_next()).await {
+        match timeout(left.saturating_sub(ANSWER_MARGIN.min(left / 4)), task.join_next()).await {
             Ok(Some(Ok(outcome))) if outcome.body.len() <= BODY_MAX_BYTES => outcome,
             _ => Outcome { body: Vec::new(), outcome: ActionOutcome::Failed, cost: per_call },
         }

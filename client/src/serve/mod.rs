@@ -56,8 +56,8 @@ pub struct Outcome {
 
 /// What serves invocations. A closure from [`Invocation`] to a future of [`Outcome`] is one.
 pub trait Handler: Send + Sync + 'static {
-    /// Does it. Never called twice for one invocation. At the deadline the future is dropped and the
-    /// action signed as failed, at the cost of one call.
+    /// Does it. Never called twice for one invocation. Shortly before the deadline the future is
+    /// dropped and the action signed as failed, at the cost of one call.
     fn handle(&self, invocation: Invocation) -> impl Future<Output = Outcome> + Send;
 
     /// Told of an invocation that the broker forwarded and that does not verify. It is not done and
@@ -92,12 +92,16 @@ impl Agent {
         let mut pauses = Pauses::default();
         loop {
             self.check_standing()?;
-            if serving.streams.is_empty() || channels.has_changed().unwrap_or(false) {
+            let lost = serving.streams.is_empty();
+            if lost || channels.has_changed().unwrap_or(false) {
+                if lost && serving.opened > 0 {
+                    pauses.wait().await;
+                }
                 let channel = channels.borrow_and_update().clone();
                 match serving.open(self, channel, capacity).await {
-                    Ok(()) => pauses.reset(),
-                    Err(error) if error.is_passing() => pauses.wait().await,
-                    Err(error) => return Err(error),
+                    Err(error) if !error.is_passing() => return Err(error),
+                    Err(_) => pauses.wait().await,
+                    Ok(()) => {}
                 }
                 continue;
             }
@@ -105,6 +109,7 @@ impl Agent {
             tokio::select! {
                 Some((stream, message)) = serving.streams.next(), if has_place => match message {
                     Ok(message) => {
+                        pauses.reset();
                         let answers = serving.answers.get(&stream).cloned();
                         work.spawn(Arc::clone(&desk).work(message, answers));
                     }

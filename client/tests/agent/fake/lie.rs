@@ -1,0 +1,93 @@
+//! The ways in which the broker lies. Each is one fault in an otherwise honest answer.
+
+/// One lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lie {
+    // --- at enrolment
+    /// The certificate is for another instance.
+    CertificateOfAnother,
+    /// The certificate is for another key.
+    CertificateForAnotherKey,
+    /// The bundle holds the keys of another domain.
+    KeysOfAnotherDomain,
+    /// The bundle's log is signed for by a key that is not the domain's.
+    LogKeyOfAnother,
+    /// The bundle has another authority than the pinned one.
+    OtherAuthority,
+
+    // --- about instances
+    /// Another instance's statement, true as such.
+    StatementOfAnother,
+    /// The right name with another key.
+    StatementWithOtherKey,
+    /// A join token that pins another authority.
+    JoinTokenForOtherAuthority,
+
+    // --- about chains
+    /// Another chain's token, true as such.
+    TokenOfAnother,
+    /// A token with one bit changed.
+    TokenAltered,
+    /// No activation.
+    ActivationMissing,
+    /// The activation of another chain, true as such.
+    ActivationOfAnother,
+    /// An activation that the domain's key did not sign.
+    ActivationForged,
+    /// The grant is for other rights than were signed.
+    GrantAltered,
+
+    // --- about contracts
+    /// Terms that were not signed.
+    ContractAltered,
+    /// The grantee's signature is missing.
+    ContractSignedByOne,
+    /// Another contract of the same parties, signed by both.
+    ContractOfAnother,
+
+    // --- about negotiations
+    /// A move is left out.
+    MoveDropped,
+    /// A move is changed.
+    MoveAltered,
+    /// The state is not what the moves lead to.
+    StateInvented,
+    /// The negotiation is said to have led to another chain.
+    ChainInvented,
+
+    // --- about receipts
+    /// Signed by another key in the callee's name.
+    ReceiptForged,
+    /// A true receipt of another invocation.
+    ReceiptOfAnother,
+    /// Another result than the callee signed for.
+    ResultAltered,
+
+    // --- about the ledger
+    /// A checkpoint that an earlier one contradicts, at the same size.
+    RootReplaced,
+    /// A larger ledger that does not contain the one seen before.
+    SplitView,
+    /// A true checkpoint of earlier, after a later one.
+    RolledBack,
+    /// A checkpoint that the log's key did not sign.
+    CheckpointForged,
+    /// Evidence with one bit changed.
+    EvidenceAltered,
+    /// Evidence of another invocation.
+    EvidenceOfAnother,
+
+    // --- to the callee
+    /// The body is not the one that the holder signed for.
+    ForwardedBodyAltered,
+    /// The chain was never activated.
+    ForwardedWithoutActivation,
+    /// The proof is by someone who does not hold the chain.
+    ForwardedProofForged,
+    /// The same invocation twice.
+    ForwardedTwice,
+
+    // --- about revocations
+    /// The feed goes back to an earlier epoch.
+    RevocationsRolledBack,
+}
