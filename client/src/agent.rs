@@ -8,7 +8,7 @@ use std::{
 };
 
 use countersign_protocol::{
-    digest::Digest,
+    digest::{Digest, SpkiHash},
     key::{PublicKey, SigningKey},
     ledger::SignedCheckpoint,
     name::{InstanceId, TrustDomain},
@@ -183,8 +183,19 @@ impl Agent {
         reason.unwrap_or_else(|| CallerFault::IdentityEnded.into())
     }
 
-    /// Signs a statement with the instance key.
-    pub(crate) fn sign<S: Statement>(&self, statement: &S) -> Signed {
+    /// The connection to the broker, for calls that the SDK does not make. It is replaced before this
+    /// agent's certificate ends, so ask for it again then.
+    pub fn channel(&self) -> Channel {
+        self.inner.connection.channel()
+    }
+
+    /// Names the TLS key of this end of the [`channel`](Self::channel): what a holder's proof binds.
+    pub fn channel_key(&self) -> SpkiHash {
+        self.inner.identity.key().spki_hash()
+    }
+
+    /// Signs a statement with the instance key: whatever it says, this agent answers for it.
+    pub fn sign<S: Statement>(&self, statement: &S) -> Signed {
         statement.sign(&self.inner.key)
     }
 

@@ -166,6 +166,13 @@ pub(crate) fn error_of(what: &str, status: &Status) -> Error {
     }
 }
 
+impl From<Status> for Error {
+    /// What a status means that came over [`Agent::channel`](crate::Agent::channel).
+    fn from(status: Status) -> Self {
+        error_of("make the call", &status)
+    }
+}
+
 pub(crate) fn unavailable(what: &str, why: &str) -> Error {
     Error::Unavailable { what: format!("Could not {what}: {why}") }
 }
