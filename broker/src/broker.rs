@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use countersign_protocol::{name::TrustDomain, trust::KeyPurpose};
+use countersign_protocol::{key::SigningKey, name::TrustDomain, trust::KeyPurpose};
 use countersign_store::{EmbeddedStore, Store, StoreError};
 use thiserror::Error;
 
@@ -62,6 +62,9 @@ pub enum AssemblyError {
 pub(crate) struct Broker {
     pub(crate) domain: Arc<Domain>,
     pub(crate) authority: Arc<Authority>,
+    pub(crate) activation: SigningKey,
+    pub(crate) checkpoint: SigningKey,
+    pub(crate) policies: PolicyArchive,
 }
 
 impl Broker {
@@ -90,9 +93,9 @@ impl Broker {
         if *keys.authority.domain() != expected {
             return Err(AssemblyError::WrongDomain { found: keys.authority.domain().clone(), expected });
         }
-        let policies = PolicyArchive::at(config.policy_dir());
         let io = |path: PathBuf| |source| AssemblyError::Io { path, source };
-        policies.put(config.policy.text()).map_err(io(config.policy_dir()))?;
+        let archive = PolicyArchive::at(config.policy_dir());
+        archive.put(config.policy.text()).map_err(io(config.policy_dir()))?;
         let (store, released) = open_store(config).await?;
         match Self::over(store, config, keys, clock).await {
             Ok(broker) => Ok((broker, released)),
@@ -115,7 +118,9 @@ impl Broker {
         if let Some(purpose) = published.and_then(|published| keys.unpublished(&published)) {
             return Err(AssemblyError::WrongKey { domain: name, purpose });
         }
-        Ok(Self { domain, authority: Arc::new(keys.authority) })
+        let policies = PolicyArchive::at(config.policy_dir());
+        let DomainKeys { activation, checkpoint, authority, .. } = keys;
+        Ok(Self { domain, authority: Arc::new(authority), activation, checkpoint, policies })
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_protocol::{
     capability::Text,
     join_token::JoinToken,
     name::{PrincipalId, TrustDomain},
-    payload::Payload,
     refusal::Refusal,
     trust::KeySet,
 };
@@ -146,7 +144,7 @@ fn publish(config: &Config, keys: &KeySet, authority_pem: &str) -> Result<(), In
     let directory = config.public_dir();
     let io = |path: PathBuf| |source| InitError::Io { path, source };
     file::create_private_dir(&directory).map_err(io(directory.clone()))?;
-    let line = format!("countersign-keys-v1 {}\n", STANDARD.encode(keys.to_bytes()));
+    let line = format!("{}\n", keys.to_text());
     for (name, text) in [("keys.txt", line.as_str()), ("authority.pem", authority_pem)] {
         let path = directory.join(name);
         file::replace(&path, text.as_bytes()).map_err(io(path.clone()))?;

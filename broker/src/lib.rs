@@ -19,6 +19,7 @@ mod init;
 pub mod join_tokens;
 pub mod keys;
 pub mod limits;
+pub mod mediation;
 pub mod server;
 pub mod service;
 mod stated_limits;

@@ -69,12 +69,12 @@ pub const PAGE_SCAN_MAX: usize = 1_024;
 /// Watches of one service that are open. Each costs a task and what waits for the watcher.
 pub const WATCHES_MAX: usize = 4_096;
 
-/// Watches of one service that one instance has open: one, the one before whose end the broker has
-/// not noticed yet, and room for two that come and go.
-pub const WATCHES_PER_INSTANCE: usize = 4;
+/// Watches of one service that one instance has open: an SDK opens one for each negotiation that it
+/// waits in, and another while the broker has not noticed the end of the one before.
+pub const WATCHES_PER_INSTANCE: usize = 16;
 
-/// Messages that wait for one watcher.
-pub const WATCH_BUFFER: usize = 4;
+/// Messages that wait for one watcher. The next one waits in the feed's task.
+pub const WATCH_BUFFER: usize = 2;
 
 /// Negotiations that one look of a watcher takes from the state.
 pub const WATCH_LOOK_MAX: usize = 16;
@@ -141,3 +141,50 @@ pub const TICK_PAUSE: Duration = Duration::from_millis(500);
 /// How far the broker's clock may be from true time, as it states to clients, in milliseconds. It
 /// does not measure this: machines whose clock is disciplined are well within.
 pub const CLOCK_UNCERTAINTY_MS: u64 = 1_000;
+
+/// From the opening of a `Serve` stream to its hello, which an honest callee sends at once.
+pub const SERVE_HELLO_MAX: Duration = Duration::from_secs(5);
+
+/// `Serve` streams, in all. Each has a task and two short lists.
+pub const CALLEE_STREAMS_MAX: usize = 8_192;
+
+/// `Serve` streams of one instance: one that works, one that takes over while the certificate is
+/// renewed, and room for connections that died unnoticed.
+pub const CALLEE_STREAMS_PER_INSTANCE: usize = 4;
+
+/// Invocations that one stream may hold without an answer; what a callee states is within this.
+pub const CALLEE_CAPACITY_MAX: u32 = 1_024;
+
+/// Kilobytes of arguments and bodies that wait for one stream to take them: sixteen of the largest.
+/// A callee that does not read holds no more of the broker's memory than this.
+pub const CALLEE_WAITING_KIB: usize = 18 * 1_024;
+
+/// Kilobytes that wait for all streams together.
+pub const WAITING_KIB: usize = 512 * 1_024;
+
+/// How long an invocation may take where its caller states nothing, in milliseconds.
+pub const INVOCATION_DEFAULT: Lifetime = Lifetime::from_millis(30_000);
+
+/// How long an invocation may take at most: it holds its budget and its callee's place for so long.
+pub const INVOCATION_MAX: Lifetime = Lifetime::from_millis(5 * 60_000);
+
+/// How long after its deadline an unanswered invocation still holds a place at its callee.
+pub const UNANSWERED_MAX: Lifetime = Lifetime::from_millis(60_000);
+
+/// How soon the end of an invocation is recorded again where the ledger's queue was full.
+pub const END_PAUSE: Duration = Duration::from_millis(20);
+
+/// Bytes of result bodies that are kept for retries. A body that is displaced is gone; its receipt
+/// stays.
+pub const RESULTS_MAX_BYTES: usize = 64 * 1_024 * 1_024;
+
+/// What a kept result costs beside its body.
+pub const RESULT_OVERHEAD_BYTES: usize = 256;
+
+/// How long a watcher of revocations hears nothing, at most. It is the shortest staleness that a
+/// contract can ask for: one that hears nothing for longer takes what it holds for revoked.
+pub const REVOCATION_HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Chains in one message to a watcher of revocations, beyond which the leaves that follow go into
+/// the next one. A leaf is never divided.
+pub const REVOKED_TOLD_MAX: usize = 1_024;

@@ -28,6 +28,9 @@ pub(crate) fn all() -> Vec<(String, u64)> {
         TEXT_MAX_BYTES,
         ARGUMENTS_MAX,
         BODY_MAX_BYTES,
+        BUNDLE_ENTRIES_MAX,
+        BUNDLE_MAX_BYTES,
+        KEYS_TEXT_MAX_BYTES,
         EXTENSIONS_MAX,
         DOMAIN_KEYS_MAX,
         SIGNATURES_MAX,
@@ -52,6 +55,7 @@ pub(crate) fn all() -> Vec<(String, u64)> {
         DATALOG_MAX_FACTS,
         DATALOG_MAX_ITERATIONS,
         DATALOG_MAX_MS,
+        FINDINGS_MAX,
     ]
     .map(|(name, value)| (name.to_lowercase(), value));
     all.sort();

@@ -1,41 +1,53 @@
+//! When answers are given, against a store that a test slows down and breaks.
+
 use std::{
     ops::Range,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     time::Duration,
 };
 
 use countersign_protocol::{
     digest::Digest,
-    domain::{Event, JoinTokenIssued},
+    domain::{Event, InstanceForked},
     ledger::SignedCheckpoint,
     signed::Signed,
     time::{Lifetime, Timestamp},
 };
-use countersign_store::{Answer, MemoryStore};
-use tokio::{sync::Notify, time::timeout};
+use countersign_store::{Answer, ENTRY_MAX_BYTES, MemoryStore};
+use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 
 use super::*;
 use crate::clock::ManualClock;
 
-/// An engine in memory whose appends wait until they are let through, and then may fail.
-#[derive(Default)]
-struct SlowStore {
+/// A store in memory whose appends wait for the test.
+#[derive(Debug)]
+struct GatedStore {
     inner: MemoryStore,
-    slow: AtomicBool,
-    through: Notify,
+    gate: Semaphore,
     broken: AtomicBool,
+    appends: AtomicUsize,
 }
 
-impl Store for SlowStore {
+impl GatedStore {
+    fn new(open: usize) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::default(),
+            gate: Semaphore::new(open),
+            broken: AtomicBool::new(false),
+            appends: AtomicUsize::new(0),
+        })
+    }
+}
+
+impl Store for GatedStore {
     fn append(&self, domain: &TrustDomain, expected: Head, entries: Vec<Bytes>) -> Answer<'_, Head> {
         let domain = domain.clone();
         Box::pin(async move {
-            if self.slow.load(Ordering::SeqCst) {
-                self.through.notified().await;
+            self.gate.acquire().await.unwrap().forget();
+            if self.broken.load(SeqCst) {
+                return Err(StoreError::ReadOnly { cause: "the test broke it".into() });
             }
-            if self.broken.load(Ordering::SeqCst) {
-                return Err(StoreError::ReadOnly { cause: "a test".into() });
-            }
+            self.appends.fetch_add(1, SeqCst);
             self.inner.append(&domain, expected, entries).await
         })
     }
@@ -61,9 +73,11 @@ impl Store for SlowStore {
     }
 }
 
-const NOW: Timestamp = Timestamp::new(1_800_000_000_000).unwrap();
+fn name() -> TrustDomain {
+    "prod.acme.example".parse().unwrap()
+}
 
-async fn domain(store: &Arc<SlowStore>) -> Arc<Domain> {
+async fn open(store: Arc<dyn Store>) -> Result<Arc<Domain>, OpenError> {
     let policy = Policy {
         admins: Vec::new(),
         grant_rules: Vec::new(),
@@ -71,97 +85,172 @@ async fn domain(store: &Arc<SlowStore>) -> Arc<Domain> {
         human_svid_lifetime: Lifetime::from_millis(300_000),
         digest: Digest::of(b"policy"),
     };
-    let key = (1, SigningKey::from_seed(&[1; 32]));
-    let store: Arc<dyn Store> = Arc::<SlowStore>::clone(store);
-    let name = "acme.example".parse().unwrap();
-    Domain::open(name, policy, key, store, Arc::new(ManualClock::at(NOW))).await.unwrap()
+    let clock = ManualClock::at(Timestamp::new(1_800_000_000_000).unwrap());
+    Domain::open(name(), policy, (1, SigningKey::from_seed(&[1; 32])), store, Arc::new(clock)).await
 }
 
-fn token(secret: u8) -> Event {
-    Event::JoinTokenIssued(JoinTokenIssued {
-        secret: Digest::of(&[secret]),
-        principal: "spiffe://acme.example/agent/planner".parse().unwrap(),
-        expires: NOW.plus(Lifetime::from_millis(1_000)),
-        issued_by: None,
-    })
+/// A decision that can be made as often as there are numbers: the operator makes a join token.
+async fn decide(domain: &Domain, number: usize) -> Result<TreeSize, Refusal> {
+    let secret = Digest::of(&number.to_be_bytes());
+    let principal = "spiffe://prod.acme.example/agent/planner".parse().unwrap();
+    domain
+        .decide(
+            |state, context| {
+                let expires = context.now.plus(Lifetime::from_millis(1_000));
+                state.decide_join_token(context, None, secret, &principal, expires)
+            },
+            |state| Ok(state.tree().size()),
+        )
+        .await
 }
 
-async fn record(domain: &Domain, event: Event) -> Result<u64, Reason> {
-    let decided = domain.decide(|_, _| Ok(vec![event]), |state| Ok(state.tree().size().get()));
-    decided.await.map_err(|refusal| refusal.reason())
+fn deciding(domain: &Arc<Domain>, number: usize) -> JoinHandle<Result<TreeSize, Refusal>> {
+    let domain = Arc::clone(domain);
+    tokio::spawn(async move { decide(&domain, number).await })
 }
 
-#[tokio::test]
-async fn nothing_is_answered_before_it_is_durable() {
-    let store = Arc::new(SlowStore::default());
-    let domain = domain(&store).await;
-    store.slow.store(true, Ordering::SeqCst);
-    let mut recording = tokio::spawn({
-        let domain = Arc::clone(&domain);
-        async move { record(&domain, token(1)).await }
-    });
-    assert!(timeout(Duration::from_millis(50), &mut recording).await.is_err(), "it is not on the disk");
-    // Neither is a read, nor a refusal that the new state leads to.
-    let reading = domain.read(|state, _| Ok(state.tree().size().get()));
-    assert!(timeout(Duration::from_millis(50), reading).await.is_err());
-    let refusing = domain.decide(|_, _| Err(Refusal::new("IDN-022", Reason::IdAlreadyUsed, "")), |_| Ok(()));
-    assert!(timeout(Duration::from_millis(50), refusing).await.is_err());
-    store.slow.store(false, Ordering::SeqCst);
-    store.through.notify_one();
-    assert_eq!(recording.await.unwrap(), Ok(1));
-    assert_eq!(domain.read(|state, _| Ok(state.tree().size().get())).await, Ok(1));
+/// Whether a call is still waiting once everything else that can run has run.
+async fn waits<T>(call: &mut JoinHandle<T>) -> bool {
+    timeout(Duration::from_millis(30), call).await.is_err()
+}
+
+fn reason<T>(outcome: Result<T, Refusal>) -> (Reason, &'static str) {
+    let refusal = outcome.err().unwrap();
+    (refusal.reason(), refusal.rule())
 }
 
 #[tokio::test]
-async fn after_a_failed_write_nothing_is_answered_and_a_restart_reads_what_is_there() {
-    let store = Arc::new(SlowStore::default());
-    let first = domain(&store).await;
-    assert_eq!(record(&first, token(1)).await, Ok(1));
-    store.broken.store(true, Ordering::SeqCst);
-    assert_eq!(record(&first, token(2)).await, Err(Reason::LedgerUnavailable));
-    store.broken.store(false, Ordering::SeqCst);
-    assert_eq!(record(&first, token(3)).await, Err(Reason::LedgerUnavailable), "its state is ahead");
-    let read = first.read(|state, _| Ok(state.tree().size())).await.map_err(|refusal| refusal.reason());
-    assert_eq!(read, Err(Reason::LedgerUnavailable));
-    drop(first);
-    let second = domain(&store).await;
-    assert_eq!(record(&second, token(2)).await, Ok(2));
+async fn nothing_is_answered_before_what_it_rests_on_is_durable() {
+    let store = GatedStore::new(0);
+    let domain = open(store.clone()).await.unwrap();
+    let mut decided = deciding(&domain, 1);
+    assert!(waits(&mut decided).await);
+    // A refusal, and a mere look, would tell of the first decision.
+    let mut refused = deciding(&domain, 1);
+    let reader = Arc::clone(&domain);
+    let mut read = tokio::spawn(async move { reader.read(|state, _| Ok(state.tree().size())).await });
+    assert!(waits(&mut refused).await && waits(&mut read).await);
+    assert_eq!(domain.peek(|state, _| state.tree().size().get()), 1, "decided all the same");
+
+    store.gate.add_permits(1);
+    assert_eq!(decided.await.unwrap().unwrap().get(), 1);
+    assert_eq!(reason(refused.await.unwrap()), (Reason::IdAlreadyUsed, "IDN-022"));
+    assert_eq!(read.await.unwrap().unwrap().get(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_what_was_decided_after_it() {
+    let store = GatedStore::new(0);
+    let domain = open(store.clone()).await.unwrap();
+    let mut first = deciding(&domain, 1);
+    assert!(waits(&mut first).await);
+    let mut second = deciding(&domain, 2);
+    assert!(waits(&mut second).await);
+    store.gate.add_permits(1);
+    assert!(first.await.unwrap().is_ok());
+    assert!(waits(&mut second).await, "its own append is still under way");
+    store.gate.add_permits(1);
+    assert!(second.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn what_gathers_during_a_flush_goes_out_together() {
+    let store = GatedStore::new(0);
+    let domain = open(store.clone()).await.unwrap();
+    let mut calls = vec![deciding(&domain, 0)];
+    assert!(waits(&mut calls[0]).await);
+    calls.extend((1..=500).map(|number| deciding(&domain, number)));
+    assert!(waits(&mut calls[500]).await);
+    store.gate.add_permits(100);
+    for call in calls {
+        assert!(call.await.unwrap().is_ok());
+    }
+    assert_eq!(store.appends.load(SeqCst), 2);
+    let head = store.head(&name()).await.unwrap();
+    assert_eq!(head.size.get(), 501);
+    assert_eq!(head.root, domain.peek(|state, _| state.tree().root()), "the disk has what was decided");
+}
+
+#[tokio::test]
+async fn after_a_failed_write_nothing_is_answered_any_more() {
+    let store = GatedStore::new(1);
+    let domain = open(store.clone()).await.unwrap();
+    assert!(decide(&domain, 0).await.is_ok());
+    store.broken.store(true, SeqCst);
+    let mut calls = vec![deciding(&domain, 1), deciding(&domain, 2)];
+    assert!(waits(&mut calls[0]).await && waits(&mut calls[1]).await);
+    store.gate.add_permits(100);
+    let unavailable = (Reason::LedgerUnavailable, "LOG-002");
+    for call in calls {
+        assert_eq!(reason(call.await.unwrap()), unavailable);
+    }
+    // The disk may be well again: what is on it is unknown all the same.
+    store.broken.store(false, SeqCst);
+    assert_eq!(reason(decide(&domain, 3).await), unavailable);
+    assert_eq!(reason(domain.read(|_, _| Ok(())).await), unavailable);
+    assert_eq!(store.head(&name()).await.unwrap().size.get(), 1);
+    // A restart reads what is there, and goes on.
+    let domain = open(store.clone()).await.unwrap();
+    assert_eq!(decide(&domain, 1).await.unwrap().get(), 2);
 }
 
 #[tokio::test]
 async fn an_entry_that_no_engine_takes_is_refused_and_stops_nothing() {
-    let store = Arc::new(SlowStore::default());
-    let domain = domain(&store).await;
+    let domain = open(GatedStore::new(100)).await.unwrap();
     let fork = |bytes: usize| {
         let renewal = Signed { payload_type: "test".into(), payload: vec![0; bytes], signatures: Vec::new() };
-        let instance =
-            "spiffe://acme.example/agent/a/i/01939f3e-0000-7000-8000-000000000001".parse().unwrap();
-        Event::InstanceForked(countersign_protocol::domain::InstanceForked { instance, renewal })
+        let instance = "spiffe://prod.acme.example/agent/a/i/01939f3e-0000-7000-8000-000000000001";
+        Event::InstanceForked(InstanceForked { instance: instance.parse().unwrap(), renewal })
     };
-    assert_eq!(record(&domain, fork(ENTRY_MAX_BYTES)).await, Err(Reason::LimitExceeded));
-    assert_eq!(record(&domain, fork(ENTRY_MAX_BYTES - 1_000)).await, Ok(1));
+    let record = |event| domain.decide(|_, _| Ok(vec![event]), |state| Ok(state.tree().size().get()));
+    let refused = record(fork(ENTRY_MAX_BYTES)).await;
+    assert_eq!(refused.err().map(|refusal| refusal.reason()), Some(Reason::LimitExceeded));
+    assert_eq!(record(fork(ENTRY_MAX_BYTES - 1_000)).await.ok(), Some(1));
 }
 
 #[tokio::test]
-async fn decisions_made_during_a_flush_go_out_together_and_in_order() {
-    let store = Arc::new(SlowStore::default());
-    let domain = domain(&store).await;
-    store.slow.store(true, Ordering::SeqCst);
-    let all: Vec<_> = (0..40)
-        .map(|number| {
-            let domain = Arc::clone(&domain);
-            tokio::spawn(async move { record(&domain, token(number)).await })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    store.slow.store(false, Ordering::SeqCst);
-    store.through.notify_one();
-    let mut sizes = Vec::new();
-    for one in all {
-        sizes.push(one.await.unwrap().unwrap());
+async fn a_full_queue_refuses_and_changes_nothing() {
+    let store = GatedStore::new(0);
+    let domain = open(store.clone()).await.unwrap();
+    let mut first = deciding(&domain, 0);
+    assert!(waits(&mut first).await, "the writer has it, and the queue is empty");
+    let calls: Vec<_> = (1..=DECISIONS_WAITING_MAX).map(|number| deciding(&domain, number)).collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let before = domain.peek(|state, _| state.tree().size().get());
+    assert_eq!(before, 1 + DECISIONS_WAITING_MAX as u64);
+    let mut over = deciding(&domain, DECISIONS_WAITING_MAX + 1);
+    assert!(waits(&mut over).await, "even that refusal waits for what it has seen");
+    assert_eq!(domain.peek(|state, _| state.tree().size().get()), before);
+
+    store.gate.add_permits(DECISIONS_WAITING_MAX);
+    assert_eq!(reason(over.await.unwrap()), (Reason::Overloaded, "API-005"));
+    for call in calls {
+        assert!(call.await.unwrap().is_ok());
     }
-    sizes.sort_unstable();
-    assert_eq!(sizes, (1..=40).collect::<Vec<u64>>());
-    let head = store.inner.head(domain.name()).await.unwrap();
-    assert_eq!(head.root, domain.peek(|state, _| state.tree().root()), "the disk has what was decided");
+    assert!(decide(&domain, DECISIONS_WAITING_MAX + 1).await.is_ok(), "the twin");
+}
+
+#[tokio::test]
+async fn a_reopened_ledger_is_the_same_state() {
+    let store = GatedStore::new(100);
+    let domain = open(store.clone()).await.unwrap();
+    for number in 0..5 {
+        decide(&domain, number).await.unwrap();
+    }
+    let root = domain.peek(|state, _| state.tree().root());
+    let again = open(store).await.unwrap();
+    assert_eq!(again.peek(|state, _| state.tree().root()), root);
+    assert_eq!(reason(decide(&again, 3).await), (Reason::IdAlreadyUsed, "IDN-022"));
+}
+
+#[tokio::test]
+async fn a_ledger_that_somebody_else_wrote_is_not_opened() {
+    let store = GatedStore::new(100);
+    let domain = open(store.clone()).await.unwrap();
+    decide(&domain, 0).await.unwrap();
+    let head = store.head(&name()).await.unwrap();
+    store.append(&name(), head, vec![Bytes::from_static(b"not an entry")]).await.unwrap();
+    assert!(matches!(open(store.clone()).await, Err(OpenError::NotAnEntry { leaf: 1, .. })));
+    // The domain that was open finds out at its next write.
+    assert_eq!(reason(decide(&domain, 1).await), (Reason::LedgerUnavailable, "LOG-002"));
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_protocol::{id::InstanceUuid, time::Lifetime};
+use countersign_protocol::{id::InstanceUuid, refusal::Refusal, time::Lifetime};
 use rand::rngs::OsRng;
 use thiserror::Error;
 use tokio::{
@@ -25,6 +25,7 @@ pub use options::{Bound, Listeners, Options, Shutdown};
 use crate::{
     broker::{AssemblyError, Broker},
     channel::{AcceptLimits, Acceptor, BrokerIdentity, IdentityError, Serial},
+    checkpoint::{CheckpointError, Checkpoints},
     clock::Clock,
     config::Config,
     domain::{Domain, Durable},
@@ -33,7 +34,9 @@ use crate::{
         ENROLMENT_REQUEST_MAX, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
         REQUEST_MAX, STREAMS_PER_CONNECTION,
     },
+    mediation::settle_unknown,
     ticker,
+    trust::WrongKey,
 };
 use routes::Services;
 
@@ -63,6 +66,15 @@ pub enum RunError {
     /// The reflection service cannot read its descriptors.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The keys are not those that the domain published.
+    #[error(transparent)]
+    Key(#[from] WrongKey),
+    /// The ledger's checkpoints cannot be continued.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// What a crash left open cannot be ended.
+    #[error("ending what was open when the broker stopped: {0}")]
+    Unsettled(Refusal),
     /// A listener failed.
     #[error("serving: {0}")]
     Serve(#[from] tonic::transport::Error),
@@ -94,7 +106,11 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
 
     let (stop, stopped) = watch::channel(false);
     let (close, closed) = watch::channel(false);
-    let services = Services::new(config, &broker, bound)?;
+    let settled = settle_unknown(&broker.domain).await.map_err(RunError::Unsettled)?;
+    if settled > 0 {
+        tracing::warn!(settled, "invocations were open when the broker stopped; their outcome is unknown");
+    }
+    let services = Services::new(config, &broker, bound).await?;
     let limits = AcceptLimits::default();
     let api = Acceptor::mutual(
         api,
@@ -130,8 +146,18 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
     let drained = tokio::time::timeout(drain, &mut serving).await;
     close.send_replace(true);
     background.0.shutdown().await;
+    seal(&services.checkpoints, drain).await;
     tracing::info!(drained = drained.is_ok(), "stopped");
     outcome
+}
+
+/// Until a checkpoint covers it, a damaged end of the ledger looks like one that was never written.
+async fn seal(checkpoints: &Checkpoints, longest: Duration) {
+    match tokio::time::timeout(longest, checkpoints.newest()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(refusal)) => tracing::warn!(%refusal, "the ledger is left without a last checkpoint"),
+        Err(_) => tracing::warn!("the ledger is left without a last checkpoint"),
+    }
 }
 
 /// Tasks that end when the broker does.

@@ -4,18 +4,29 @@ use std::sync::Arc;
 
 use countersign_wire::{
     DESCRIPTOR_SET,
-    v1::{enrolment_server::EnrolmentServer, identity_server::IdentityServer, info_server::InfoServer},
+    v1::{
+        activations_server::ActivationsServer, contracts_server::ContractsServer,
+        enrolment_server::EnrolmentServer, grants_server::GrantsServer, identity_server::IdentityServer,
+        info_server::InfoServer, ledger_server::LedgerServer, negotiations_server::NegotiationsServer,
+        revocations_server::RevocationsServer,
+    },
 };
 use tonic::service::Routes;
 
 use super::{Bound, RunError};
 use crate::{
+    activation::Activator,
     attestor::Attestors,
     broker::Broker,
+    checkpoint::Checkpoints,
     config::Config,
     join_tokens::JoinTokens,
     limits::{ENROLMENT_MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES},
-    service::{Enrolment, Identity, Info, Issuer},
+    mediation::Mediation,
+    service::{
+        Activations, Contracts, Enrolment, Grants, Identity, Info, Issuer, Ledger, Negotiations, Policies,
+        Revocations,
+    },
 };
 
 /// The services of the two listeners.
@@ -24,10 +35,12 @@ pub(super) struct Services {
     pub(super) for_instances: Routes,
     /// For those who have no certificate: what they need to get one.
     pub(super) for_newcomers: Routes,
+    /// Signs what both promise of the ledger.
+    pub(super) checkpoints: Arc<Checkpoints>,
 }
 
 impl Services {
-    pub(super) fn new(config: &Config, broker: &Broker, bound: Bound) -> Result<Self, RunError> {
+    pub(super) async fn new(config: &Config, broker: &Broker, bound: Bound) -> Result<Self, RunError> {
         let issuer = Issuer::new(Arc::clone(&broker.domain), Arc::clone(&broker.authority));
         let join_tokens = JoinTokens {
             enrolment: config.enrolment_address(Some(bound.enrolment)).ok_or(RunError::NoAddress)?,
@@ -35,7 +48,12 @@ impl Services {
             authority: broker.authority.fingerprint(),
         };
         let for_newcomers = for_newcomers(broker, issuer.clone());
-        Ok(Self { for_instances: for_instances(broker, issuer, join_tokens)?, for_newcomers })
+        let identity = Identity::new(Arc::clone(&broker.domain), issuer, join_tokens);
+        let for_instances = about_the_broker(broker)?
+            .add_service(IdentityServer::new(identity).max_decoding_message_size(MESSAGE_MAX_BYTES));
+        let checkpoints = Checkpoints::open(Arc::clone(&broker.domain), broker.checkpoint.clone()).await?;
+        let for_instances = of_the_domain(broker, &checkpoints, for_instances)?;
+        Ok(Self { for_instances, for_newcomers, checkpoints })
     }
 }
 
@@ -47,16 +65,39 @@ fn for_newcomers(broker: &Broker, issuer: Issuer) -> Routes {
         .add_service(InfoServer::new(info).max_decoding_message_size(max))
 }
 
-fn for_instances(broker: &Broker, issuer: Issuer, join_tokens: JoinTokens) -> Result<Routes, RunError> {
-    let domain = || Arc::clone(&broker.domain);
-    let max = MESSAGE_MAX_BYTES;
+fn about_the_broker(broker: &Broker) -> Result<Routes, RunError> {
     let (_, health) = tonic_health::server::health_reporter();
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
         .build_v1()?;
-    let identity = Identity::new(domain(), issuer, join_tokens);
+    let info = InfoServer::new(Info::new(Arc::clone(&broker.domain)));
     Ok(Routes::new(health)
         .add_service(reflection)
-        .add_service(InfoServer::new(Info::new(domain())).max_decoding_message_size(max))
-        .add_service(IdentityServer::new(identity).max_decoding_message_size(max)))
+        .add_service(info.max_decoding_message_size(MESSAGE_MAX_BYTES)))
+}
+
+fn of_the_domain(
+    broker: &Broker,
+    checkpoints: &Arc<Checkpoints>,
+    routes: Routes,
+) -> Result<Routes, RunError> {
+    let domain = || Arc::clone(&broker.domain);
+    let activator = Arc::new(Activator::new(&broker.domain, broker.activation.clone())?);
+    let archive = broker.policies.clone();
+    let policies: Policies = Arc::new(move |digest| archive.get(digest));
+    let ledger = Ledger::new(domain(), Arc::clone(checkpoints), Arc::clone(&activator), policies);
+    let grants = Grants::new(domain(), Arc::clone(&activator));
+    let mediation = Mediation::new(domain(), Arc::clone(&activator));
+    let revocations = Revocations::new(&mediation);
+    let max = MESSAGE_MAX_BYTES;
+    Ok(routes
+        .add_service(GrantsServer::new(grants).max_decoding_message_size(max))
+        .add_service(
+            ActivationsServer::new(Activations::new(domain(), activator)).max_decoding_message_size(max),
+        )
+        .add_service(NegotiationsServer::new(Negotiations::new(domain())).max_decoding_message_size(max))
+        .add_service(ContractsServer::new(Contracts::new(domain())).max_decoding_message_size(max))
+        .add_service(RevocationsServer::new(revocations).max_decoding_message_size(max))
+        .add_service(mediation.server())
+        .add_service(LedgerServer::new(ledger).max_decoding_message_size(max)))
 }

@@ -3,24 +3,22 @@
 use std::sync::Arc;
 
 use countersign_protocol::{
-    domain::{Actor, Instance, Standing},
+    domain::{Instance, Standing},
     name::{InstanceId, PrincipalId},
     payload::Payload,
-    refusal::{Reason, Refusal, Viewer},
-    require, require_some,
+    refusal::{Reason, Refusal},
+    require_some,
     signed::Signed,
     time::Lifetime,
 };
 use countersign_wire::v1;
 use tonic::{Request, Response, Status};
 
-use super::{Issuer, page::Page};
+use super::{Issuer, caller::Caller, page::Page};
 use crate::{
     channel::{Peer, ProvenKey},
     domain::Domain,
-    gate,
     join_tokens::JoinTokens,
-    status::status,
 };
 
 /// The service of that name.
@@ -37,29 +35,9 @@ impl Identity {
         Self { domain, issuer, join_tokens }
     }
 
-    fn check_admin(&self, caller: &Actor) -> Result<(), Refusal> {
-        require!("API-062", self.is_admin(caller), Reason::AdminRequired);
-        Ok(())
-    }
-
-    fn is_admin(&self, caller: &Actor) -> bool {
-        self.domain.policy().admins.contains(caller.instance.principal())
-    }
-
-    /// The answer, or as much of the refusal as an admin, or else that other viewer, may know.
-    fn reply<T>(
-        &self,
-        caller: &Actor,
-        other: Viewer,
-        answer: Result<T, Refusal>,
-    ) -> Result<Response<T>, Status> {
-        let viewer = if self.is_admin(caller) { Viewer::Operator } else { other };
-        answer.map(Response::new).map_err(|refusal| status(&refusal, viewer))
-    }
-
     async fn renew(
         &self,
-        caller: &Actor,
+        caller: &Caller,
         key: Option<ProvenKey>,
         request: v1::RenewRequest,
     ) -> Result<v1::RenewResponse, Refusal> {
@@ -68,9 +46,9 @@ impl Identity {
         let renewal = Signed::from_bytes(&request.renewal)
             .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, error.to_string()))?;
         let record = self.domain.decide(
-            |state, context| state.decide_renew(context, caller, &renewal),
+            |state, context| state.decide_renew(context, caller.actor(), &renewal),
             // A fork that this very call disclosed is found here.
-            |state| state.admitted(caller).map(|instance| instance.statement.clone()),
+            |state| state.admitted(caller.actor()).map(|instance| instance.statement.clone()),
         );
         let certificate = self.issuer.certificate(&record.await?, &key)?;
         Ok(v1::RenewResponse { certificate: Some(certificate) })
@@ -83,15 +61,15 @@ impl Identity {
 
     async fn create_join_token(
         &self,
-        caller: &Actor,
+        caller: &Caller,
         request: v1::CreateJoinTokenRequest,
     ) -> Result<v1::CreateJoinTokenResponse, Refusal> {
         self.domain.check_named(&request.trust_domain)?;
         // Before anything is said of what was asked for.
-        self.check_admin(caller)?;
+        caller.check_admin()?;
         let principal: PrincipalId = parse(&request.principal)?;
         let lifetime = Lifetime::from_millis(request.lifetime_ms);
-        let issued = self.join_tokens.issue(&self.domain, Some(caller), &principal, lifetime);
+        let issued = self.join_tokens.issue(&self.domain, Some(caller.actor()), &principal, lifetime);
         let (token, expires) = issued.await?;
         Ok(v1::CreateJoinTokenResponse {
             join_token: token.to_text().to_string(),
@@ -110,12 +88,12 @@ impl Identity {
 
     async fn list(
         &self,
-        caller: &Actor,
+        caller: &Caller,
         request: v1::ListInstancesRequest,
     ) -> Result<v1::ListInstancesResponse, Refusal> {
         self.domain.check_named(&request.trust_domain)?;
-        self.check_admin(caller)?;
-        let listing: [&[u8]; 2] = [b"instances", caller.instance.as_str().as_bytes()];
+        caller.check_admin()?;
+        let listing: [&[u8]; 2] = [b"instances", caller.instance().as_str().as_bytes()];
         let page: Page<InstanceId> = Page::of(&listing, request.page_size, &request.page_token)?;
         let listed = self.domain.read(|state, _| {
             let items = state.instances_after(page.after()).map(|(id, instance)| (id.clone(), instance));
@@ -146,41 +124,40 @@ fn wire(instance: &Instance) -> v1::Instance {
 #[tonic::async_trait]
 impl v1::identity_server::Identity for Identity {
     async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
-        let caller = gate::caller(&request)?;
+        let caller = Caller::of(&request, &self.domain)?.author();
         let key = request.extensions().get::<Peer>().map(|peer| peer.key.clone());
-        // It is its own certificate: whatever is wrong, the caller may know.
-        self.reply(&caller, Viewer::Party, self.renew(&caller, key, request.into_inner()).await)
+        caller.reply(self.renew(&caller, key, request.into_inner()).await)
     }
 
     async fn get_bundle(
         &self,
         request: Request<v1::GetBundleRequest>,
     ) -> Result<Response<v1::GetBundleResponse>, Status> {
-        let caller = gate::caller(&request)?;
-        self.reply(&caller, Viewer::Party, self.bundle(request.into_inner()).await)
+        let caller = Caller::of(&request, &self.domain)?.author();
+        caller.reply(self.bundle(request.into_inner()).await)
     }
 
     async fn create_join_token(
         &self,
         request: Request<v1::CreateJoinTokenRequest>,
     ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
-        let caller = gate::caller(&request)?;
-        self.reply(&caller, Viewer::Stranger, self.create_join_token(&caller, request.into_inner()).await)
+        let caller = Caller::of(&request, &self.domain)?;
+        caller.reply(self.create_join_token(&caller, request.into_inner()).await)
     }
 
     async fn get_instance(
         &self,
         request: Request<v1::GetInstanceRequest>,
     ) -> Result<Response<v1::GetInstanceResponse>, Status> {
-        let caller = gate::caller(&request)?;
-        self.reply(&caller, Viewer::Stranger, self.get(request.into_inner()).await)
+        let caller = Caller::of(&request, &self.domain)?;
+        caller.reply(self.get(request.into_inner()).await)
     }
 
     async fn list_instances(
         &self,
         request: Request<v1::ListInstancesRequest>,
     ) -> Result<Response<v1::ListInstancesResponse>, Status> {
-        let caller = gate::caller(&request)?;
-        self.reply(&caller, Viewer::Stranger, self.list(&caller, request.into_inner()).await)
+        let caller = Caller::of(&request, &self.domain)?;
+        caller.reply(self.list(&caller, request.into_inner()).await)
     }
 }

@@ -32,7 +32,6 @@ impl Info {
     async fn about(&self, request: v1::GetInfoRequest) -> Result<v1::GetInfoResponse, Refusal> {
         self.domain.check_named(&request.trust_domain)?;
         let keys = key_set(&self.domain).await?;
-        let origin = Origin::of(self.domain.name());
         let limits = stated_limits::all();
         Ok(v1::GetInfoResponse {
             spec_versions: SPEC_VERSIONS.map(str::to_owned).to_vec(),
@@ -41,8 +40,8 @@ impl Info {
             server_time_ms: self.domain.clock().now().as_millis(),
             server_time_uncertainty_ms: CLOCK_UNCERTAINTY_MS,
             limits: limits.into_iter().map(|(name, value)| v1::Limit { name, value }).collect(),
-            log_vkey: log_vkey(&keys, &origin)?,
-            log_origin: origin.to_string(),
+            log_vkey: log_vkey(&keys)?,
+            log_origin: Origin::of(self.domain.name()).to_string(),
             key_set: keys.to_bytes(),
             proof_retention_ms: PROOF_MAX_MS,
             result_retention_ms: RESULT_RETENTION_MS,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_protocol::{
     identity::InstanceStatement,
-    ledger::{NoteVerifier, Origin},
+    ledger::Origin,
     payload::Payload,
     refusal::{Reason, Refusal},
     require_some,
@@ -53,11 +53,10 @@ impl Issuer {
     /// What to verify others with.
     pub(super) async fn bundle(&self) -> Result<v1::Bundle, Refusal> {
         let keys = key_set(&self.domain).await?;
-        let origin = Origin::of(self.domain.name());
         Ok(v1::Bundle {
             ca_certificates: vec![self.authority.certificate_der().to_vec()],
-            log_vkey: log_vkey(&keys, &origin)?,
-            log_origin: origin.to_string(),
+            log_vkey: log_vkey(&keys)?,
+            log_origin: Origin::of(self.domain.name()).to_string(),
             key_set: keys.to_bytes(),
         })
     }
@@ -71,7 +70,7 @@ pub(super) async fn key_set(domain: &Domain) -> Result<KeySet, Refusal> {
 }
 
 /// The key of the checkpoints that are signed now.
-pub(super) fn log_vkey(keys: &KeySet, origin: &Origin) -> Result<String, Refusal> {
-    let key = require_some!("LOG-001", keys.checkpoint_keys().last(), Reason::LedgerUnavailable);
-    Ok(NoteVerifier::new(origin.clone(), key).to_string())
+pub(super) fn log_vkey(keys: &KeySet) -> Result<String, Refusal> {
+    let verifier = require_some!("LOG-001", keys.log_verifiers().last(), Reason::LedgerUnavailable);
+    Ok(verifier.to_string())
 }

@@ -20,6 +20,8 @@ mod ledger;
 mod negotiation_feed;
 mod negotiations;
 mod page;
+mod revocation_feed;
+mod revocations;
 
 pub use activations::Activations;
 pub use contracts::Contracts;
@@ -31,3 +33,4 @@ pub use info::Info;
 pub use issuer::Issuer;
 pub use ledger::{Ledger, Policies};
 pub use negotiations::Negotiations;
+pub use revocations::Revocations;

@@ -2,6 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
+mod channel;
+mod command;
+mod contracting;
 mod files;
+mod granting;
 mod joining;
+mod mediating;
 mod support;

@@ -55,7 +55,7 @@ async fn begin(world: &mut World, chain: &v1::ActiveChain) -> (InvocationId, Sig
     .sign(&caller.key);
     let presented = Presentation { proof: &proof, request: &request, body: b"" };
     let permit = chain.permit(&presented, world.now()).unwrap();
-    let begin = Begin { permit: &permit, proof: &proof, callee: &callee };
+    let begin = Begin { permit: &permit, proof: &proof, callee: Some(&callee) };
     let begun = world
         .domain
         .decide(|state, context| state.decide_begin(context, &caller.actor(), &begin), |_| Ok(()));

@@ -211,7 +211,7 @@ async fn a_slow_watcher_is_cut_off_and_no_other() {
             Err(status) => break status,
         }
     };
-    assert!(told <= 5, "only so much waits for it: {told}");
+    assert!(told <= 3, "only so much waits for it: {told}");
     assert_eq!(reason(Err::<(), _>(end)), "OVERLOADED");
     assert!(slow.next().await.is_none());
     // It can resume, and the other one was never disturbed.
@@ -229,7 +229,7 @@ async fn a_slow_watcher_is_cut_off_and_no_other() {
 async fn an_instance_has_so_many_watches_and_no_more() {
     let world = World::new().await;
     let mut open = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..16 {
         open.push(watch(&world, "planner", 0).await.unwrap());
     }
     assert_eq!(reason(watch(&world, "planner", 0).await), "OVERLOADED");

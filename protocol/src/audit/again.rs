@@ -169,7 +169,7 @@ impl Again<'_> {
         let active = token.and_then(|token| ActiveToken::new(token, activation)).map_err(refused)?;
         let recorded = active.recheck(&event.proof, self.now).map_err(refused)?;
         let chain: Vec<_> = active.token().links().map(|link| link.chain_id).collect();
-        let (signed, callee) = (&event.proof, &event.callee);
+        let (signed, callee) = (&event.proof, Some(&event.callee));
         let wanted = Wanted { proof: &recorded.proof, chain: &chain, signed, callee };
         let policy = Policy { digest: event.policy, ..policy() };
         self.with(policy, |context| self.state.decide_wanted(context, &actor, &wanted))

@@ -72,7 +72,7 @@ impl State {
             Event::ChainClosed(event) => self.close(event.chain_id, event.state, leaf),
             Event::Revoked(event) => self.revoke(&event.request, leaf)?,
             Event::Intent(event) => self.intend(event, leaf, now)?,
-            Event::InvocationEnded(event) => self.end_invocation(event, leaf)?,
+            Event::InvocationEnded(event) => self.end_invocation(event, leaf, now)?,
             Event::Denied(_) => {}
         }
         Some(())
@@ -190,6 +190,9 @@ impl State {
     fn close(&mut self, id: ChainId, state: contract::State, leaf: LeafIndex) {
         let Some(chain) = self.chains.get_mut(&id).filter(|chain| !chain.state.is_terminal()) else { return };
         chain.state = state;
+        if state == contract::State::Revoked {
+            self.revoked.insert((leaf, id));
+        }
         self.due.remove(&(chain.rights.not_after, Due::Chain(id)));
         self.release(id, leaf);
     }
@@ -236,7 +239,7 @@ impl State {
         Some(())
     }
 
-    fn end_invocation(&mut self, event: &InvocationEnded, leaf: LeafIndex) -> Option<()> {
+    fn end_invocation(&mut self, event: &InvocationEnded, leaf: LeafIndex, now: Timestamp) -> Option<()> {
         let invocation = self.invocations.get_mut(&event.invocation_id)?;
         if invocation.ended.is_some() {
             return None;
@@ -245,8 +248,10 @@ impl State {
         self.traces.get_mut(&event.invocation_id)?.ended = Some(leaf);
         invocation.outcome = Some((event.outcome, event.receipt.clone()));
         let (chain, caller, reserved) = (invocation.chain, invocation.caller.clone(), invocation.reserved);
-        let made = event.invocation_id.time()?;
-        let kept_until = made.plus(Lifetime::from_millis(RESULT_RETENTION_MS));
+        // Not before the id itself is too old to be used again (API-030), and not before a caller
+        // had the time to ask for the result.
+        let from = event.invocation_id.time()?.max(now);
+        let kept_until = from.plus(Lifetime::from_millis(RESULT_RETENTION_MS));
         self.forget.insert((kept_until, Forget::Invocation(event.invocation_id)));
         self.instances.get_mut(&caller)?.invoking -= 1;
         self.chains.get_mut(&chain)?.account.settle(reserved, event.settled, leaf);

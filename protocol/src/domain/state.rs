@@ -24,7 +24,7 @@ use crate::{
 /// Everything that has happened in a trust domain, as far as it matters for what may happen next.
 ///
 /// A negative answer (not revoked, not used, unknown) comes from here and from nowhere else.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub(super) tree: Tree,
     pub(super) now: Option<Timestamp>,
@@ -41,6 +41,8 @@ pub struct State {
     pub(super) traces: BTreeMap<InvocationId, Trace>,
     pub(super) nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
     pub(super) revocations: BTreeMap<RequestId, (Digest, LeafIndex)>,
+    /// The chains that revocations ended, each at the leaf that did it.
+    pub(super) revoked: BTreeSet<(LeafIndex, ChainId)>,
     pub(super) epoch: u64,
     /// What ends by itself, in order of time.
     pub(super) due: BTreeSet<(Timestamp, Due)>,
@@ -64,7 +66,7 @@ pub(super) enum Forget {
 }
 
 /// A join token that exists.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinToken {
     /// Who may join with it.
     pub principal: PrincipalId,
@@ -75,7 +77,7 @@ pub struct JoinToken {
 }
 
 /// A running copy of a principal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// The domain's newest record of it.
     pub statement: InstanceStatement,
@@ -107,7 +109,7 @@ pub enum Standing {
 }
 
 /// One link of a chain: a grant, or a contract.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     /// The link above; a grant has none.
     pub parent: Option<ChainId>,
@@ -142,7 +144,7 @@ pub struct Chain {
 }
 
 /// A negotiation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiation {
     /// Its state in the table.
     pub state: negotiation::State,
@@ -175,7 +177,7 @@ pub struct Negotiation {
 }
 
 /// A move that was ordered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadeMove {
     /// Who moved.
     pub sender: InstanceId,
@@ -190,7 +192,7 @@ pub struct MadeMove {
 }
 
 /// An offer that can be accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandingOffer {
     /// The contract, with the delegator's signature.
     pub contract: Signed,
@@ -207,7 +209,7 @@ pub struct StandingOffer {
 }
 
 /// An invocation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
     /// What makes a retry the same: chain, callee, action, resource, arguments.
     pub fingerprint: Digest,
@@ -231,7 +233,7 @@ pub struct Invocation {
 
 /// Where the ledger holds an invocation. Unlike the rest of it, this is never forgotten, so that
 /// whatever was done can be explained for good.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     /// The leaf of its INTENT.
     pub intent: LeafIndex,
@@ -267,6 +269,17 @@ impl State {
     /// How many revocations there were.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// What a revocation request was, by its id, and the leaf that records it.
+    pub fn revocation(&self, id: &RequestId) -> Option<(Digest, LeafIndex)> {
+        self.revocations.get(id).copied()
+    }
+
+    /// The chains that revocations ended from that leaf on, in order of leaves.
+    pub fn revoked_since(&self, leaf: LeafIndex) -> impl Iterator<Item = (LeafIndex, ChainId)> {
+        let first = (leaf, ChainId::from_bytes([0; 32]));
+        self.revoked.range(first..).copied()
     }
 
     /// An instance.

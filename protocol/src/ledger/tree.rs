@@ -7,7 +7,7 @@ use crate::{
 ///
 /// It keeps the hash of every complete subtree, 64 bytes per leaf in all, so a proof hashes only
 /// the ragged right edge: O(log n).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     /// `levels[k][i]` covers the leaves from `i << k` up to `(i + 1) << k`.
     levels: Vec<Vec<TreeHash>>,

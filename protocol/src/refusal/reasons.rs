@@ -57,6 +57,8 @@ pub enum Reason {
     InstanceRevoked,
     /// No live instance with this identity is known.
     InstanceUnknown,
+    /// The invocation was cancelled before it reached the callee: nothing was done, nothing was spent.
+    InvocationCancelled,
     /// This invocation id stands for a different request.
     InvocationConflict,
     /// The join token is unknown, used, expired or for someone else.
@@ -87,6 +89,8 @@ pub enum Reason {
     OfferExpired,
     /// The offer's contract does not say what the negotiation, the chain or the parties say.
     OfferMismatch,
+    /// The callee had the invocation and gave no valid receipt: it may have been done.
+    OutcomeUnknown,
     /// A link of the chain is not valid at this time.
     OutsideValidity,
     /// The sequence number or round is not the next one.
@@ -158,6 +162,7 @@ impl Reason {
         Reason::InstanceForked,
         Reason::InstanceRevoked,
         Reason::InstanceUnknown,
+        Reason::InvocationCancelled,
         Reason::InvocationConflict,
         Reason::JoinRefused,
         Reason::LedgerUnavailable,
@@ -173,6 +178,7 @@ impl Reason {
         Reason::NotFound,
         Reason::OfferExpired,
         Reason::OfferMismatch,
+        Reason::OutcomeUnknown,
         Reason::OutsideValidity,
         Reason::OutOfSequence,
         Reason::Overloaded,
@@ -224,6 +230,7 @@ impl Reason {
             Reason::InstanceForked => "INSTANCE_FORKED",
             Reason::InstanceRevoked => "INSTANCE_REVOKED",
             Reason::InstanceUnknown => "INSTANCE_UNKNOWN",
+            Reason::InvocationCancelled => "INVOCATION_CANCELLED",
             Reason::InvocationConflict => "INVOCATION_CONFLICT",
             Reason::JoinRefused => "JOIN_REFUSED",
             Reason::LedgerUnavailable => "LEDGER_UNAVAILABLE",
@@ -239,6 +246,7 @@ impl Reason {
             Reason::NotFound => "NOT_FOUND",
             Reason::OfferExpired => "OFFER_EXPIRED",
             Reason::OfferMismatch => "OFFER_MISMATCH",
+            Reason::OutcomeUnknown => "OUTCOME_UNKNOWN",
             Reason::OutsideValidity => "OUTSIDE_VALIDITY",
             Reason::OutOfSequence => "OUT_OF_SEQUENCE",
             Reason::Overloaded => "OVERLOADED",
@@ -291,6 +299,7 @@ impl Reason {
             Reason::InstanceForked => 16,
             Reason::InstanceRevoked => 16,
             Reason::InstanceUnknown => 16,
+            Reason::InvocationCancelled => 10,
             Reason::InvocationConflict => 6,
             Reason::JoinRefused => 16,
             Reason::LedgerUnavailable => 14,
@@ -306,6 +315,7 @@ impl Reason {
             Reason::NotFound => 5,
             Reason::OfferExpired => 9,
             Reason::OfferMismatch => 3,
+            Reason::OutcomeUnknown => 10,
             Reason::OutsideValidity => 7,
             Reason::OutOfSequence => 10,
             Reason::Overloaded => 8,
@@ -358,6 +368,7 @@ impl Reason {
             Reason::InstanceForked => Retry::No,
             Reason::InstanceRevoked => Retry::No,
             Reason::InstanceUnknown => Retry::No,
+            Reason::InvocationCancelled => Retry::Fresh,
             Reason::InvocationConflict => Retry::Fresh,
             Reason::JoinRefused => Retry::No,
             Reason::LedgerUnavailable => Retry::Later,
@@ -373,6 +384,7 @@ impl Reason {
             Reason::NotFound => Retry::No,
             Reason::OfferExpired => Retry::No,
             Reason::OfferMismatch => Retry::No,
+            Reason::OutcomeUnknown => Retry::No,
             Reason::OutsideValidity => Retry::No,
             Reason::OutOfSequence => Retry::Fresh,
             Reason::Overloaded => Retry::Later,
@@ -425,6 +437,7 @@ impl Reason {
             Reason::InstanceForked => Reason::NotAdmitted,
             Reason::InstanceRevoked => Reason::NotAdmitted,
             Reason::InstanceUnknown => Reason::NotAdmitted,
+            Reason::InvocationCancelled => Reason::InvocationCancelled,
             Reason::InvocationConflict => Reason::InvocationConflict,
             Reason::JoinRefused => Reason::JoinRefused,
             Reason::LedgerUnavailable => Reason::LedgerUnavailable,
@@ -440,6 +453,7 @@ impl Reason {
             Reason::NotFound => Reason::NotAvailable,
             Reason::OfferExpired => Reason::OfferExpired,
             Reason::OfferMismatch => Reason::OfferMismatch,
+            Reason::OutcomeUnknown => Reason::OutcomeUnknown,
             Reason::OutsideValidity => Reason::OutsideValidity,
             Reason::OutOfSequence => Reason::OutOfSequence,
             Reason::Overloaded => Reason::Overloaded,
@@ -500,6 +514,9 @@ impl Reason {
             Reason::InstanceForked => "Two processes renewed the same identity; the instance is locked.",
             Reason::InstanceRevoked => "This instance was revoked.",
             Reason::InstanceUnknown => "No live instance with this identity is known.",
+            Reason::InvocationCancelled => {
+                "The invocation was cancelled before it reached the callee: nothing was done, nothing was spent."
+            }
             Reason::InvocationConflict => "This invocation id stands for a different request.",
             Reason::JoinRefused => "The join token is unknown, used, expired or for someone else.",
             Reason::LedgerUnavailable => "The ledger cannot be written, so nothing was done.",
@@ -516,6 +533,9 @@ impl Reason {
             Reason::OfferExpired => "The offer expired before it was accepted.",
             Reason::OfferMismatch => {
                 "The offer's contract does not say what the negotiation, the chain or the parties say."
+            }
+            Reason::OutcomeUnknown => {
+                "The callee had the invocation and gave no valid receipt: it may have been done."
             }
             Reason::OutsideValidity => "A link of the chain is not valid at this time.",
             Reason::OutOfSequence => "The sequence number or round is not the next one.",
@@ -575,6 +595,7 @@ impl Reason {
             Reason::InstanceForked => "Find the copy, then join as a new instance.",
             Reason::InstanceRevoked => "Join as a new instance, if the principal may still do so.",
             Reason::InstanceUnknown => "Join again: identities live as long as the process that holds them.",
+            Reason::InvocationCancelled => "Invoke again under a new invocation id, with a fresh proof.",
             Reason::InvocationConflict => "Use a new invocation id for a new request.",
             Reason::JoinRefused => "Ask an admin for a new join token; each one works once.",
             Reason::LedgerUnavailable => "An operator can run `countersignd doctor`.",
@@ -595,6 +616,9 @@ impl Reason {
             Reason::OfferExpired => "Counter, and ask for an offer that lives longer.",
             Reason::OfferMismatch => {
                 "Build the contract from the request, the parent chain and both parties' statements."
+            }
+            Reason::OutcomeUnknown => {
+                "It settled at its reserved maximum. Ask the callee's owner before you invoke again under a new id."
             }
             Reason::OutsideValidity => "Negotiate a new contract, or wait until it begins.",
             Reason::OutOfSequence => "Count your own moves from one without a gap.",

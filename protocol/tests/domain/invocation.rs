@@ -1,21 +1,26 @@
 //! Using a chain: replay, retries, budgets and revocation.
 
 use countersign_protocol::{
-    capability::{Amount, Arguments, Request},
+    capability::{Amount, Arguments, Request, Rights},
     contract,
     digest::{ChainId, Digest},
     domain::{Begin, End, Event, InvocationOutcome},
     extension::Extensions,
     id::InvocationId,
+    ledger::{LeafIndex, Origin},
+    negotiation::MoveKind,
     receipt::{ActionOutcome, Receipt},
     refusal::Reason,
     revocation::RevokeRequest,
     signed::{Signed, Statement},
     time::Lifetime,
-    token::{Nonce, Presentation, Proof, Via},
+    token::{
+        ActivatedBy, Activation, ActiveToken, Holder, HopTerms, Nonce, Presentation, Proof, Token, Via,
+        append_hop, sign_hop,
+    },
 };
 
-use crate::world::{World, domain, principal, rights};
+use crate::world::{Talk, World, domain, keys, principal, rights};
 
 pub(crate) fn request() -> Request {
     Request {
@@ -71,7 +76,7 @@ fn present_request(
     let (actor, callee) = (world.agent(on).actor(), world.agent("files").id);
     let presented = Presentation { proof, request, body: b"" };
     let permit = world.active(chain).permit(&presented, world.now).map_err(|refusal| refusal.reason())?;
-    let begin = Begin { permit: &permit, proof, callee: &callee };
+    let begin = Begin { permit: &permit, proof, callee: Some(&callee) };
     world.decide(|state, context| state.decide_begin(context, &actor, &begin))
 }
 
@@ -284,4 +289,89 @@ fn only_those_above_can_revoke_and_only_what_they_counted() {
         let (mut world, [_, _, leaf]) = chain();
         assert!(revoke(&mut world, by, leaf, 1).is_ok(), "{by}");
     }
+}
+
+/// Attack line 16: what was verified before a revocation is decided again after it.
+#[test]
+fn a_permit_from_before_a_revocation_is_worth_nothing_after_it() {
+    let (mut world, [_, first, leaf]) = chain();
+    let id = world.invocation_id();
+    let signed = proof(&mut world, "fetcher", leaf, id).sign(&world.agent("fetcher").key);
+    let (actor, callee, request) = (world.agent("fetcher").actor(), world.agent("files").id, request());
+    let presented = Presentation { proof: &signed, request: &request, body: b"" };
+    let permit = world.active(leaf).permit(&presented, world.now).unwrap();
+    let use_it = |world: &mut World| {
+        let begin = Begin { permit: &permit, proof: &signed, callee: Some(&callee) };
+        world.decide(|state, context| state.decide_begin(context, &actor, &begin)).map(|events| events.len())
+    };
+    assert_eq!(use_it(&mut world.clone()), Ok(1), "the twin");
+    revoke(&mut world, "planner", first, 2).unwrap();
+    assert_eq!(use_it(&mut world), Err(Reason::Revoked));
+}
+
+/// Attack line 18: the hop of an offer verifies, but no ledger activated it.
+#[test]
+fn an_offers_hop_is_nothing_before_accept_or_after_withdraw() {
+    let mut world = World::new();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    let mut talk = Talk::new(&mut world, "planner", "researcher");
+    talk.request(&mut world, rights(100, 4)).unwrap();
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    let body = talk.last_offer.clone().unwrap();
+    let offered = world.state.negotiation(&talk.id).unwrap().offer.clone().unwrap();
+    let planner = world.agent("planner").key.public();
+    let hop = append_hop(&world.token(grant), &body.hop_terms(), planner, offered.hop_signature);
+    let token = hop.verify(&keys()).unwrap();
+    // A thief of the activation key, or a broker that lies to a callee; the ledger knows better.
+    let activation = Activation {
+        domain: domain(),
+        chain_id: token.chain_id(),
+        activated_by: ActivatedBy::Contract,
+        subject: Digest::from_bytes(body.hash().to_array()),
+        leaf: LeafIndex::ZERO,
+        origin: Origin::of(&domain()),
+    };
+    let active = ActiveToken::new(token.clone(), activation.clone()).unwrap();
+    let present = |world: &mut World, active: &ActiveToken| {
+        let (id, request) = (world.invocation_id(), request());
+        let researcher = world.agent("researcher");
+        let mut proof = proof(world, "researcher", grant, id);
+        (proof.chain_id, proof.activation_leaf) = (token.chain_id(), active.activation().leaf);
+        let signed = proof.sign(&researcher.key);
+        let presented = Presentation { proof: &signed, request: &request, body: b"" };
+        let permit = active.permit(&presented, world.now).unwrap();
+        let callee = world.agent("files").id;
+        let begin = Begin { permit: &permit, proof: &signed, callee: Some(&callee) };
+        world.decide(|state, context| state.decide_begin(context, &researcher.actor(), &begin)).map(|_| ())
+    };
+    assert_eq!(present(&mut world, &active), Err(Reason::NotActivated), "before the accept");
+    let mut withdrawn = world.clone();
+    talk.plain(&mut withdrawn, "planner", MoveKind::Withdraw).unwrap();
+    assert_eq!(present(&mut withdrawn, &active), Err(Reason::NotActivated), "after the withdrawal");
+    talk.accept(&mut world).unwrap();
+    let active = world.active(token.chain_id());
+    assert_eq!(present(&mut world, &active), Ok(()), "the twin");
+}
+
+/// Attack line 18: one contract's hash in another hop, to another holder or with wider rights. The
+/// activation of the real one does not fit, and the ledger has no other.
+#[test]
+fn a_contracts_activation_is_of_its_own_hop_alone() {
+    let (world, [grant, first, _]) = chain();
+    let contract = world.token(first).leaf().contract.unwrap();
+    let planner = world.agent("planner").key;
+    let hop = |name: &str, rights: Rights| {
+        let agent = world.agent(name);
+        let holder = Holder { instance: agent.id, key: agent.key.public() };
+        let terms = HopTerms { holder, contract, rights, extensions: Extensions::none() };
+        let signature = sign_hop(&world.token(grant), &terms, &planner);
+        append_hop(&world.token(grant), &terms, planner.public(), signature).verify(&keys()).unwrap()
+    };
+    let activation = world.state.activation(first).unwrap();
+    let activate = |token: Token| {
+        ActiveToken::new(token, activation.clone()).map(|_| ()).map_err(|refusal| refusal.reason())
+    };
+    assert_eq!(activate(hop("researcher", rights(100, 4))), Ok(()), "the twin");
+    assert_eq!(activate(hop("mallory", rights(100, 4))), Err(Reason::NotActivated));
+    assert_eq!(activate(hop("researcher", rights(101, 4))), Err(Reason::NotActivated));
 }

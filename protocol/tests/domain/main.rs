@@ -4,8 +4,11 @@
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
 mod audit;
+mod budget;
 mod explain;
 mod forged;
+mod identity;
 mod invocation;
 mod negotiation;
+mod strangers;
 mod world;

@@ -5,7 +5,7 @@ use countersign_protocol::{
     capability::Amount,
     contract::ContractBody,
     domain::{EndCause, Event},
-    negotiation::{MoveKind, State},
+    negotiation::{Accept, Move, MoveKind, State},
     refusal::Reason,
     signed::Statement,
 };
@@ -190,5 +190,152 @@ fn the_ledger_is_the_state() {
     talk.offer(&mut world, grant, rights(100, 4)).unwrap();
     talk.accept(&mut world).unwrap();
     let replayed = world.entries.iter().fold(Default::default(), countersign_protocol::domain::State::evolve);
-    assert_eq!(format!("{replayed:?}"), format!("{:?}", world.state));
+    assert_eq!(replayed, world.state);
+}
+
+/// Attack line 18: the contract is the offer that stands, and both signed that one.
+#[test]
+fn an_accept_is_of_the_offer_that_stands() {
+    let (mut world, mut talk, grant) = asked();
+    talk.offer(&mut world, grant, rights(300, 4)).unwrap();
+    let old = talk.acceptance(&mut world).accept;
+    talk.counter(&mut world, rights(400, 4)).unwrap();
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    let good = talk.acceptance(&mut world);
+    let accept = |world: &mut World, change: &dyn Fn(&mut Accept)| {
+        let mut made = good.clone();
+        change(made.accept.as_mut().unwrap());
+        talk.send(world, "researcher", &made).map(|events| events.len())
+    };
+    let old = old.unwrap();
+    let older = accept(&mut world.clone(), &|accept| accept.contract = old.contract);
+    assert_eq!(older, Err(Reason::AcceptMismatch));
+    let swapped = accept(&mut world.clone(), &|accept| accept.contract_signature = old.contract_signature);
+    assert_eq!(swapped, Err(Reason::SignatureInvalid), "what it signed was the older offer");
+    let blind =
+        accept(&mut world.clone(), &|accept| accept.seen.root = countersign_protocol::ledger::EMPTY_ROOT);
+    assert_eq!(blind, Err(Reason::LogInconsistent));
+    assert_eq!(accept(&mut world, &|_| ()), Ok(2), "the twin");
+}
+
+/// Attack line 21: the ledger's order decides between an accept and the revocation of what it needs.
+#[test]
+fn an_accept_after_the_revocation_of_its_parent_is_too_late() {
+    let (mut world, mut talk, grant) = asked();
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    let mut first = world.clone();
+    assert!(talk.accept(&mut first).is_ok(), "the twin: the accept was first");
+    crate::invocation::revoke(&mut first, "alice", grant, 2).unwrap();
+    crate::invocation::revoke(&mut world, "alice", grant, 1).unwrap();
+    assert_eq!(talk.accept(&mut world), Err(Reason::ParentChanged));
+    assert_eq!(state(&world, &talk), State::Offered, "nothing happened");
+}
+
+/// Attack line 23: nobody accepts its own offer, offers to itself, or speaks for the other side.
+#[test]
+fn each_side_makes_its_own_moves_only() {
+    let (mut world, mut talk, grant) = asked();
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    let mut own = talk.acceptance(&mut world);
+    let planner = talk.bare(&mut world, "planner", MoveKind::Accept);
+    own = Move { accept: own.accept, ..planner };
+    assert_eq!(talk.send(&mut world, "planner", &own), Err(Reason::MoveNotAllowed));
+    for kind in [MoveKind::Decline, MoveKind::Reject] {
+        assert_eq!(talk.plain(&mut world, "planner", kind), Err(Reason::MoveNotAllowed), "{kind:?}");
+    }
+    let withdraw = talk.plain(&mut world, "researcher", MoveKind::Withdraw);
+    assert_eq!(withdraw, Err(Reason::MoveNotAllowed), "its word was answered");
+    let alone = Talk::new(&mut world, "planner", "planner");
+    assert_eq!(alone.request(&mut world, rights(1, 1)), Err(Reason::MoveNotAllowed));
+    assert!(talk.accept(&mut world).is_ok(), "the twin");
+}
+
+/// Attack line 19: a move is of one negotiation, in one place of it.
+#[test]
+fn a_move_fits_no_other_negotiation() {
+    let (mut world, talk, _) = asked();
+    let other = Talk::new(&mut world, "planner", "researcher");
+    other.request(&mut world, rights(400, 4)).unwrap();
+    let reject = talk.bare(&mut world, "planner", MoveKind::Reject);
+    let mut signed = reject.sign(&world.agent("planner").key);
+    let moved = Move { negotiation_id: other.id, ..reject.clone() };
+    signed.payload = countersign_protocol::payload::Payload::to_bytes(&moved);
+    assert_eq!(world.submit("planner", &signed), Err(Reason::SignatureInvalid), "as it was signed");
+    assert_eq!(talk.send(&mut world, "planner", &moved), Err(Reason::StaleTranscript), "signed anew");
+    let skipped = Move { seq: 2, ..reject.clone() };
+    assert_eq!(talk.send(&mut world, "planner", &skipped), Err(Reason::OutOfSequence));
+    let round = Move { round: 2, ..reject.clone() };
+    assert_eq!(talk.send(&mut world, "planner", &round), Err(Reason::OutOfSequence));
+    assert!(talk.send(&mut world, "planner", &reject).is_ok(), "the twin");
+}
+
+/// Attack line 20: what a peer makes the broker hold has a bound.
+#[test]
+fn endless_negotiations_are_refused() {
+    let mut world = World::new();
+    let mut open = || Talk::new(&mut world, "planner", "researcher").request(&mut world, rights(1, 1));
+    for number in 0..64 {
+        assert!(open().is_ok(), "{number}");
+    }
+    assert_eq!(open(), Err(Reason::Overloaded));
+    let others = Talk::new(&mut world, "planner", "fetcher").request(&mut world, rights(1, 1));
+    assert!(others.is_ok(), "others have their own");
+    world.pass(600_000);
+    world.decide(|state, context| state.decide_tick(context)).unwrap();
+    assert!(Talk::new(&mut world, "planner", "researcher").request(&mut world, rights(1, 1)).is_ok());
+}
+
+/// Attack line 3: two parents of one holder. The contract names the narrow one, the hop is signed for
+/// the wide one.
+#[test]
+fn a_hop_signed_for_another_parent_is_no_offer() {
+    let mut world = World::new();
+    let (wide, narrow) = (world.grant(rights(500, 5)).unwrap(), world.grant(rights(5, 5)).unwrap());
+    let mut talk = Talk::new(&mut world, "planner", "researcher");
+    talk.request(&mut world, rights(5, 4)).unwrap();
+    let body = talk.body(&mut world, narrow, rights(5, 4));
+    let (wide, planner) = (world.token(wide), world.agent("planner").key);
+    let mut swapped = talk.offered(&mut world, &body);
+    let offer = swapped.offer.as_mut().unwrap();
+    offer.hop_signature = countersign_protocol::token::sign_hop(&wide, &body.hop_terms(), &planner);
+    assert_eq!(talk.send(&mut world, "planner", &swapped), Err(Reason::TokenUntrusted));
+    assert!(talk.offer_body(&mut world, &body).is_ok(), "the twin");
+}
+
+/// Attack line 28: one contract is redeemed once.
+#[test]
+fn a_contract_id_is_used_once() {
+    let mut world = World::new();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    let mut talk = Talk::new(&mut world, "planner", "researcher");
+    talk.request(&mut world, rights(5, 4)).unwrap();
+    let first = talk.body(&mut world, grant, rights(5, 4));
+    talk.offer_body(&mut world, &first).unwrap();
+    talk.accept(&mut world).unwrap();
+    let mut again = Talk::new(&mut world, "planner", "researcher");
+    again.request(&mut world, rights(5, 4)).unwrap();
+    let mut body = again.body(&mut world, grant, rights(5, 4));
+    let fresh = std::mem::replace(&mut body.contract_id, first.contract_id);
+    assert_eq!(again.offer_body(&mut world, &body), Err(Reason::IdAlreadyUsed));
+    body.contract_id = fresh;
+    assert!(again.offer_body(&mut world, &body).is_ok(), "the twin");
+    assert_eq!(talk.accept(&mut world), Err(Reason::MoveNotAllowed), "nor is the first accepted twice");
+}
+
+/// Attack line 26: two offers of one id stand at once; the second commit is refused and changes nothing.
+#[test]
+fn of_two_contracts_with_one_id_the_first_commit_wins() {
+    let mut world = World::new();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    let mut talks = ["researcher", "fetcher"].map(|grantee| Talk::new(&mut world, "planner", grantee));
+    let mut id = None;
+    for talk in &mut talks {
+        talk.request(&mut world, rights(5, 4)).unwrap();
+        let mut body = talk.body(&mut world, grant, rights(5, 4));
+        body.contract_id = *id.get_or_insert(body.contract_id);
+        talk.offer_body(&mut world, &body).unwrap();
+    }
+    assert!(talks[1].accept(&mut world).is_ok());
+    assert_eq!(talks[0].accept(&mut world), Err(Reason::IdAlreadyUsed));
+    assert_eq!(state(&world, &talks[0]), State::Offered);
 }

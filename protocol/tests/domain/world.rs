@@ -40,6 +40,9 @@ pub(crate) struct World {
     pub(crate) agents: BTreeMap<&'static str, Agent>,
 }
 
+/// One change to an otherwise good thing, in a world that may change with it.
+pub(crate) type Change<T> = fn(&mut World, &mut T);
+
 /// A party with its keys.
 #[derive(Clone)]
 pub(crate) struct Agent {
@@ -383,6 +386,13 @@ impl Talk {
         world: &mut World,
         body: &ContractBody,
     ) -> Result<Vec<Event>, Reason> {
+        let made = self.offered(world, body);
+        self.last_offer = Some(body.clone());
+        self.send(world, &self.grantor.clone(), &made)
+    }
+
+    /// The move that offers it.
+    pub(crate) fn offered(&self, world: &mut World, body: &ContractBody) -> Move {
         let grantor = world.agent(&self.grantor);
         let parent = world.token(body.parent);
         let contract = body.to_bytes();
@@ -393,8 +403,7 @@ impl Talk {
             contract,
             expires: world.now.plus(Lifetime::from_millis(60_000)),
         });
-        self.last_offer = Some(body.clone());
-        self.send(world, &self.grantor.clone(), &made)
+        made
     }
 
     pub(crate) fn accept(&self, world: &mut World) -> Result<Vec<Event>, Reason> {

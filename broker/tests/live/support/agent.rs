@@ -19,6 +19,7 @@ use countersign_protocol::{
 };
 use countersign_wire::v1::{self, enrolment_client::EnrolmentClient, identity_client::IdentityClient};
 use rand::rngs::OsRng;
+use rustls::pki_types::CertificateDer;
 use tonic::{
     Status,
     transport::{Channel, Endpoint, Error},
@@ -109,6 +110,7 @@ impl Newcomer {
     pub(crate) fn admitted(self, token: &JoinToken, answer: v1::JoinResponse) -> Agent {
         let (certificate, bundle) = (answer.certificate.unwrap(), answer.bundle.unwrap());
         let svid = Svid::parse([certificate.der.clone()]).unwrap();
+        let der = certificate.der.into();
         let identity = Arc::new(Identity::new(self.tls, svid).unwrap());
         let anchors = bundle.ca_certificates.iter().map(|der| Anchor::parse(der).unwrap()).collect();
         Agent {
@@ -119,6 +121,7 @@ impl Newcomer {
             broker: token.broker.as_str().to_owned(),
             configuration: self.configuration,
             generation: certificate.generation,
+            certificate: der,
             clock: self.clock,
         }
     }
@@ -134,12 +137,19 @@ pub(crate) struct Agent {
     pub(crate) broker: String,
     pub(crate) configuration: Digest,
     pub(crate) generation: u32,
+    /// The first one that it was given.
+    certificate: CertificateDer<'static>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Agent {
     pub(crate) fn instance(&self) -> &InstanceId {
         self.identity.instance()
+    }
+
+    /// The certificate with which it joined.
+    pub(crate) fn identity_certificate(&self) -> CertificateDer<'static> {
+        self.certificate.clone()
     }
 
     /// As the broker knows it.

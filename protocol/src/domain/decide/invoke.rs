@@ -19,15 +19,15 @@ use crate::{
     token::{Permit, Proof, Via},
 };
 
-/// A use that token, proof, walk and Datalog allow, and the callee instance that is ready for it.
+/// A use that token, proof, walk and Datalog allow.
 #[derive(Debug)]
 pub struct Begin<'a> {
     /// Made by [`ActiveToken::permit`](crate::token::ActiveToken::permit).
     pub permit: &'a Permit,
     /// The signed proof behind it.
     pub proof: &'a Signed,
-    /// The instance that will be asked.
-    pub callee: &'a InstanceId,
+    /// The instance that is ready for it, if one is. A retry needs none.
+    pub callee: Option<&'a InstanceId>,
 }
 
 /// A use that was allowed as far as chain and request go.
@@ -38,7 +38,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) chain: &'a [ChainId],
     /// The proof as it was signed.
     pub(crate) signed: &'a Signed,
-    pub(crate) callee: &'a InstanceId,
+    pub(crate) callee: Option<&'a InstanceId>,
 }
 
 /// How an invocation ended, as the shell saw it.
@@ -75,21 +75,24 @@ impl State {
         proof.check_channel(Via::Broker, actor.spki)?;
         let replayed = self.nonces.contains_key(&(proof.caller.clone(), proof.nonce));
         require!("TOK-047", !replayed, Reason::ProofReplayed);
-        self.check_links(context, wanted.chain)?;
+        // A nonce is forgotten when its proof expires, which the permit may have seen just before.
+        require!("TOK-046", context.now < proof.expires, Reason::ProofExpired);
+        self.check_not_revoked(wanted.chain)?;
         if let Some(known) = self.invocation(&proof.invocation_id) {
             let same = known.fingerprint == fingerprint(proof) && known.caller == actor.instance;
             require!("API-031", same, Reason::InvocationConflict);
             return Ok(Vec::new());
         }
+        self.check_in_force(context, wanted.chain)?;
         check_id_time(context, proof.invocation_id)?;
         let busy = caller.invoking < OPEN_INVOCATIONS_PER_INSTANCE;
         require!("API-032", busy, Reason::Overloaded, "{} invocations are open.", caller.invoking);
-        let named = *wanted.callee.principal() == proof.callee && self.is_live(wanted.callee);
-        require!("API-033", named, Reason::CalleeUnavailable);
-        self.intent(context, wanted)
+        let ready = |callee: &&InstanceId| *callee.principal() == proof.callee && self.is_live(callee);
+        let callee = require_some!("API-033", wanted.callee.filter(ready), Reason::CalleeUnavailable);
+        self.intent(context, wanted, callee)
     }
 
-    fn intent(&self, context: &Context<'_>, wanted: &Wanted<'_>) -> Decision {
+    fn intent(&self, context: &Context<'_>, wanted: &Wanted<'_>, callee: &InstanceId) -> Decision {
         let proof = wanted.proof;
         let leaf = require_some!("CHN-020", self.chain(&proof.chain_id), Reason::NotActivated);
         let reserved = leaf.account.budget().per_call;
@@ -109,7 +112,7 @@ impl State {
             proof: wanted.signed.clone(),
             chain: wanted.chain.to_vec(),
             originator: leaf.originator.clone(),
-            callee: wanted.callee.clone(),
+            callee: callee.clone(),
             seen_size: self.tree().size(),
             seen_root: self.tree().root(),
             policy: context.policy.digest,
@@ -122,12 +125,20 @@ impl State {
         })])
     }
 
-    /// Every link is known to this ledger, and in force.
-    fn check_links(&self, context: &Context<'_>, chain: &[ChainId]) -> Result<(), Refusal> {
+    /// Every link is known to this ledger, and none was revoked.
+    fn check_not_revoked(&self, chain: &[ChainId]) -> Result<(), Refusal> {
         for id in chain {
             let link = require_some!("CHN-020", self.chain(id), Reason::NotActivated);
+            require!("CHN-030", link.state != contract::State::Revoked, Reason::Revoked);
+        }
+        Ok(())
+    }
+
+    /// Every link, from the grant to the leaf, is in force.
+    pub fn check_in_force(&self, context: &Context<'_>, chain: &[ChainId]) -> Result<(), Refusal> {
+        self.check_not_revoked(chain)?;
+        for link in chain.iter().filter_map(|id| self.chain(id)) {
             let state = link.state;
-            require!("CHN-030", state != contract::State::Revoked, Reason::Revoked);
             let in_force = state == contract::State::Active && context.now < link.rights.not_after;
             require!("CHN-031", in_force, Reason::ContractNotActive, "A link is {}.", state.name());
         }

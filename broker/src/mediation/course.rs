@@ -1,0 +1,277 @@
+//! The course of one invocation: decided, forwarded, ended. It runs in a task of its own.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bytes::Bytes;
+use countersign_protocol::{
+    digest::Digest,
+    domain::{Actor, Begin, End},
+    id::InvocationId,
+    limits::BODY_MAX_BYTES,
+    payload::Payload,
+    receipt::Receipt,
+    refusal::{Reason, Refusal},
+    require, require_some,
+    signed::Signed,
+    time::Timestamp,
+};
+use countersign_wire::v1::{Answer, ServeResponse};
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    Mediator,
+    asked::Asked,
+    callee::{Callee, Place, Room},
+    invoke::Allowed,
+    outcome::{Done, Ended},
+    pending::{Parcel, Particulars, Pending, Report, cancelled, too_late, unknown},
+};
+use crate::limits::END_PAUSE;
+
+/// A request that the core allows as far as it can without the ledger.
+#[derive(Debug)]
+pub(super) struct Course {
+    pub(super) actor: Actor,
+    pub(super) asked: Asked,
+    pub(super) allowed: Allowed,
+    pub(super) deadline: Timestamp,
+}
+
+/// Where the answer goes.
+type Reply = oneshot::Sender<Result<Done, Refusal>>;
+
+/// What the decision found.
+#[derive(Debug)]
+enum Begun {
+    /// This is the invocation's INTENT.
+    New,
+    /// It has ended before.
+    Ended(Ended),
+    /// An earlier call is still under way, and tells when it has ended.
+    Open(Option<watch::Receiver<bool>>),
+}
+
+impl Mediator {
+    /// Sees the invocation to its end, and gives its answer. What is done does not depend on anyone
+    /// waiting for it.
+    pub(super) async fn start(self: &Arc<Self>, course: Course) -> Result<Done, Refusal> {
+        let (mut reply, answer) = oneshot::channel();
+        let mediator = Arc::clone(self);
+        tokio::spawn(async move {
+            let outcome = mediator.run(course, &mut reply).await;
+            // The caller may have hung up.
+            let _ = reply.send(outcome);
+        });
+        answer.await.unwrap_or_else(|_| Err(unknown("The broker failed.")))
+    }
+
+    async fn run(&self, course: Course, reply: &mut Reply) -> Result<Done, Refusal> {
+        let (id, deadline) = (course.asked.id, course.deadline);
+        let begun = match self.reserve(&course.asked) {
+            // What was decided before can be answered without a callee.
+            None => self.begin(&course, None).await?,
+            Some((callee, place, room)) => {
+                let (pending, report) = Pending::new(course.particulars(&callee), place);
+                let _listed = self.open.until_ended(&pending);
+                match self.begin(&course, Some(&pending)).await? {
+                    Begun::New => {
+                        pass_on(self.message(course), room, &callee, &pending);
+                        let report = self.reported(&pending, report, deadline, reply).await;
+                        callee.forget(id);
+                        return self.conclude(id, report).await;
+                    }
+                    earlier => earlier,
+                }
+            }
+        };
+        match begun {
+            Begun::New => Err(Refusal::new("API-033", Reason::CalleeUnavailable, "")),
+            Begun::Ended(ended) => self.retold(id, ended),
+            Begun::Open(ended) => self.until_retold(id, ended, deadline).await,
+        }
+    }
+
+    fn reserve(&self, asked: &Asked) -> Option<(Arc<Callee>, Place, Room)> {
+        self.callees.reserve(&asked.request.callee, asked.kib(), self.domain.clock().now())
+    }
+
+    /// Decides, and waits until the INTENT is durable.
+    async fn begin(&self, course: &Course, pending: Option<&Arc<Pending>>) -> Result<Begun, Refusal> {
+        let begin = Begin {
+            permit: &course.allowed.permit,
+            proof: &course.asked.proof,
+            callee: pending.map(|pending| pending.callee()),
+        };
+        let new = AtomicBool::new(false);
+        let begun = self.domain.decide(
+            |state, context| {
+                let events = state.decide_begin(context, &course.actor, &begin)?;
+                new.store(!events.is_empty(), Ordering::Relaxed);
+                Ok(events)
+            },
+            |state| {
+                if new.load(Ordering::Relaxed) {
+                    // Listed in the same step in which it is decided: whoever revokes next finds it.
+                    pending.into_iter().for_each(|pending| self.open.insert(pending));
+                    return Ok(Begun::New);
+                }
+                let id = course.asked.id;
+                let known = require_some!("API-034", state.invocation(&id), Reason::NotFound);
+                Ok(Ended::of(known).map_or_else(|| Begun::Open(self.open.ended(&id)), Begun::Ended))
+            },
+        );
+        begun.await
+    }
+
+    /// What the callee gets: everything with which it can check the invocation by itself.
+    fn message(&self, course: Course) -> ServeResponse {
+        let Course { asked, allowed, deadline, .. } = course;
+        ServeResponse {
+            invocation_id: asked.id.to_string(),
+            token: asked.token.as_bytes().to_vec(),
+            activation: self.activator.sign(&allowed.activation).to_bytes(),
+            proof: asked.proof.to_bytes(),
+            arguments: asked.arguments,
+            body: asked.body,
+            deadline_ms: deadline.as_millis(),
+        }
+    }
+
+    /// Waits for the callee, the deadline, or the caller's leaving before it was forwarded.
+    async fn reported(
+        &self,
+        pending: &Pending,
+        mut report: oneshot::Receiver<Report>,
+        deadline: Timestamp,
+        reply: &mut Reply,
+    ) -> Report {
+        let mut late = self.domain.clock().wait_until(deadline);
+        let mut waits = true;
+        loop {
+            tokio::select! {
+                biased;
+                report = &mut report => {
+                    return report.unwrap_or_else(|_| Report::Lost(unknown("The broker failed.")));
+                }
+                // Now there is a report.
+                () = &mut late => pending.give_up(too_late()),
+                () = reply.closed(), if waits => {
+                    waits = false;
+                    pending.cancel(cancelled("The caller has hung up."));
+                }
+            }
+        }
+    }
+
+    /// Records the end, then gives the answer.
+    async fn conclude(&self, id: InvocationId, report: Report) -> Result<Done, Refusal> {
+        match report {
+            Report::NotForwarded(refusal) => {
+                self.end(id, &End::Cancelled).await?;
+                Err(refusal)
+            }
+            Report::Lost(refusal) => {
+                self.end(id, &End::Unknown).await?;
+                Err(refusal)
+            }
+            Report::Answered(answer) => match self.receipted(id, answer).await {
+                Err(refusal) if refusal.reason() != Reason::LedgerUnavailable => {
+                    self.end(id, &End::Unknown).await?;
+                    Err(refusal)
+                }
+                outcome => outcome,
+            },
+        }
+    }
+
+    /// Records an end with the callee's receipt, if it is a valid one.
+    async fn receipted(&self, id: InvocationId, answer: Answer) -> Result<Done, Refusal> {
+        let receipt = read_receipt(&answer)?;
+        let body = Bytes::from(answer.body);
+        // Kept first: whoever finds the end finds the body.
+        self.results.put(id, body.clone(), self.domain.clock().now());
+        let ended = self.end(id, &End::Receipt(&receipt)).await;
+        ended.inspect_err(|_| self.results.remove(&id))?.into_done(Some(body))
+    }
+
+    /// Records an end. A ledger that is busy for a moment does not keep an invocation open for ever.
+    async fn end(&self, id: InvocationId, end: &End<'_>) -> Result<Ended, Refusal> {
+        loop {
+            let recorded = self.domain.decide(
+                |state, context| state.decide_end(context, id, end),
+                |state| {
+                    let ended = state.invocation(&id).and_then(Ended::of);
+                    Ok(require_some!("API-034", ended, Reason::NotFound))
+                },
+            );
+            match recorded.await {
+                Err(refusal) if passes(&refusal) => tokio::time::sleep(END_PAUSE).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The answer to a retry of something that has ended.
+    fn retold(&self, id: InvocationId, ended: Ended) -> Result<Done, Refusal> {
+        let body = self.results.get(&id, self.domain.clock().now());
+        ended.into_done(body)
+    }
+
+    /// The answer to a retry of something that is under way.
+    async fn until_retold(
+        &self,
+        id: InvocationId,
+        ended: Option<watch::Receiver<bool>>,
+        deadline: Timestamp,
+    ) -> Result<Done, Refusal> {
+        let mut ended = require_some!("API-038", ended, Reason::DeadlineExceeded, "Its end is not recorded.");
+        tokio::select! {
+            _ = ended.wait_for(|ended| *ended) => {}
+            () = self.domain.clock().wait_until(deadline) => return Err(too_late()),
+        }
+        let ended = self.domain.read(|state, _| Ok(state.invocation(&id).and_then(Ended::of))).await?;
+        self.retold(id, require_some!("API-034", ended, Reason::NotFound))
+    }
+}
+
+impl Course {
+    fn particulars(&self, callee: &Callee) -> Particulars {
+        Particulars {
+            id: self.asked.id,
+            chain: self.allowed.permit.chain().to_vec(),
+            callee: callee.instance().clone(),
+            deadline: self.deadline,
+            proof_expires: self.allowed.permit.proof().expires,
+        }
+    }
+}
+
+fn pass_on(message: ServeResponse, room: Room, callee: &Callee, pending: &Arc<Pending>) {
+    if pending.set_waiting(Parcel { message, _room: room }) {
+        callee.push(Arc::clone(pending));
+    }
+}
+
+/// A receipt that vouches for the body that came with it. Who signed it, the core checks.
+fn read_receipt(answer: &Answer) -> Result<Signed, Refusal> {
+    let fault = |detail: String| Refusal::new("API-040", Reason::CalleeFault, detail);
+    let size = answer.body.len();
+    require!("API-044", size <= BODY_MAX_BYTES, Reason::CalleeFault, "The body has {size} bytes.");
+    let signed = Signed::from_bytes(&answer.receipt).map_err(|error| fault(format!("{error}.")))?;
+    let receipt: Receipt = signed.peek_unverified().map_err(|error| fault(format!("{error}.")))?;
+    require!(
+        "API-043",
+        receipt.result == Digest::of(&answer.body),
+        Reason::CalleeFault,
+        "It is for another body."
+    );
+    Ok(signed)
+}
+
+/// Whether the same decision may be recorded a moment later.
+fn passes(refusal: &Refusal) -> bool {
+    matches!(refusal.reason(), Reason::Overloaded | Reason::ClockWentBack)
+}

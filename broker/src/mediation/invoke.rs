@@ -1,0 +1,133 @@
+//! The call `Invoke`: who may see what of a refusal, and what the core allows.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_protocol::{
+    digest::ChainId,
+    domain::Actor,
+    id::InvocationId,
+    refusal::{Reason, Refusal, Viewer},
+    require, require_some,
+    time::{Lifetime, Timestamp},
+    token::{Activation, ActiveToken, Permit, Presentation, Token},
+};
+use countersign_wire::v1::{InvokeRequest, InvokeResponse};
+use tonic::Status;
+
+use super::{Mediator, asked::Asked, course::Course, denials::is_denial};
+use crate::{
+    limits::{INVOCATION_DEFAULT, INVOCATION_MAX},
+    status::status,
+};
+
+/// A call, and what is known of it so far.
+#[derive(Debug)]
+struct Case {
+    actor: Actor,
+    /// How much the caller may know of a refusal.
+    viewer: Viewer,
+    invocation: Option<InvocationId>,
+    chain: Option<ChainId>,
+}
+
+/// A use that the core allows as far as it can without the ledger.
+#[derive(Debug)]
+pub(super) struct Allowed {
+    pub(super) permit: Permit,
+    pub(super) activation: Activation,
+}
+
+impl Mediator {
+    /// Has a callee do what the caller asks for. `patience` is how long the caller waits.
+    pub(super) async fn invoke(
+        self: &Arc<Self>,
+        actor: Actor,
+        message: InvokeRequest,
+        patience: Option<Duration>,
+    ) -> Result<InvokeResponse, Status> {
+        let deadline = deadline(self.domain.clock().now(), patience);
+        let admin = self.domain.policy().admins.contains(actor.instance.principal());
+        let viewer = if admin { Viewer::Operator } else { Viewer::Party };
+        let mut case = Case { actor, viewer, invocation: None, chain: None };
+        let outcome = match self.allow(&mut case, message) {
+            Ok((asked, allowed)) => {
+                let course = Course { actor: case.actor.clone(), asked, allowed, deadline };
+                self.start(course).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match outcome {
+            Ok(done) => done.reply(case.viewer),
+            Err(refusal) => Err(self.refused(&case, &refusal).await),
+        }
+    }
+
+    /// Reads the request, verifies the token and asks the core. Nothing here holds the state.
+    fn allow(&self, case: &mut Case, message: InvokeRequest) -> Result<(Asked, Allowed), Refusal> {
+        self.domain.check_named(&message.trust_domain)?;
+        let asked = Asked::read(message)?;
+        case.invocation = Some(asked.id);
+        // Until the chain is known to name the caller, it is a stranger to it.
+        case.lower(Viewer::Stranger);
+        let keys = self.domain.peek(|state, _| state.keys().cloned());
+        let keys = require_some!("LOG-001", keys, Reason::LedgerUnavailable, "It has no keys yet.");
+        let token = asked.token.clone().verify(&keys)?;
+        case.chain = Some(token.chain_id());
+        if is_party(&token, &case.actor) {
+            case.lower(Viewer::Party);
+        }
+        // A stranger hears this whatever the state of the chain is.
+        let holds = token.leaf().holder.instance == case.actor.instance;
+        require!("API-035", holds, Reason::ProofInvalid, "The caller does not hold the chain.");
+        let activation = self.activation(token.chain_id())?;
+        let active = ActiveToken::new(token, activation.clone())?;
+        let presented = Presentation { proof: &asked.proof, request: &asked.request, body: &asked.body };
+        let permit = active.permit(&presented, self.domain.clock().now())?;
+        Ok((asked, Allowed { permit, activation }))
+    }
+
+    /// The broker is the home of the chain: what activated it is what its own state says.
+    fn activation(&self, id: ChainId) -> Result<Activation, Refusal> {
+        let activation = self.domain.peek(|state, _| state.activation(id));
+        Ok(require_some!("CHN-020", activation, Reason::NotActivated))
+    }
+
+    /// Records a denial, and says of it what the caller may know.
+    async fn refused(&self, case: &Case, refusal: &Refusal) -> Status {
+        if is_denial(refusal)
+            && let Some(uncounted) = self.denials.count(&case.actor.instance, self.domain.clock().now())
+        {
+            let recorded = self.domain.decide(
+                |state, context| {
+                    let (invocation, chain) = (case.invocation, case.chain);
+                    state.decide_denied(context, &case.actor, refusal, invocation, chain, uncounted)
+                },
+                |_| Ok(()),
+            );
+            if let Err(error) = recorded.await {
+                tracing::warn!(%error, caller = %case.actor.instance, "a denial was not recorded");
+            }
+        }
+        status(refusal, case.viewer)
+    }
+}
+
+impl Case {
+    /// An operator stays one.
+    fn lower(&mut self, viewer: Viewer) {
+        if self.viewer != Viewer::Operator {
+            self.viewer = viewer;
+        }
+    }
+}
+
+fn is_party(token: &Token, actor: &Actor) -> bool {
+    let holds = token.links().any(|link| link.holder.instance == actor.instance);
+    holds || token.grant().originator == *actor.instance.principal()
+}
+
+fn deadline(now: Timestamp, patience: Option<Duration>) -> Timestamp {
+    let stated = patience.map(|patience| u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+    let lifetime = stated.map_or(INVOCATION_DEFAULT, Lifetime::from_millis);
+    now.plus(lifetime.min(INVOCATION_MAX))
+}

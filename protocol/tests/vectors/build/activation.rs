@@ -1,0 +1,169 @@
+//! Activations: without the home ledger's word a chain is not usable.
+
+use countersign_protocol::{
+    digest::{ChainId, Digest},
+    ledger::{LeafIndex, Origin},
+    payload::Payload,
+    signed::{Signed, Statement},
+    token::{ActivatedBy, Activation},
+};
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        cast,
+        forge::Container,
+        read::to_base64,
+        wire::{Message, edit},
+    },
+    Draft, Shelf, token,
+};
+
+const OP: &str = "activate_token";
+const GRANT: &str = "activation.grant";
+const HOP: &str = "activation.contract";
+
+pub(super) fn fill(shelf: &mut Shelf) {
+    let (grant, two) = (token::grant(), token::two());
+    let draft = shelf.accept(OP, GRANT).rule("CHN-022").because("A grant, activated by its leaf.");
+    give(draft, &grant, &sign(&of(&grant, 107), "activation"));
+    let draft = shelf.accept(OP, HOP).rule("CHN-022").because("A chain, activated by its contract's leaf.");
+    give(draft, &two, &sign(&of(&two, 107), "activation"));
+    signers(shelf);
+    subjects(shelf);
+    forms(shelf);
+}
+
+/// The activation that the home ledger would sign for the chain.
+pub(super) fn of(token: &Container, leaf: u64) -> Activation {
+    let verified = token.verified(&cast::key_set());
+    let (activated_by, subject) = match verified.leaf().contract {
+        Some(contract) => (ActivatedBy::Contract, Digest::from_bytes(contract.to_array())),
+        None => (ActivatedBy::Grant, verified.grant().evidence.digest),
+    };
+    let domain = verified.grant().domain.clone();
+    let chain_id = ChainId::from_bytes(*token.chain_ids().last().unwrap());
+    let (origin, leaf) = (Origin::of(&domain), LeafIndex::new(leaf).unwrap());
+    Activation { domain, chain_id, activated_by, subject, leaf, origin }
+}
+
+pub(super) fn sign(activation: &Activation, signer: &str) -> Vec<u8> {
+    activation.sign(&cast::key(signer)).to_bytes()
+}
+
+fn give(draft: Draft<'_>, token: &Container, activation: &[u8]) {
+    let input = json!({ "token_b64": to_base64(&token.bytes()), "activation_b64": to_base64(activation) });
+    draft.given(context(), input);
+}
+
+fn context() -> Value {
+    token::context()
+}
+
+fn refuse<'a>(shelf: &'a mut Shelf, id: &str, twin: &str, rule: &str, why: &str) -> Draft<'a> {
+    let draft = shelf.reject(OP, &format!("activation.{id}"), twin).rule(rule).because(why);
+    draft.reason("NOT_ACTIVATED").flag("PrivilegeEscalation")
+}
+
+fn signers(shelf: &mut Shelf) {
+    let two = token::two();
+    let signer = "/activation/signatures/0/key";
+    for (id, name, why) in [
+        ("by-the-capability-key", "capability", "A key of the domain that signs something else."),
+        ("by-the-checkpoint-key", "checkpoint", "A key of the domain that signs something else."),
+        ("by-the-holder", "fetcher", "The holder activates its own chain."),
+        ("by-the-grantor", "researcher", "The grantor activates what it offered."),
+        ("by-a-key-no-longer-in-use", "activation-old", "The key of leaves before the hundredth."),
+    ] {
+        let draft = refuse(shelf, id, HOP, "CHN-020", why).at(signer).resigned();
+        give(draft, &two, &sign(&of(&two, 107), name));
+    }
+    let early = "activation.early-leaf";
+    let draft = shelf.accept(OP, early).rule("CHN-020").because("A leaf of two keys: the newer one signs.");
+    give(draft, &two, &sign(&of(&two, 99), "activation"));
+    let draft = refuse(shelf, "forged", HOP, "CHN-020", "mallory signs in the activation key's name.");
+    let mut forged = of(&two, 107).sign(&cast::key("mallory"));
+    forged.signatures[0].key = cast::public("activation");
+    give(draft.at("/activation/signatures/0/signature"), &two, &forged.to_bytes());
+    let draft =
+        refuse(shelf, "not-signed", HOP, "CHN-020", "Nobody signed it.").at("/activation/signatures/0");
+    let unsigned = Signed { signatures: Vec::new(), ..of(&two, 107).sign(&cast::key("activation")) };
+    give(draft, &two, &unsigned.to_bytes());
+    let draft = refuse(shelf, "signed-twice", HOP, "CHN-020", "A second signature, by the checkpoint key.");
+    let mut twice = of(&two, 107).sign(&cast::key("activation"));
+    twice.add_signature(&cast::key("checkpoint"));
+    give(draft.at("/activation/signatures/1"), &two, &twice.to_bytes());
+}
+
+fn subjects(shelf: &mut Shelf) {
+    let two = token::two();
+    let mut change = |id: &str, rule: &str, path: &str, why: &str, change: &dyn Fn(&mut Activation)| {
+        let mut activation = of(&two, 107);
+        change(&mut activation);
+        let draft = refuse(shelf, id, HOP, rule, why).at(path).resigned();
+        give(draft, &two, &sign(&activation, "activation"));
+    };
+    let parent = ChainId::from_bytes(two.chain_ids()[1]);
+    let subject = "/activation/payload/subject";
+    change(
+        "of-another-domain",
+        "CHN-021",
+        "/activation/payload/domain",
+        "Another domain's ledger.",
+        &|activation| {
+            activation.domain = "other.example".parse().unwrap();
+        },
+    );
+    change(
+        "of-the-parent-chain",
+        "CHN-021",
+        "/activation/payload/chain_id",
+        "The chain above is active; this hop is an offer.",
+        &|activation| {
+            activation.chain_id = parent;
+        },
+    );
+    change("of-another-contract", "CHN-022", subject, "Another contract's leaf.", &|activation| {
+        activation.subject = Digest::of(b"another contract");
+    });
+    change("of-the-contract-above", "CHN-022", subject, "The contract of the hop before.", &|activation| {
+        activation.subject = Digest::from_bytes([1; 32]);
+    });
+    change(
+        "by-a-grant",
+        "CHN-022",
+        "/activation/payload/activated_by",
+        "A contract's hop activated as a grant.",
+        &|activation| {
+            activation.activated_by = ActivatedBy::Grant;
+        },
+    );
+    let grant = token::grant();
+    let mut activation = of(&grant, 107);
+    activation.activated_by = ActivatedBy::Contract;
+    let draft =
+        refuse(shelf, "grant-by-a-contract", GRANT, "CHN-022", "A grant activated as a contract's hop.");
+    give(draft.at("/activation/payload/activated_by").resigned(), &grant, &sign(&activation, "activation"));
+    let mut activation = of(&grant, 107);
+    activation.subject = Digest::of(b"another request");
+    let draft =
+        refuse(shelf, "of-another-grant-request", GRANT, "CHN-022", "Another request of the originator.");
+    give(draft.at(subject).resigned(), &grant, &sign(&activation, "activation"));
+}
+
+fn forms(shelf: &mut Shelf) {
+    let two = token::two();
+    let sealed = |payload_type: &'static str, payload: Vec<u8>| {
+        let mut signed = Signed { payload_type: payload_type.into(), payload, signatures: Vec::new() };
+        signed.add_signature(&cast::key("activation"));
+        signed.to_bytes()
+    };
+    let payload = of(&two, 107).to_bytes();
+    let draft = refuse(shelf, "of-another-type", HOP, "CHN-020", "Signed as another kind of statement.");
+    let other = sealed("application/vnd.countersign.receipt.v1", payload.clone());
+    give(draft.at("/activation/payload_type").resigned(), &two, &other);
+    let draft =
+        refuse(shelf, "with-unknown-field", HOP, "CHN-020", "A good signature over an unknown field.");
+    let unknown = edit(&payload, &[], |fields| fields.push(Message::default().varint(9, 1).done()));
+    give(draft.at("/form/0").resigned(), &two, &sealed(Activation::TYPE, unknown));
+}

@@ -1,0 +1,184 @@
+//! The walk: who signed each hop, whether it is narrower, and whether somebody stands in it twice.
+
+use countersign_protocol::{
+    capability::Rights,
+    payload::{Ascending, Bounded},
+    token::HopTerms,
+};
+
+use super::{
+    super::super::{cast, forge::Container},
+    ONE, OP, Shelf, TWO, give, grant, one,
+};
+
+pub(super) fn fill(shelf: &mut Shelf) {
+    grantors(shelf);
+    widenings(shelf);
+    ancestors(shelf);
+    loops(shelf);
+}
+
+fn grantors(shelf: &mut Shelf) {
+    let second = |grantor| one().hop(&cast::hop_terms("fetcher", 2), grantor);
+    let cases: [(&str, &str, usize, &str, Container); 5] = [
+        (
+            "hop-by-a-stranger",
+            ONE,
+            1,
+            "mallory hands on what it does not hold.",
+            grant().hop(&cast::hop_terms("researcher", 1), "mallory"),
+        ),
+        (
+            "hop-by-the-grantee",
+            ONE,
+            1,
+            "researcher gives itself what planner holds.",
+            grant().hop(&cast::hop_terms("researcher", 1), "researcher"),
+        ),
+        ("hop-by-an-ancestor", TWO, 2, "planner hands on what it handed to researcher.", second("planner")),
+        ("hop-by-the-domain", TWO, 2, "The domain's capability key delegates.", second("capability")),
+        (
+            "hop-by-another-copy",
+            ONE,
+            1,
+            "Another copy of planner, with a key of its own.",
+            grant().hop(&cast::hop_terms("researcher", 1), "planner-copy"),
+        ),
+    ];
+    for (id, twin, block, why, token) in cases {
+        let draft = shelf.reject(OP, &format!("token.{id}"), twin).rule("CHN-001").because(why);
+        let draft = draft.reason("HOP_NOT_BY_HOLDER").flag("Forgery").resigned();
+        give(draft.at(&format!("/token/blocks/{block}/grantor")), &token.bytes());
+    }
+}
+
+type Change = fn(&mut Rights);
+
+fn one_capability(
+    resource: &str,
+    actions: &[&str],
+    max: Option<i64>,
+) -> Bounded<countersign_protocol::capability::Capability, 1, 32> {
+    let constraints = max.map(|max| cast::constraint("max_bytes", cast::range(1, max)));
+    Bounded::new(vec![cast::capability(resource, actions, constraints.into_iter().collect())]).unwrap()
+}
+
+/// The second hop, signed by researcher's own key, beyond what researcher has in one way.
+fn widenings(shelf: &mut Shelf) {
+    let cases: [(&str, &str, &str, Change); 13] = [
+        ("action", "capabilities/0/actions/0", "An action that only the grant has.", |r| {
+            r.capabilities = one_capability("file:/data/eu/**", &["list", "read"], Some(1024))
+        }),
+        ("resource", "capabilities/0/resource", "Everything.", |r| {
+            r.capabilities = one_capability("file:/**", &["read"], Some(1024))
+        }),
+        ("sibling", "capabilities/0/resource", "A folder whose name begins the same.", |r| {
+            r.capabilities = one_capability("file:/database/**", &["read"], Some(1024))
+        }),
+        ("limit", "capabilities/0/constraints/0/int_range/max", "A higher limit.", |r| {
+            r.capabilities = one_capability("file:/data/eu/**", &["read"], Some(4097))
+        }),
+        ("no-limit", "capabilities/0/constraints/0", "A limit of the hop before is left out.", |r| {
+            r.capabilities = one_capability("file:/data/eu/**", &["read"], None)
+        }),
+        ("audience", "audiences/1", "A callee that only the grant has.", |r| {
+            r.audiences = Ascending::new(vec![cast::principal("files"), cast::principal("mail")]).unwrap()
+        }),
+        ("begin", "not_before", "It begins earlier.", |r| r.not_before = cast::at(cast::NOW - 9_001)),
+        ("end", "not_after", "It ends later.", |r| r.not_after = cast::at(cast::NOW + 3_599_001)),
+        ("ceiling", "budget/ceiling", "A higher ceiling.", |r| r.budget.ceiling = cast::amount(401)),
+        ("per-call", "budget/per_call", "More per call.", |r| r.budget.per_call = cast::amount(5)),
+        ("unit", "budget/unit", "Another unit.", |r| r.budget.unit = "cents".parse().unwrap()),
+        ("window", "budget/window", "No window.", |r| r.budget.window = None),
+        ("delegations", "delegations_left", "As many delegations as the hop before.", |r| {
+            r.delegations_left = 2
+        }),
+    ];
+    for (id, path, why, change) in cases {
+        let mut terms = cast::hop_terms("fetcher", 2);
+        change(&mut terms.rights);
+        refuse(
+            shelf,
+            &format!("widened-{id}"),
+            TWO,
+            &format!("/token/blocks/2/terms/rights/{path}"),
+            why,
+            &one().hop(&terms, "researcher"),
+        );
+    }
+}
+
+fn refuse(shelf: &mut Shelf, id: &str, twin: &str, path: &str, why: &str, token: &Container) {
+    let draft = shelf.reject(OP, &format!("token.{id}"), twin).rule("CHN-002").because(why);
+    let draft = draft.reason("RIGHTS_WIDENED").flag("PrivilegeEscalation").resigned();
+    give(draft.at(path), &token.bytes());
+}
+
+/// A wide link in the middle, with a good leaf beneath it.
+fn ancestors(shelf: &mut Shelf) {
+    let cases: [(&str, &str, &str, Change); 3] = [
+        (
+            "middle-capability",
+            "capabilities/0/resource",
+            "The leaf is within the grant; the hop between them is not.",
+            |r| r.capabilities = one_capability("file:/**", &["read"], Some(4096)),
+        ),
+        ("middle-end", "not_after", "The hop in the middle outlives the grant.", |r| {
+            r.not_after = cast::at(cast::NOW + 3_600_001)
+        }),
+        ("middle-ceiling", "budget/ceiling", "The hop in the middle has more than the grant.", |r| {
+            r.budget.ceiling = cast::amount(501)
+        }),
+    ];
+    for (id, path, why, change) in cases {
+        let mut middle = cast::hop_terms("researcher", 1);
+        change(&mut middle.rights);
+        let token = grant().hop(&middle, "planner").hop(&cast::hop_terms("fetcher", 2), "researcher");
+        refuse(
+            shelf,
+            &format!("widened-{id}"),
+            TWO,
+            &format!("/token/blocks/1/terms/rights/{path}"),
+            why,
+            &token,
+        );
+    }
+    let mut last = cast::grant_terms();
+    last.rights.delegations_left = 0;
+    let mut terms = cast::hop_terms("researcher", 1);
+    terms.rights.delegations_left = 0;
+    let mut first = cast::grant_terms();
+    first.rights.delegations_left = 1;
+    let good = Container::grant(&first).hop(&terms, "planner");
+    super::accept(
+        shelf,
+        "token.last-delegation",
+        "CHN-002",
+        "The one delegation that the grant leaves.",
+        &good,
+    );
+    let token = Container::grant(&last).hop(&terms, "planner");
+    let path = "/token/blocks/0/terms/rights/delegations_left";
+    refuse(
+        shelf,
+        "no-delegation-left",
+        "token.last-delegation",
+        path,
+        "A grant that may not be handed on.",
+        &token,
+    );
+}
+
+fn loops(shelf: &mut Shelf) {
+    let second = |name: &str| HopTerms { holder: cast::holder(name), ..cast::hop_terms("fetcher", 2) };
+    for (id, name, why) in [
+        ("back-to-the-first-holder", "planner", "A right that planner gave comes back to planner."),
+        ("to-oneself", "researcher", "researcher hands on to itself."),
+        ("to-another-copy", "planner-copy", "Another copy of planner is still planner."),
+    ] {
+        let token = one().hop(&second(name), "researcher");
+        let draft = shelf.reject(OP, &format!("token.loop-{id}"), TWO).rule("CHN-005").because(why);
+        let draft = draft.reason("CHAIN_LOOPS").flag("PrivilegeEscalation").resigned();
+        give(draft.at("/token/blocks/2/terms/holder"), &token.bytes());
+    }
+}
