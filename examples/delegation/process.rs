@@ -98,9 +98,15 @@ impl Process {
 /// Shows notes as they come and passes answers on.
 async fn listen(name: &'static str, said: ChildStdout, answers: mpsc::UnboundedSender<Message>) {
     let mut lines = BufReader::new(said).lines();
+    let mut last = String::new();
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
-            Ok(Message::Note(text)) => page::line(name, text),
+            // Somebody who does the same again and again is shown once.
+            Ok(Message::Note(text)) if text == last => {}
+            Ok(Message::Note(text)) => {
+                page::line(name, &text);
+                last = text;
+            }
             Ok(message) => drop(answers.send(message)),
             Err(_) => page::line(name, line),
         }

@@ -1,9 +1,11 @@
 //! Everyone but the broker: alice, planner, researcher, fetcher, the files service, mallory. What
 //! sets them apart is who the join token says they are, and what they hold.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
-use countersign::{Agent, Answer, Ask, Call, Clock as _, Held, Options, RequestReply, SystemClock, Target};
+use countersign::{
+    Agent, Answer, Ask, Call, Clock as _, Error, Held, Options, RequestReply, SystemClock, Target,
+};
 use countersign_protocol::{
     capability::{Argument, Arguments, Value},
     digest::{ChainId, Digest},
@@ -53,8 +55,10 @@ async fn obey(agent: &Agent, command: Command) -> Outcome<Json> {
             let held = held(agent, &chain).await?;
             let terms = offer(&scope, held.rights(), now())?;
             let mut strategy = |_: &_| RequestReply::Offer(Box::new(terms.clone()));
-            let delegated = agent.delegate(&held, &mut strategy).await?;
-            Ok(json!({ "outcome": format!("{:?}", delegated.outcome) }))
+            match agent.delegate(&held, &mut strategy).await?.outcome {
+                Err(error @ Error::Refused(_)) => Err(error.into()),
+                outcome => Ok(json!({ "outcome": format!("{outcome:?}") })),
+            }
         }
         Command::Negotiate { delegator, scope, enough, seconds } => {
             negotiate(agent, &delegator, &scope, enough, seconds).await
@@ -146,7 +150,9 @@ async fn read(agent: &Agent, held: &Held, resource: &str, max_bytes: i64) -> Out
 /// Reads until something is refused; tells how often it went well, and when the last of these began.
 async fn read_on(agent: &Agent, held: &Held, resource: &str) -> Outcome<Json> {
     let (mut times, mut last_began) = (0, 0);
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
     loop {
+        pace.tick().await;
         let began = now().as_millis();
         match agent.invoke(held, call(resource, 64)?).await {
             Ok(_) => (times, last_began) = (times + 1, began),

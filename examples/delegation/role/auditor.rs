@@ -66,7 +66,9 @@ fn in_words(explanation: &Explanation) -> Result<String, std::fmt::Error> {
     explanation.proven.iter().try_for_each(|fact| writeln!(text, "  · {fact}"))?;
     writeln!(text, "the broker's word:")?;
     explanation.attested.iter().try_for_each(|fact| writeln!(text, "  · {fact}"))?;
-    Ok(text)
+    let parties =
+        explanation.links.iter().flat_map(|link| [&link.grantor, &link.holder]).chain([&explanation.callee]);
+    Ok(parties.fold(text, |text, party| text.replace(party.as_str(), party.principal().short())))
 }
 
 async fn audit(directory: &str, keys: &str) -> Outcome<Json> {

@@ -33,7 +33,7 @@ principal = "{planner}"
 lifetime = "8h"
 audiences = ["{files}"]
 delegations_left = 3
-budget = {{ unit = "calls", ceiling = 1000, per_call = 1 }}
+budget = {{ unit = "calls", ceiling = 10000, per_call = 1 }}
 
 [[grant_rule.capability]]
 resource = "file:/**"

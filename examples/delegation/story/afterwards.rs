@@ -1,4 +1,4 @@
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use tempfile::TempDir;
 
@@ -14,12 +14,14 @@ pub(super) async fn revoke(cast: &mut Cast, chains: &Chains) -> Outcome<()> {
     page::chapter(7, "A revocation, while fetcher is reading");
     let resource = "file:/spec/machines/contract.toml".to_owned();
     cast.fetcher.tell(&Command::ReadOn { chain: chains.fetcher.clone(), resource }).await?;
+    // Until some reads have gone well.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let revoked = cast.planner.ask(&Command::Revoke { chain: chains.researcher.clone() }).await?;
     let read = cast.fetcher.done().await?;
     let acknowledged: u64 = field(&revoked, "acknowledged")?;
     let last_began: u64 = field(&read, "last_began")?;
     let reason: String = field(&read, "reason")?;
-    if reason != "REVOKED" || last_began > acknowledged {
+    if reason != "REVOKED" || last_began == 0 || last_began > acknowledged {
         return Err(format!("fetcher went on until {last_began}, and ended with {reason}").into());
     }
     page::refused(&reason, format!("after {} more reads, the next one", field::<u64>(&read, "times")?));

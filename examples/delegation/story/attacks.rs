@@ -56,7 +56,7 @@ async fn stolen(cast: &mut Cast, chains: &Chains) -> Outcome<()> {
     page::line("fetcher", format!("its token leaks: {} bytes, {}…", token.len() / 2, &token[..32]));
     let command = Command::UseStolen { token, leaf: field(&leaked, "leaf")?, resource: FILE.into() };
     cast.mallory
-        .refused("mallory uses fetcher's token with a proof of its own", &command, "NOT_AVAILABLE")
+        .refused("mallory uses fetcher's token with a proof of its own", &command, "PROOF_INVALID")
         .await
 }
 
@@ -65,15 +65,15 @@ async fn replayed(cast: &mut Cast, chains: &Chains) -> Outcome<()> {
     cast.fetcher.refused("the same proof a second time", &command, "PROOF_REPLAYED").await
 }
 
-/// researcher has 100 calls and gave 20 of them to fetcher: 81 more are not there.
+/// researcher has 1,000 calls and gave 240 of them to fetcher: 800 more are not there.
 async fn oversold(cast: &mut Cast, chains: &Chains) -> Outcome<()> {
     let scope =
-        Scope { files: "file:/spec/**".into(), calls: 90, max_bytes: 4_096, minutes: 5, delegations: 0 };
+        Scope { files: "file:/spec/**".into(), calls: 800, max_bytes: 4_096, minutes: 5, delegations: 0 };
     let command = Command::Oversell { chain: chains.researcher.clone(), scope: scope.clone() };
     cast.researcher.tell(&command).await?;
     let ask = Command::Negotiate { delegator: principal("agent/researcher"), scope, enough: 1, seconds: 3 };
     cast.sorter.tell(&ask).await?;
-    cast.sorter.was_refused("a sibling takes 90 calls of the 80 that are left", "BUDGET_EXCEEDED").await?;
+    cast.sorter.was_refused("a sibling takes 800 calls of the 760 that are left", "BUDGET_EXCEEDED").await?;
     // The negotiation ends at its deadline, without a contract.
     cast.researcher.done().await.map(drop)
 }

@@ -12,7 +12,7 @@ fn scope(files: &str, calls: u64, max_bytes: i64, minutes: u64, delegations: u32
 
 pub(super) async fn grant(cast: &mut Cast) -> Outcome<String> {
     page::chapter(2, "alice grants; a rule of the domain allows it");
-    let scope = scope("file:/spec/**", 1_000, 65_536, 60, 3);
+    let scope = scope("file:/spec/**", 10_000, 65_536, 60, 3);
     let command = Command::Grant { holder: cast.planner_instance.clone(), scope };
     let chain = field(&cast.alice.ask(&command).await?, "chain")?;
     page::good(format!("chain {chain}: everything beneath it answers to alice"));
@@ -21,17 +21,18 @@ pub(super) async fn grant(cast: &mut Cast) -> Outcome<String> {
 
 pub(super) async fn negotiate(cast: &mut Cast, grant: String) -> Outcome<Chains> {
     page::chapter(3, "planner and researcher negotiate; both sign, one commit makes it usable");
-    let most = scope("file:/spec/**", 100, 16_384, 30, 2);
-    let asked = scope("file:/spec/**", 900, 16_384, 30, 2);
+    let most = scope("file:/spec/**", 1_000, 16_384, 30, 2);
+    let asked = scope("file:/spec/**", 9_000, 16_384, 30, 2);
     let (planner, researcher) = (&mut cast.planner, &mut cast.researcher);
-    let researcher_chain = contract(planner, &grant, most, researcher, ("agent/planner", asked, 100)).await?;
+    let researcher_chain =
+        contract(planner, &grant, most, researcher, ("agent/planner", asked, 1_000)).await?;
 
     page::chapter(4, "researcher and fetcher negotiate; each hop can only narrow");
-    let most = scope("file:/spec/machines/*", 20, 4_096, 10, 0);
-    let asked = scope("file:/spec/machines/*", 60, 4_096, 10, 0);
+    let most = scope("file:/spec/machines/*", 400, 4_096, 10, 0);
+    let asked = scope("file:/spec/machines/*", 900, 4_096, 10, 0);
     let (researcher, fetcher) = (&mut cast.researcher, &mut cast.fetcher);
     let fetcher_chain =
-        contract(researcher, &researcher_chain, most, fetcher, ("agent/researcher", asked, 12)).await?;
+        contract(researcher, &researcher_chain, most, fetcher, ("agent/researcher", asked, 240)).await?;
     Ok(Chains { researcher: researcher_chain, fetcher: fetcher_chain })
 }
 
