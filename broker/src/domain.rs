@@ -189,7 +189,7 @@ impl Domain {
         }
         let place = self.writer.try_reserve().map_err(|error| match error {
             mpsc::error::TrySendError::Full(()) => Refusal::new("API-005", Reason::Overloaded, ""),
-            mpsc::error::TrySendError::Closed(()) => unavailable("The ledger's writer has stopped."),
+            mpsc::error::TrySendError::Closed(()) => unavailable(),
         })?;
         *state = entries.iter().fold(mem::take(state), State::evolve);
         place.send(Write { entries: bytes, after: state.tree().size() });
@@ -204,8 +204,8 @@ impl Domain {
         });
         match reached.await.as_deref() {
             Ok(Durable::To(_)) => Ok(()),
-            Ok(Durable::Failed(why)) => Err(unavailable(why)),
-            Err(_) => Err(unavailable("The ledger's writer has stopped.")),
+            // The engine's words name files; they are in the log, and nobody's business here.
+            Ok(Durable::Failed(_)) | Err(_) => Err(unavailable()),
         }
     }
 
@@ -239,8 +239,8 @@ impl fmt::Debug for Domain {
     }
 }
 
-fn unavailable(why: &str) -> Refusal {
-    Refusal::new("LOG-002", Reason::LedgerUnavailable, why)
+fn unavailable() -> Refusal {
+    Refusal::new("LOG-002", Reason::LedgerUnavailable, "")
 }
 
 fn head_of(state: &State) -> Head {
