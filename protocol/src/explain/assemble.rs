@@ -73,9 +73,9 @@ pub fn assemble(
         proven.push(entry);
     }
     let entries = Bounded::new(proven)
-        .map_err(|error| Refusal::new("LOG-031", Reason::LimitExceeded, error.to_string()))?;
+        .map_err(|error| Refusal::new("LOG-046", Reason::LimitExceeded, error.to_string()))?;
     let bundle = Bundle { invocation_id: id, checkpoint, entries, activation, policy };
     let bytes = bundle.to_bytes().len();
-    require!("LOG-031", bytes <= Bundle::MAX_BYTES, Reason::LimitExceeded, "It has {bytes} bytes.");
+    require!("LOG-046", bytes <= Bundle::MAX_BYTES, Reason::LimitExceeded, "It has {bytes} bytes.");
     Ok(bundle)
 }

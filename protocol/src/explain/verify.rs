@@ -26,7 +26,7 @@ impl Bundle {
     /// Whatever is missing, superfluous or contradictory makes the whole bundle worthless.
     pub fn verify(&self, keys: &KeySet) -> Result<Explanation, Refusal> {
         let bytes = self.to_bytes().len();
-        require!("LOG-031", bytes <= Self::MAX_BYTES, INVALID, "It has {bytes} bytes.");
+        require!("LOG-045", bytes <= Self::MAX_BYTES, INVALID, "It has {bytes} bytes.");
         let checkpoint = self.open_checkpoint(keys)?;
         self.check_inclusion(&checkpoint)?;
         let mut entries = Collection::of(keys.domain(), &self.entries)?;

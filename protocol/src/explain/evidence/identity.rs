@@ -21,6 +21,7 @@ pub(in crate::explain) fn check_admission(
     let here = join.domain == *domain && join.instance.principal().domain() == *domain;
     require!("LOG-036", here, invalid, "{} joined another domain.", join.instance);
     let same = join.instance == record.instance
+        && join.key == record.key
         && join.spki == record.spki
         && join.configuration == record.configuration
         && join.evidence == record.evidence;
