@@ -3,7 +3,7 @@
 use countersign_protocol::{
     capability::{Arguments, Request},
     id::InvocationId,
-    limits::{BODY_MAX_BYTES, PAYLOAD_MAX_BYTES, TOKEN_MAX_BYTES},
+    limits::BODY_MAX_BYTES,
     payload::{Malformed, Payload},
     refusal::{Reason, Refusal},
     require,
@@ -26,17 +26,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Measures each part before it reads any.
+    /// Reads each part, which the core measures before it reads any of it; the body it never reads.
     pub(super) fn read(message: InvokeRequest) -> Result<Self, Refusal> {
-        for (what, bytes, limit) in [
-            ("token", message.token.len(), TOKEN_MAX_BYTES),
-            ("proof", message.proof.len(), PAYLOAD_MAX_BYTES),
-            ("arguments", message.arguments.len(), PAYLOAD_MAX_BYTES),
-            ("body", message.body.len(), BODY_MAX_BYTES),
-        ] {
-            let fits = bytes <= limit;
-            require!("LIM-010", fits, Reason::LimitExceeded, "The {what} has {bytes} bytes of {limit}.");
-        }
+        let size = message.body.len();
+        require!("LIM-010", size <= BODY_MAX_BYTES, Reason::LimitExceeded, "The body has {size} bytes.");
         let proof = Signed::from_bytes(&message.proof).map_err(malformed)?;
         let claimed: Proof = proof.peek_unverified().map_err(not_a_proof)?;
         let request = Request {
