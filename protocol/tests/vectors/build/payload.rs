@@ -2,7 +2,7 @@
 
 use countersign_protocol::{
     capability::{Argument, Arguments, IntSet, IpName, Rule, UrlPrefix, Value as Argued},
-    digest::Digest,
+    digest::{ChainId, Digest},
     extension::{Criticality, Extensions},
     grant::GrantRequest,
     ledger::{InclusionProof, LeafIndex, TreeSize},
@@ -109,7 +109,7 @@ fn revocation() -> Vec<u8> {
     RevokeRequest {
         domain: "acme.example".parse().unwrap(),
         sender: cast::instance("alice"),
-        chain: Some(Digest::of(b"a chain").to_array()).map(countersign_protocol::digest::ChainId::from_bytes),
+        chain: Some(ChainId::from_bytes(Digest::of(b"a chain").to_array())),
         instance: None,
         chains: 3,
         request_id: cast::uuid(17).parse().unwrap(),
@@ -323,13 +323,13 @@ fn values(shelf: &mut Shelf) {
     let why = "Text with a slash in two bytes, which no UTF-8 has.";
     give(draft.at("/value/list/3/text").because(why), "Arguments", &bytes);
 
-    let draft = bad(shelf, "payload.key-not-on-the-curve", "payload.key-set", "CONV-031", "value");
+    let draft = bad(shelf, "payload.key-not-on-the-curve", "payload.key-set", "CONV-102", "value");
     let bytes = edit(&cast::key_set().to_bytes(), &[(2, 0)], |fields| {
         fields[2] = Message::default().bytes(3, &not_a_point()).done();
     });
     give(draft.at("/value/keys/0/key").because("32 bytes that are no point."), "KeySet", &bytes);
 
-    let draft = bad(shelf, "payload.small-order-key", "payload.key-set", "CONV-031", "value");
+    let draft = bad(shelf, "payload.small-order-key", "payload.key-set", "CONV-102", "value");
     let identity = [&[1u8][..], &[0; 31]].concat();
     let bytes = edit(&cast::key_set().to_bytes(), &[(2, 0)], |fields| {
         fields[2] = Message::default().bytes(3, &identity).done();
