@@ -53,7 +53,7 @@ impl From<Malformed> for No {
             Malformed::StatedDefault { .. } => ("stated_default", &["CONV-010", "CONV-013", "CONV-016"]),
             Malformed::Unexpected { .. } => ("unexpected", &["CONV-011", "CONV-015"]),
             Malformed::Value { .. } => {
-                ("value", &["CONV-010", "CONV-014", "CONV-017", "CONV-102", "CONV-103", "IDN-002", "TOK-031"])
+                ("value", &["CONV-010", "CONV-014", "CONV-017", "CONV-102", "IDN-100", "TOK-031", "TOK-033"])
             }
             Malformed::Inconsistent => ("inconsistent", &["CONV-010", "CONV-017", "TOK-030"]),
             Malformed::TooLong { .. } => ("too_long", &["CONV-019"]),

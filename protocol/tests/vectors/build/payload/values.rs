@@ -13,6 +13,7 @@ use super::{
 pub(super) fn fill(shelf: &mut Shelf) {
     integers(shelf);
     values(shelf);
+    disguises(shelf);
 }
 
 fn integers(shelf: &mut Shelf) {
@@ -123,6 +124,32 @@ fn values(shelf: &mut Shelf) {
     });
     let why = "A capability key under which anyone can sign.";
     give(draft.at("/value/keys/0/key").because(why).flag("Forgery"), "KeySet", &bytes);
+}
+
+/// Arguments in disguise.
+fn disguises(shelf: &mut Shelf) {
+    let mapped: Vec<u8> = [&[0; 10][..], &[0xff, 0xff, 10, 1, 2, 3]].concat();
+    for (id, position, rule, field, path, why, value) in [
+        ("mapped-address", 0, "CONV-010", 5, "ip", "An IPv4 address in IPv6's clothes.", &mapped[..]),
+        ("address-of-five-bytes", 0, "CONV-010", 5, "ip", "Neither IPv4 nor IPv6.", &[10, 1, 2, 3, 4]),
+        ("path-that-climbs", 1, "TOK-031", 4, "path", "A path that climbs.", b"/data/../etc"),
+        (
+            "url-with-user-info",
+            4,
+            "TOK-033",
+            6,
+            "url",
+            "The host is evil.example.",
+            b"https://a@evil.example/",
+        ),
+    ] {
+        let draft = bad(shelf, &format!("payload.{id}"), "payload.arguments", rule, "value");
+        let bytes = edit(&arguments(), &[(1, position)], |fields| {
+            fields[1] = Message::default().bytes(field, value).done();
+        });
+        let draft = draft.because(why).at(&format!("/value/list/{position}/{path}"));
+        give(draft.flag("Normalization"), "Arguments", &bytes);
+    }
 }
 
 /// The smallest y from 2 on that belongs to no point.
