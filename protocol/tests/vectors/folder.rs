@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use super::vector::Vector;
 
 /// What people write in the folder; everything else is made.
-const WRITTEN: [&str; 4] = ["README.md", "check.py", "flags.toml", "payloads.txt"];
+const WRITTEN: [&str; 5] = ["README.md", "check.py", "flags.toml", "payload.py", "payloads.txt"];
 
 pub(crate) fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../conformance/vectors")

@@ -75,7 +75,7 @@ fn decode(message: &str, bytes: &[u8]) -> Answer {
 }
 
 fn verify_signature(input: &Value) -> Answer {
-    let bad = || No::reason("SIGNATURE_INVALID", &["CONV-031", "CONV-020"]);
+    let bad = || No::reason("SIGNATURE_INVALID", &["CONV-102", "CONV-020"]);
     let key = PublicKey::try_from(read::hex(&input["key"]).as_slice()).map_err(|_| bad())?;
     let signature = Signature::try_from(read::hex(&input["signature"]).as_slice()).map_err(|_| bad())?;
     let message = read::base64(input, "payload_b64");

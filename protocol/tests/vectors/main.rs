@@ -14,6 +14,7 @@ mod grammar;
 mod judge;
 mod lint;
 mod read;
+mod second;
 mod vector;
 mod view;
 mod wire;

@@ -2,7 +2,7 @@
 
 use countersign_protocol::{
     digest::TreeHash,
-    ledger::{ConsistencyProof, EMPTY_ROOT, InclusionProof, LeafIndex, Tree, TreeSize, leaf_hash},
+    ledger::{ConsistencyProof, EMPTY_ROOT, InclusionProof, LeafIndex, Tree, TreeSize, leaf_hash, node_hash},
     payload::Payload,
 };
 use serde_json::{Value, json};
@@ -35,6 +35,10 @@ fn tree(size: u64, changed: Option<u64>) -> Tree {
 
 fn size(size: u64) -> TreeSize {
     TreeSize::new(size).unwrap()
+}
+
+fn index(index: u64) -> LeafIndex {
+    LeafIndex::new(index).unwrap()
 }
 
 fn other() -> TreeHash {
@@ -71,86 +75,51 @@ fn no_inclusion<'a>(shelf: &'a mut Shelf, id: &str, fault: &str, why: &str) -> D
     draft.rule("LOG-111").reason("BUNDLE_INVALID").fault(fault).because(why).flag("LogTampering")
 }
 
+/// The id, the fault, where, why, and the change.
+type Fault<T> = (&'static str, &'static str, &'static str, &'static str, fn(&mut T));
+
 fn inclusion_faults(shelf: &mut Shelf) {
     let (good, entry, root) = included(5, 7);
-    let with = |change: fn(&mut InclusionProof)| {
+    let faults: [Fault<InclusionProof>; 10] = [
+        ("index-at-the-size", "out_of_range", "/proof/index", "Entry 7 of 7.", |p| p.index = index(7)),
+        ("index-beyond-the-size", "out_of_range", "/proof/index", "Entry 700 of 7.", |p| {
+            p.index = index(700)
+        }),
+        ("index-beside", "root", "/proof/index", "The entry beside it.", |p| p.index = index(4)),
+        ("size-with-a-shorter-path", "path_length", "/proof/size", "Size 6.", |p| p.size = size(6)),
+        ("size-with-a-longer-path", "path_length", "/proof/size", "Size 9.", |p| p.size = size(9)),
+        ("path-too-short", "path_length", "/proof/path/2", "The last hash is missing.", |p| {
+            p.path.truncate(2)
+        }),
+        ("path-too-long", "path_length", "/proof/path/3", "A hash too many.", |p| p.path.push(EMPTY_ROOT)),
+        ("path-empty", "path_length", "/proof/path/0", "No path.", |p| p.path.clear()),
+        ("path-swapped", "root", "/proof/path", "Two hashes in the other order.", |p| p.path.swap(0, 1)),
+        ("path-of-other-hashes", "root", "/proof/path/1", "Another hash.", |p| p.path[1] = EMPTY_ROOT),
+    ];
+    for (id, fault, path, why, change) in faults {
         let mut proof = good.clone();
         change(&mut proof);
-        proof
-    };
-    for (id, fault, path, why, proof) in [
-        (
-            "index-at-the-size",
-            "out_of_range",
-            "/proof/index",
-            "Entry 7 of 7.",
-            with(|p| p.index = LeafIndex::new(7).unwrap()),
-        ),
-        (
-            "index-beyond-the-size",
-            "out_of_range",
-            "/proof/index",
-            "Entry 700 of 7.",
-            with(|p| p.index = LeafIndex::new(700).unwrap()),
-        ),
-        (
-            "index-beside",
-            "root",
-            "/proof/index",
-            "The entry beside it.",
-            with(|p| p.index = LeafIndex::new(4).unwrap()),
-        ),
-        (
-            "size-with-a-shorter-path",
-            "path_length",
-            "/proof/size",
-            "Size 6, which has a shorter path.",
-            with(|p| p.size = size(6)),
-        ),
-        (
-            "size-with-a-longer-path",
-            "path_length",
-            "/proof/size",
-            "Size 9, which has a longer path.",
-            with(|p| p.size = size(9)),
-        ),
-        (
-            "path-too-short",
-            "path_length",
-            "/proof/path/2",
-            "The last hash is missing.",
-            with(|p| p.path.truncate(p.path.len() - 1)),
-        ),
-        (
-            "path-too-long",
-            "path_length",
-            "/proof/path/3",
-            "A hash too many.",
-            with(|p| p.path.push(EMPTY_ROOT)),
-        ),
-        ("path-empty", "path_length", "/proof/path/0", "No path.", with(|p| p.path.clear())),
-        (
-            "path-swapped",
-            "root",
-            "/proof/path",
-            "Two hashes in the other order.",
-            with(|p| p.path.swap(0, 1)),
-        ),
-        ("path-of-other-hashes", "root", "/proof/path/1", "Another hash.", with(|p| p.path[1] = EMPTY_ROOT)),
-    ] {
         give_inclusion(no_inclusion(shelf, id, fault, why).at(path), &proof, &entry, root);
     }
+    other_subjects(shelf);
+    nodes_as_entries(shelf);
+}
+
+/// An entry or a root that the proof is not about.
+fn other_subjects(shelf: &mut Shelf) {
+    let (good, entry, root) = included(5, 7);
     let draft = no_inclusion(shelf, "another-entry", "root", "An entry that the ledger does not have there.");
     give_inclusion(draft.at("/entry"), &good, b"another entry", root);
     let draft = no_inclusion(shelf, "another-root", "root", "A root of another ledger.");
     give_inclusion(draft.at("/root"), &good, &entry, other());
+}
 
-    // The hash of a node is that of 65 bytes; a leaf has another prefix, so that no entry is a node.
-    let (first, second) = (leaf_hash(&self::entry(0)), leaf_hash(&self::entry(1)));
+/// The hash of a node is that of 65 bytes; a leaf has another prefix, so that no entry is a node.
+fn nodes_as_entries(shelf: &mut Shelf) {
+    let [first, second, third, fourth] = [0, 1, 2, 3].map(|number| leaf_hash(&entry(number)));
     let node = [first.as_bytes(), second.as_bytes()].concat();
     let whole = tree(4, None);
-    let pair =
-        countersign_protocol::ledger::node_hash(leaf_hash(&self::entry(2)), leaf_hash(&self::entry(3)));
+    let pair = node_hash(third, fourth);
     let proof = InclusionProof { index: LeafIndex::ZERO, size: size(2), path: vec![pair] };
     let mut two = Tree::default();
     two.push(leaf_hash(&node));
@@ -201,106 +170,61 @@ fn inconsistent<'a>(shelf: &'a mut Shelf, id: &str, twin: &str, fault: &str, why
 
 fn consistency_faults(shelf: &mut Shelf) {
     let (good, old, new) = consistent(3, 7);
-    let with = |change: fn(&mut ConsistencyProof)| {
+    let faults: [Fault<ConsistencyProof>; 8] = [
+        ("old-size-other", "path_length", "/proof/old", "It begins with four.", |p| p.old = size(4)),
+        ("new-size-other", "path_length", "/proof/new", "It ends with nine.", |p| p.new = size(9)),
+        ("shrunk", "shrunk", "/proof/new", "It got smaller.", |p| p.new = size(2)),
+        ("old-path-too-short", "path_length", "/proof/path/3", "No last hash.", |p| p.path.truncate(3)),
+        ("old-path-too-long", "path_length", "/proof/path/4", "One too many.", |p| p.path.push(EMPTY_ROOT)),
+        ("old-path-empty", "path_length", "/proof/path/0", "No path.", |p| p.path.clear()),
+        ("old-path-of-other-hashes", "root", "/proof/path/0", "Another hash.", |p| p.path[0] = EMPTY_ROOT),
+        ("old-path-swapped", "root", "/proof/path", "Two in the other order.", |p| p.path.swap(0, 1)),
+    ];
+    for (id, fault, path, why, change) in faults {
         let mut proof = good.clone();
         change(&mut proof);
-        proof
-    };
-    for (id, fault, path, why, proof) in [
-        ("old-size-other", "path_length", "/proof/old", "It begins with four.", with(|p| p.old = size(4))),
-        ("new-size-other", "path_length", "/proof/new", "It ends with nine.", with(|p| p.new = size(9))),
-        ("shrunk", "shrunk", "/proof/new", "It got smaller.", with(|p| p.new = size(2))),
-        (
-            "old-path-too-short",
-            "path_length",
-            "/proof/path/3",
-            "The last hash is missing.",
-            with(|p| p.path.truncate(p.path.len() - 1)),
-        ),
-        (
-            "old-path-too-long",
-            "path_length",
-            "/proof/path/4",
-            "A hash too many.",
-            with(|p| p.path.push(EMPTY_ROOT)),
-        ),
-        ("old-path-empty", "path_length", "/proof/path/0", "No path.", with(|p| p.path.clear())),
-        (
-            "old-path-of-other-hashes",
-            "root",
-            "/proof/path/0",
-            "Another hash.",
-            with(|p| p.path[0] = EMPTY_ROOT),
-        ),
-        (
-            "old-path-swapped",
-            "root",
-            "/proof/path",
-            "Two hashes in the other order.",
-            with(|p| p.path.swap(0, 1)),
-        ),
-    ] {
         give_consistency(inconsistent(shelf, id, "from-3-to-7", fault, why).at(path), &proof, old, new);
     }
-    let draft = inconsistent(
-        shelf,
-        "another-old-root",
-        "from-3-to-7",
-        "root",
-        "What was seen before is not its beginning.",
-    );
+    let why = "What was seen before is not its beginning.";
+    let draft = inconsistent(shelf, "another-old-root", "from-3-to-7", "root", why);
     give_consistency(draft.at("/old_root"), &good, other(), new);
     let draft = inconsistent(shelf, "another-new-root", "from-3-to-7", "root", "It leads to another root.");
     give_consistency(draft.at("/new_root"), &good, old, other());
+    whole_trees(shelf);
+    nothing_to_prove(shelf);
+}
 
+/// An old tree that is one complete subtree, whose root is not in the path.
+fn whole_trees(shelf: &mut Shelf) {
     let (good, old, new) = consistent(4, 8);
-    let draft = inconsistent(
-        shelf,
-        "another-old-root-of-a-whole-tree",
-        "from-4-to-8",
-        "root",
-        "The old root is the first node, which is not in the path.",
-    );
+    let why = "The old root is the first node, which is not in the path.";
+    let draft = inconsistent(shelf, "another-old-root-of-a-whole-tree", "from-4-to-8", "root", why);
     give_consistency(draft.at("/old_root"), &good, other(), new);
     let rewritten = tree(8, Some(1));
     let path = rewritten.consistency(size(4), size(8)).unwrap();
     let proof = ConsistencyProof { path, ..good };
     let draft = inconsistent(shelf, "rewritten-entry", "from-4-to-8", "root", "Entry 1 was rewritten since.");
     give_consistency(draft.at("/new_root"), &proof, old, rewritten.root());
+}
 
+/// Between equal sizes, and from the empty ledger on.
+fn nothing_to_prove(shelf: &mut Shelf) {
+    let nothing = "Nothing is to be proven.";
     let (same, root, _) = consistent(7, 7);
-    let draft =
-        inconsistent(shelf, "two-roots-of-one-size", "from-7-to-7", "root", "Two views of one ledger.");
+    let why = "Two views of one ledger.";
+    let draft = inconsistent(shelf, "two-roots-of-one-size", "from-7-to-7", "root", why);
     give_consistency(draft.at("/new_root"), &same, root, other());
     let long = ConsistencyProof { path: vec![root], ..same };
-    let draft = inconsistent(
-        shelf,
-        "path-between-equal-sizes",
-        "from-7-to-7",
-        "path_length",
-        "Nothing is to be proven.",
-    );
+    let draft = inconsistent(shelf, "path-between-equal-sizes", "from-7-to-7", "path_length", nothing);
     give_consistency(draft.at("/proof/path/0"), &long, root, root);
     let (empty, none, new) = consistent(0, 5);
-    let draft = inconsistent(
-        shelf,
-        "empty-with-another-root",
-        "from-0-to-5",
-        "root",
-        "The empty ledger has one root.",
-    );
+    let why = "The empty ledger has one root.";
+    let draft = inconsistent(shelf, "empty-with-another-root", "from-0-to-5", "root", why);
     give_consistency(draft.at("/old_root"), &empty, other(), new);
     let long = ConsistencyProof { path: vec![new], ..empty };
-    let draft =
-        inconsistent(shelf, "path-from-nothing", "from-0-to-5", "path_length", "Nothing is to be proven.");
+    let draft = inconsistent(shelf, "path-from-nothing", "from-0-to-5", "path_length", nothing);
     give_consistency(draft.at("/proof/path/0"), &long, none, new);
-    let (nothing, none, _) = consistent(0, 0);
-    let draft = inconsistent(
-        shelf,
-        "nothing-with-another-root",
-        "from-0-to-0",
-        "root",
-        "The empty ledger has one root.",
-    );
-    give_consistency(draft.at("/new_root"), &nothing, none, other());
+    let (empty, none, _) = consistent(0, 0);
+    let draft = inconsistent(shelf, "nothing-with-another-root", "from-0-to-0", "root", why);
+    give_consistency(draft.at("/new_root"), &empty, none, other());
 }

@@ -76,7 +76,7 @@ impl Shelf {
         });
         let vector = Vector {
             id: id.to_owned(),
-            since: "1.0".to_owned(),
+            since: "0.1".to_owned(),
             requirement: String::new(),
             op: op.to_owned(),
             summary: String::new(),

@@ -166,7 +166,7 @@ const FAMILIES: &[Family] = &[
     },
     Family {
         kind: "domain",
-        rule: "IDN-001",
+        rule: "IDN-100",
         twin: ("plain", "prod.acme.example"),
         bad: &[
             ("upper-case", "Prod.acme.example", "A capital."),
@@ -181,7 +181,7 @@ const FAMILIES: &[Family] = &[
     },
     Family {
         kind: "principal",
-        rule: "IDN-001",
+        rule: "IDN-100",
         twin: ("plain", "spiffe://acme.example/agent/planner"),
         bad: &[
             ("climbs", "spiffe://acme.example/agent/../human/alice", "An agent that becomes a human."),
@@ -201,7 +201,7 @@ const FAMILIES: &[Family] = &[
     },
     Family {
         kind: "instance",
-        rule: "IDN-001",
+        rule: "IDN-100",
         twin: ("plain", "spiffe://acme.example/agent/planner/i/01a3185c-5000-7000-8000-000000000001"),
         bad: &[
             ("no-uuid", "spiffe://acme.example/agent/planner", "A principal."),
@@ -242,7 +242,7 @@ const FAMILIES: &[Family] = &[
     },
     Family {
         kind: "uuid",
-        rule: "CONV-040",
+        rule: "CONV-103",
         twin: ("plain", "01a3185c-5000-7000-8000-000000000001"),
         bad: &[
             ("version-4", "01a3185c-5000-4000-8000-000000000001", "Version 4."),

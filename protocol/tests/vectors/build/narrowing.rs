@@ -1,7 +1,9 @@
 //! When a child's rights are within its parent's.
 
+mod constraints;
+
 use countersign_protocol::{
-    capability::{Capability, Cidr, Constraint, IntSet, Rights, Rule, UrlPrefix},
+    capability::{Capability, Constraint, Rights},
     payload::{Ascending, Bounded, Payload},
 };
 use serde_json::{Value, json};
@@ -25,7 +27,7 @@ pub(super) fn fill(shelf: &mut Shelf) {
         .given(json!({}), input(&cast::rights(0), &cast::rights(1)));
     resources(shelf);
     actions(shelf);
-    constraints(shelf);
+    constraints::fill(shelf);
     several(shelf);
     frame(shelf);
     spellings(shelf);
@@ -49,63 +51,65 @@ fn widened<'a>(shelf: &'a mut Shelf, id: &str, twin: &str, fault: &str) -> Draft
     draft.rule("CHN-002").reason("RIGHTS_WIDENED").fault(fault).flag("PrivilegeEscalation")
 }
 
-/// A family of children of one parent: the first is within it, the others are not.
+/// A name for it, a parent's pattern, a child's that is within it, and others that are not.
+type Patterns =
+    (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str, &'static str)]);
+
+const PATTERNS: [Patterns; 4] = [
+    (
+        "open",
+        "file:/data/**",
+        "file:/data/eu/**",
+        &[
+            ("everything", "file:/**", "Everything in place of a folder."),
+            (
+                "sibling-with-the-prefix",
+                "file:/database/**",
+                "/data is no prefix of /database, segment by segment.",
+            ),
+            ("other-case", "file:/Data/eu/**", "Case is part of a name."),
+            ("other-scheme", "db:/data/eu/**", "Another scheme."),
+            ("folder-itself", "file:/data", "The folder itself is not beneath itself."),
+            ("star-for-the-folder", "file:/*/eu/**", "A star where the parent has a name."),
+            ("one-deeper-anywhere", "file:/*/*", "Overlaps the parent and is not within it."),
+        ],
+    ),
+    (
+        "one-level",
+        "file:/data/*",
+        "file:/data/eu",
+        &[
+            ("deeper", "file:/data/eu/q3.csv", "One star is one segment."),
+            ("open-below-a-star", "file:/data/**", "Any depth in place of one level."),
+        ],
+    ),
+    (
+        "star-in-the-middle",
+        "file:/data/*/q3.csv",
+        "file:/data/eu/q3.csv",
+        &[
+            ("other-name-after-a-star", "file:/data/eu/q4.csv", "The star is for the folder only."),
+            ("star-after-a-star", "file:/data/*/*", "A star where the parent has a name."),
+        ],
+    ),
+    (
+        "literal",
+        "file:/data/eu",
+        "file:/data/eu",
+        &[
+            (
+                "beneath-a-literal",
+                "file:/data/eu/q3.csv",
+                "A name stands for itself, not for what is beneath.",
+            ),
+            ("star-for-a-literal", "file:/data/*", "A star for a name."),
+        ],
+    ),
+];
+
 fn resources(shelf: &mut Shelf) {
-    type Family =
-        (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str, &'static str)]);
-    let families: [Family; 4] = [
-        (
-            "open",
-            "file:/data/**",
-            "file:/data/eu/**",
-            &[
-                ("everything", "file:/**", "Everything in place of a folder."),
-                (
-                    "sibling-with-the-prefix",
-                    "file:/database/**",
-                    "/data is no prefix of /database, segment by segment.",
-                ),
-                ("other-case", "file:/Data/eu/**", "Case is part of a name."),
-                ("other-scheme", "db:/data/eu/**", "Another scheme."),
-                ("folder-itself", "file:/data", "The folder itself is not beneath itself."),
-                ("star-for-the-folder", "file:/*/eu/**", "A star where the parent has a name."),
-                ("one-deeper-anywhere", "file:/*/*", "Overlaps the parent and is not within it."),
-            ],
-        ),
-        (
-            "one-level",
-            "file:/data/*",
-            "file:/data/eu",
-            &[
-                ("deeper", "file:/data/eu/q3.csv", "One star is one segment."),
-                ("open-below-a-star", "file:/data/**", "Any depth in place of one level."),
-            ],
-        ),
-        (
-            "star-in-the-middle",
-            "file:/data/*/q3.csv",
-            "file:/data/eu/q3.csv",
-            &[
-                ("other-name-after-a-star", "file:/data/eu/q4.csv", "The star is for the folder only."),
-                ("star-after-a-star", "file:/data/*/*", "A star where the parent has a name."),
-            ],
-        ),
-        (
-            "literal",
-            "file:/data/eu",
-            "file:/data/eu",
-            &[
-                (
-                    "beneath-a-literal",
-                    "file:/data/eu/q3.csv",
-                    "A name stands for itself, not for what is beneath.",
-                ),
-                ("star-for-a-literal", "file:/data/*", "A star for a name."),
-            ],
-        ),
-    ];
     let one = |resource: &str| vec![cast::capability(resource, &["read"], vec![])];
-    for (twin, parent, child, bad) in families {
+    for (twin, parent, child, bad) in PATTERNS {
         let twin = format!("resource-{twin}");
         let draft = shelf.accept(OP, &format!("narrowing.{twin}")).rule("TOK-030");
         draft.because("The pattern is within the parent's.").given(json!({}), pair(one(parent), one(child)));
@@ -138,206 +142,6 @@ fn actions(shelf: &mut Shelf) {
     let draft = widened(shelf, "action-in-another-form", "actions", "capability");
     let draft = draft.because("Actions are compared whole.").at("/child/capabilities/0/actions/0");
     draft.given(json!({}), pair(parent, one(&["read.all"])));
-}
-
-/// A parent's rule, a child's that is within it, and others that are not.
-struct Family {
-    name: &'static str,
-    parent: Rule,
-    child: Rule,
-    bad: Vec<(&'static str, Rule, &'static str)>,
-}
-
-fn texts(texts: &[&str]) -> Rule {
-    Rule::TextIn(Ascending::new(texts.iter().map(|text| text.parse().unwrap()).collect()).unwrap())
-}
-
-fn ints(numbers: &[i64]) -> Rule {
-    Rule::IntIn(IntSet::new(numbers.to_vec()).unwrap())
-}
-
-fn path(text: &str) -> Rule {
-    Rule::PathUnder(text.parse().unwrap())
-}
-
-fn block(text: &str) -> Rule {
-    Rule::IpIn(text.parse::<Cidr>().unwrap())
-}
-
-fn url(scheme: &str, host: &str, port: u32, path: &str) -> Rule {
-    let (scheme, host, path) = (scheme.parse().unwrap(), host.parse().unwrap(), path.parse().unwrap());
-    Rule::UrlUnder(UrlPrefix { scheme, host, port, path })
-}
-
-fn families() -> Vec<Family> {
-    let range = cast::range;
-    vec![
-        Family {
-            name: "texts",
-            parent: texts(&["eu", "us"]),
-            child: texts(&["eu"]),
-            bad: vec![
-                ("text-added", texts(&["cn", "eu"]), "A text more."),
-                ("text-in-capitals", texts(&["EU"]), "Text is compared byte by byte."),
-            ],
-        },
-        Family {
-            name: "integers",
-            parent: ints(&[1, 2, 3]),
-            child: ints(&[1, 3]),
-            bad: vec![("integer-added", ints(&[1, 4]), "A number more.")],
-        },
-        Family {
-            name: "range",
-            parent: range(1, 4096),
-            child: range(1, 4096),
-            bad: vec![
-                ("range-begins-lower", range(0, 4096), "From zero instead of one."),
-                ("range-ends-higher", range(1, 4097), "One more."),
-                ("range-without-bounds", range(i64::MIN, i64::MAX), "Every number."),
-            ],
-        },
-        Family {
-            name: "integers-in-a-range",
-            parent: range(0, 9),
-            child: ints(&[0, 9]),
-            bad: vec![
-                ("integer-outside-a-range", ints(&[0, 10]), "Ten."),
-                ("negative-integer-outside-a-range", ints(&[-1, 9]), "Minus one."),
-            ],
-        },
-        Family {
-            name: "range-in-integers",
-            parent: ints(&[1, 2, 3, 7]),
-            child: range(1, 3),
-            bad: vec![
-                ("range-over-a-gap", range(3, 7), "4, 5 and 6 are not listed."),
-                ("range-beyond-integers", range(2, 4), "4 is not listed."),
-                (
-                    "range-of-all-over-integers",
-                    range(i64::MIN, i64::MAX),
-                    "A check must not walk it number by number.",
-                ),
-            ],
-        },
-        Family {
-            name: "folder",
-            parent: path("/data"),
-            child: path("/data/eu"),
-            bad: vec![
-                (
-                    "folder-with-the-prefix",
-                    path("/database"),
-                    "/data is no prefix of /database, segment by segment.",
-                ),
-                ("folder-above", path("/"), "The root."),
-            ],
-        },
-        Family {
-            name: "addresses",
-            parent: block("10.1.0.0/16"),
-            child: block("10.1.2.0/24"),
-            bad: vec![
-                ("addresses-beside", block("10.2.2.0/24"), "Another block."),
-                ("addresses-around", block("10.0.0.0/15"), "One bit less."),
-                ("addresses-of-the-other-family", block("a01::/16"), "The same leading bits, as IPv6."),
-            ],
-        },
-        Family {
-            name: "all-ipv6",
-            parent: block("::/0"),
-            child: block("2001:db8::/32"),
-            bad: vec![("ipv4-in-all-ipv6", block("10.0.0.0/8"), "All IPv6 addresses hold no IPv4 address.")],
-        },
-        Family {
-            name: "url",
-            parent: url("https", "*.example.com", 443, "/v1"),
-            child: url("https", "api.example.com", 443, "/v1/x"),
-            bad: vec![
-                ("url-scheme", url("http", "api.example.com", 443, "/v1/x"), "In the clear."),
-                ("url-port", url("https", "api.example.com", 8443, "/v1/x"), "Another port."),
-                (
-                    "url-domain-itself",
-                    url("https", "example.com", 443, "/v1/x"),
-                    "The domain itself is not beneath itself.",
-                ),
-                (
-                    "url-host-with-the-suffix",
-                    url("https", "badexample.com", 443, "/v1/x"),
-                    "No label ends there.",
-                ),
-                (
-                    "url-host-with-the-prefix",
-                    url("https", "api.example.com.evil.test", 443, "/v1/x"),
-                    "A domain of somebody else.",
-                ),
-                (
-                    "url-path-with-the-prefix",
-                    url("https", "api.example.com", 443, "/v10"),
-                    "/v1 is no prefix of /v10.",
-                ),
-                ("url-path-above", url("https", "api.example.com", 443, "/"), "The whole host."),
-            ],
-        },
-        Family {
-            name: "url-domain-in-domain",
-            parent: url("https", "*.example.com", 443, "/"),
-            child: url("https", "*.eu.example.com", 443, "/"),
-            bad: vec![(
-                "url-domain-around",
-                url("https", "*.notexample.com", 443, "/"),
-                "Another domain with the suffix.",
-            )],
-        },
-        Family {
-            name: "url-host",
-            parent: url("https", "api.example.com", 443, "/"),
-            child: url("https", "api.example.com", 443, "/v1"),
-            bad: vec![
-                ("url-domain-for-a-host", url("https", "*.example.com", 443, "/v1"), "All hosts for one."),
-                (
-                    "url-beneath-a-host",
-                    url("https", "x.api.example.com", 443, "/v1"),
-                    "A host beneath the host.",
-                ),
-            ],
-        },
-    ]
-}
-
-fn constraints(shelf: &mut Shelf) {
-    let one = |argument: &str, rule: &Rule| {
-        vec![cast::capability("file:/data/**", &["read"], vec![cast::constraint(argument, rule.clone())])]
-    };
-    for family in families() {
-        let (twin, parent) = (format!("constraint-{}", family.name), one("n", &family.parent));
-        let draft = shelf.accept(OP, &format!("narrowing.{twin}")).rule("TOK-030");
-        let why = "The child's constraint is within the parent's.";
-        draft.because(why).given(json!({}), pair(parent.clone(), one("n", &family.child)));
-        for (id, rule, why) in &family.bad {
-            let draft = widened(shelf, &format!("constraint-{id}"), &twin, "capability").because(why);
-            let draft = draft.at("/child/capabilities/0/constraints/0");
-            draft.given(json!({}), pair(parent.clone(), one("n", rule)));
-        }
-        let other = if matches!(family.parent, Rule::TextIn(_)) { ints(&[1]) } else { texts(&["1"]) };
-        let draft =
-            widened(shelf, &format!("constraint-{}-of-another-type", family.name), &twin, "capability");
-        let draft = draft.because("Rules of two types are never within one another.");
-        draft.at("/child/capabilities/0/constraints/0").given(json!({}), pair(parent, one("n", &other)));
-    }
-    let bare = vec![cast::capability("file:/data/**", &["read"], vec![])];
-    let parent = one("n", &cast::range(1, 9));
-    let draft =
-        widened(shelf, "constraint-dropped", "constraint-added", "capability").because("No limit any more.");
-    draft.at("/child/capabilities/0/constraints/0").given(json!({}), pair(parent.clone(), bare.clone()));
-    let draft = widened(shelf, "constraint-on-another-argument", "constraint-added", "capability");
-    let draft =
-        draft.because("A limit on something else.").at("/child/capabilities/0/constraints/0/argument");
-    draft.given(json!({}), pair(parent.clone(), one("m", &cast::range(1, 9))));
-    let draft = shelf.accept(OP, "narrowing.constraint-added").rule("TOK-030").because("The same limit.");
-    draft.given(json!({}), pair(parent.clone(), one("n", &cast::range(1, 9))));
-    let draft = shelf.accept(OP, "narrowing.constraint-new").rule("TOK-030").because("A limit that is new.");
-    draft.given(json!({}), pair(bare, parent));
 }
 
 /// Rights with more than one capability.
@@ -381,69 +185,65 @@ fn several(shelf: &mut Shelf) {
         .given(json!({}), pair(halves, of(4, 10)));
 }
 
+type Change = fn(&mut Rights);
+
+/// The id, the fault, where, why, and what makes the good child wider.
+const FRAME: [(&str, &str, &str, &str, Change); 14] = [
+    (
+        "audience-added",
+        "audience",
+        "/child/audiences/0",
+        "A callee that the parent does not name, beside one that it does.",
+        |r| {
+            r.audiences = Ascending::new(vec![cast::principal("files"), cast::principal("other")]).unwrap();
+        },
+    ),
+    ("audience-replaced", "audience", "/child/audiences/0", "A callee that the parent does not name.", |r| {
+        r.audiences = Ascending::new(vec![cast::principal("other")]).unwrap();
+    }),
+    ("begins-earlier", "time", "/child/not_before", "A millisecond before the parent.", |r| {
+        r.not_before = cast::at(cast::NOW - 10_001)
+    }),
+    ("ends-later", "time", "/child/not_after", "A millisecond after the parent.", |r| {
+        r.not_after = cast::at(cast::NOW + 3_600_001)
+    }),
+    ("other-unit", "budget", "/child/budget/unit", "500 cents are not 500 calls.", |r| {
+        r.budget.unit = "cents".parse().unwrap()
+    }),
+    ("higher-ceiling", "budget", "/child/budget/ceiling", "One more than the parent has.", |r| {
+        r.budget.ceiling = cast::amount(501)
+    }),
+    ("more-per-call", "budget", "/child/budget/per_call", "One more per call.", |r| {
+        r.budget.per_call = cast::amount(6)
+    }),
+    ("window-dropped", "budget", "/child/budget/window", "All at once.", |r| r.budget.window = None),
+    ("higher-window", "budget", "/child/budget/window/ceiling", "One more in a minute.", |r| {
+        r.budget.window = cast::window(101, 60_000)
+    }),
+    ("shorter-window", "budget", "/child/budget/window/length", "The same in half the time.", |r| {
+        r.budget.window = cast::window(90, 30_000)
+    }),
+    (
+        "longer-window",
+        "budget",
+        "/child/budget/window/length",
+        "Windows of other lengths begin elsewhere: half of one can hold all of the other.",
+        |r| r.budget.window = cast::window(90, 120_000),
+    ),
+    ("as-many-delegations", "delegations", "/child/delegations_left", "As many as the parent.", |r| {
+        r.delegations_left = 3
+    }),
+    ("more-delegations", "delegations", "/child/delegations_left", "More than the parent.", |r| {
+        r.delegations_left = 4
+    }),
+    ("most-delegations", "delegations", "/child/delegations_left", "As many as a chain may have.", |r| {
+        r.delegations_left = 16
+    }),
+];
+
 /// Everything beside the capabilities.
 fn frame(shelf: &mut Shelf) {
-    type Change = fn(&mut Rights);
-    let faults: [(&str, &str, &str, &str, Change); 14] = [
-        (
-            "audience-added",
-            "audience",
-            "/child/audiences/0",
-            "A callee that the parent does not name, beside one that it does.",
-            |r| {
-                r.audiences =
-                    Ascending::new(vec![cast::principal("files"), cast::principal("other")]).unwrap();
-            },
-        ),
-        (
-            "audience-replaced",
-            "audience",
-            "/child/audiences/0",
-            "A callee that the parent does not name.",
-            |r| {
-                r.audiences = Ascending::new(vec![cast::principal("other")]).unwrap();
-            },
-        ),
-        ("begins-earlier", "time", "/child/not_before", "A millisecond before the parent.", |r| {
-            r.not_before = cast::at(cast::NOW - 10_001)
-        }),
-        ("ends-later", "time", "/child/not_after", "A millisecond after the parent.", |r| {
-            r.not_after = cast::at(cast::NOW + 3_600_001)
-        }),
-        ("other-unit", "budget", "/child/budget/unit", "500 cents are not 500 calls.", |r| {
-            r.budget.unit = "cents".parse().unwrap()
-        }),
-        ("higher-ceiling", "budget", "/child/budget/ceiling", "One more than the parent has.", |r| {
-            r.budget.ceiling = cast::amount(501)
-        }),
-        ("more-per-call", "budget", "/child/budget/per_call", "One more per call.", |r| {
-            r.budget.per_call = cast::amount(6)
-        }),
-        ("window-dropped", "budget", "/child/budget/window", "All at once.", |r| r.budget.window = None),
-        ("higher-window", "budget", "/child/budget/window/ceiling", "One more in a minute.", |r| {
-            r.budget.window = cast::window(101, 60_000)
-        }),
-        ("shorter-window", "budget", "/child/budget/window/length", "The same in half the time.", |r| {
-            r.budget.window = cast::window(90, 30_000)
-        }),
-        (
-            "longer-window",
-            "budget",
-            "/child/budget/window/length",
-            "Windows of other lengths begin elsewhere: half of one can hold all of the other.",
-            |r| r.budget.window = cast::window(90, 120_000),
-        ),
-        ("as-many-delegations", "delegations", "/child/delegations_left", "As many as the parent.", |r| {
-            r.delegations_left = 3
-        }),
-        ("more-delegations", "delegations", "/child/delegations_left", "More than the parent.", |r| {
-            r.delegations_left = 4
-        }),
-        ("most-delegations", "delegations", "/child/delegations_left", "As many as a chain may have.", |r| {
-            r.delegations_left = 16
-        }),
-    ];
-    for (id, fault, path, why, change) in faults {
+    for (id, fault, path, why, change) in FRAME {
         let mut child = cast::rights(1);
         change(&mut child);
         let draft = widened(shelf, id, "good", fault).because(why).at(path);
@@ -483,8 +283,11 @@ fn spellings(shelf: &mut Shelf) {
     }
     let cidr = |base: &[u8], length: u64| Message::default().bytes(1, base).varint(2, length).done();
     let mapped: Vec<u8> = [&[0; 10][..], &[0xff, 0xff, 10, 1, 2, 0]].concat();
-    let capability =
-        cast::capability("file:/data/**", &["read"], vec![cast::constraint("n", block("10.1.2.0/24"))]);
+    let capability = cast::capability(
+        "file:/data/**",
+        &["read"],
+        vec![cast::constraint("n", constraints::block("10.1.2.0/24"))],
+    );
     let rights = with(vec![capability], 1).to_bytes();
     for (id, path, base, length, why) in [
         ("mapped-block", "", mapped, 120, "A block of IPv4 addresses in IPv6's clothes."),
@@ -496,8 +299,11 @@ fn spellings(shelf: &mut Shelf) {
         });
         let draft = shelf.reject(OP, &format!("narrowing.spelling-{id}"), "narrowing.constraint-addresses");
         let draft = draft.rule("TOK-031").reason("PAYLOAD_MALFORMED").fault("value").flag("Normalization");
-        let parent =
-            cast::capability("file:/data/**", &["read"], vec![cast::constraint("n", block("10.1.0.0/16"))]);
+        let parent = cast::capability(
+            "file:/data/**",
+            &["read"],
+            vec![cast::constraint("n", constraints::block("10.1.0.0/16"))],
+        );
         let parent = to_base64(&with(vec![parent], 0).to_bytes());
         let path = format!("/child/capabilities/0/constraints/0/ip_in{path}");
         let input = json!({ "parent_b64": parent, "child_b64": to_base64(&bytes) });

@@ -166,88 +166,49 @@ fn signers(shelf: &mut Shelf) {
     case.give_proof(draft.at("/proof/signatures/1"), &twice.to_bytes());
 }
 
+type Change = fn(&mut Proof);
+
+/// The id, the sentence, the field, why, and the change.
+const BINDINGS: [(&str, &str, &str, &str, Change); 8] = [
+    ("for-another-domain", "TOK-041", "domain", "Another domain's chain.", |p| {
+        p.domain = "other.example".parse().unwrap();
+    }),
+    ("for-the-parent-chain", "TOK-041", "chain_id", "The chain above this one.", |p| {
+        p.chain_id = ChainId::from_bytes(token::two().chain_ids()[1]);
+    }),
+    ("of-another-caller", "TOK-041", "caller", "Somebody else calls.", |p| {
+        p.caller = cast::instance("planner");
+    }),
+    ("of-another-activation", "TOK-042", "activation_leaf", "Another activation of a chain.", |p| {
+        p.activation_leaf = LeafIndex::new(108).unwrap();
+    }),
+    ("for-another-callee", "TOK-043", "callee", "Made for another service.", |p| {
+        p.callee = cast::principal("mail");
+    }),
+    ("for-another-action", "TOK-043", "action", "Made for another action.", |p| {
+        p.action = "list".parse().unwrap();
+    }),
+    ("for-another-resource", "TOK-043", "resource", "Made for another file.", |p| {
+        p.resource = "file:/data/eu/q4.csv".parse().unwrap();
+    }),
+    ("for-no-arguments", "TOK-043", "arguments", "The digest of nothing.", |p| p.arguments = Digest::of(b"")),
+];
+
 /// A proof is for one request only.
 fn bindings(shelf: &mut Shelf) {
-    type Change = Box<dyn Fn(&mut Proof)>;
-    let parent = ChainId::from_bytes(token::two().chain_ids()[1]);
-    let other_body = Case::new().request.arguments.digest(b"another body");
-    let more = request("read", "file:/data/eu/q3.csv", vec![("max_bytes", Argued::Int(1))]);
-    let other_arguments = more.arguments.digest(&Case::new().body);
-    let cases: [(&str, &str, &str, &str, Change); 10] = [
-        (
-            "for-another-domain",
-            "TOK-041",
-            "domain",
-            "Another domain's chain.",
-            Box::new(|p| p.domain = "other.example".parse().unwrap()),
-        ),
-        (
-            "for-the-parent-chain",
-            "TOK-041",
-            "chain_id",
-            "The chain above this one.",
-            Box::new(move |p| p.chain_id = parent),
-        ),
-        (
-            "of-another-caller",
-            "TOK-041",
-            "caller",
-            "Somebody else calls.",
-            Box::new(|p| p.caller = cast::instance("planner")),
-        ),
-        (
-            "of-another-activation",
-            "TOK-042",
-            "activation_leaf",
-            "Another activation of a chain.",
-            Box::new(|p| p.activation_leaf = LeafIndex::new(108).unwrap()),
-        ),
-        (
-            "for-another-callee",
-            "TOK-043",
-            "callee",
-            "Made for another service.",
-            Box::new(|p| p.callee = cast::principal("mail")),
-        ),
-        (
-            "for-another-action",
-            "TOK-043",
-            "action",
-            "Made for another action.",
-            Box::new(|p| p.action = "list".parse().unwrap()),
-        ),
-        (
-            "for-another-resource",
-            "TOK-043",
-            "resource",
-            "Made for another file.",
-            Box::new(|p| p.resource = "file:/data/eu/q4.csv".parse().unwrap()),
-        ),
-        (
-            "for-another-body",
-            "TOK-043",
-            "arguments",
-            "Made for another body.",
-            Box::new(move |p| p.arguments = other_body),
-        ),
-        (
-            "for-other-arguments",
-            "TOK-043",
-            "arguments",
-            "Made for other arguments.",
-            Box::new(move |p| p.arguments = other_arguments),
-        ),
-        (
-            "for-no-arguments",
-            "TOK-043",
-            "arguments",
-            "The digest of nothing.",
-            Box::new(|p| p.arguments = Digest::of(b"")),
-        ),
-    ];
-    for (id, rule, field, why, change) in cases {
+    for (id, rule, field, why, change) in BINDINGS {
         let draft = refuse(shelf, id, rule, "PROOF_INVALID", why).flag("Replay").resigned();
         Case::new().give_changed(draft.at(&format!("/proof/payload/{field}")), change);
+    }
+    let other_body = Case::new().request.arguments.digest(b"another body");
+    let other = request("read", "file:/data/eu/q3.csv", vec![("max_bytes", Argued::Int(1))]);
+    let other_arguments = other.arguments.digest(&Case::new().body);
+    for (id, why, digest) in [
+        ("for-another-body", "Made for another body.", other_body),
+        ("for-other-arguments", "Made for other arguments.", other_arguments),
+    ] {
+        let draft = refuse(shelf, id, "TOK-043", "PROOF_INVALID", why).flag("Replay").resigned();
+        Case::new().give_changed(draft.at("/proof/payload/arguments"), |proof| proof.arguments = digest);
     }
 }
 

@@ -48,7 +48,7 @@ fn give(draft: Draft<'_>, key: &[u8], signature: &[u8]) {
 }
 
 fn bad<'a>(shelf: &'a mut Shelf, id: &str, why: &str) -> Draft<'a> {
-    let draft = shelf.reject("verify_signature", id, "signature.good").rule("CONV-031");
+    let draft = shelf.reject("verify_signature", id, "signature.good").rule("CONV-102");
     draft.reason("SIGNATURE_INVALID").because(why)
 }
 
@@ -71,14 +71,14 @@ fn plain(shelf: &mut Shelf) {
     for (id, rule, flag, why, signature) in [
         (
             "by-another-key",
-            "CONV-031",
+            "CONV-102",
             "Forgery",
             "mallory's signature under alice's key.",
             of("mallory", &signed_bytes(TYPE, MESSAGE)),
         ),
         (
             "over-another-payload",
-            "CONV-031",
+            "CONV-102",
             "Forgery",
             "It is over another amount.",
             of("alice", &signed_bytes(TYPE, b"pay 99 to bob")),
@@ -180,13 +180,13 @@ fn mixed(shelf: &mut Shelf) {
             (gone == vanishes).then(|| join(commitment.as_bytes(), &(r + k * a)))
         })
     };
-    let draft = shelf.accept("verify_signature", "signature.mixed-order-key").rule("CONV-031");
+    let draft = shelf.accept("verify_signature", "signature.mixed-order-key").rule("CONV-102");
     let why = "A + T is a key; here [k]T vanishes, so that the equation holds as it stands.";
     give(draft.because(why), &bytes, &sign(true).unwrap());
     let draft =
         shelf.reject("verify_signature", "signature.mixed-order-key-cofactor", "signature.mixed-order-key");
     let draft = draft
-        .rule("CONV-031")
+        .rule("CONV-102")
         .reason("SIGNATURE_INVALID")
         .flag("Ambiguity")
         .at("/signature/equation")
@@ -262,7 +262,7 @@ fn envelopes(shelf: &mut Shelf) {
             "signature-missing",
             "/statement/signatures/1",
             "planner did not sign.",
-            changed(|s| drop(s.signatures.pop())),
+            changed(|s| s.signatures.truncate(1)),
         ),
         (
             "signature-added",

@@ -53,7 +53,7 @@ impl From<Malformed> for No {
             Malformed::StatedDefault { .. } => ("stated_default", &["CONV-010", "CONV-013", "CONV-016"]),
             Malformed::Unexpected { .. } => ("unexpected", &["CONV-011", "CONV-015"]),
             Malformed::Value { .. } => {
-                ("value", &["CONV-010", "CONV-014", "CONV-017", "CONV-031", "CONV-040", "IDN-002", "TOK-031"])
+                ("value", &["CONV-010", "CONV-014", "CONV-017", "CONV-102", "IDN-100", "TOK-031", "TOK-033"])
             }
             Malformed::Inconsistent => ("inconsistent", &["CONV-010", "CONV-017", "TOK-030"]),
             Malformed::TooLong { .. } => ("too_long", &["CONV-019"]),
@@ -105,7 +105,7 @@ impl From<NotANote> for No {
 pub(crate) fn stands_for(rule: &str, requirement: &str) -> bool {
     let with_it: &[&str] = match rule {
         // One reader refuses every departure from the container's encoding and limits.
-        "TOK-001" => &["TOK-002", "TOK-003", "TOK-004", "TOK-008"],
+        "TOK-001" => &["TOK-002", "TOK-003", "TOK-004", "TOK-101"],
         // What stands before the terms may hide them from the reader that looks for them.
         "TOK-011" => &["TOK-010"],
         _ => &[],

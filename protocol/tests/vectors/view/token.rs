@@ -132,8 +132,9 @@ impl View {
             show_changes(&forge::hop_block(&terms), block.payload, &mut view);
         }
         view["grantor"] = json!(cast::key_name(block.grantor));
-        let signatures = before.signature.try_into().ok().zip(block.grantor_signature.try_into().ok());
-        let (Some((previous, external)), Ok(next)) = (signatures, block.next_key.try_into()) else {
+        let (Ok(previous), Ok(next), external @ [_, ..]) =
+            (before.signature.try_into(), block.next_key.try_into(), block.grantor_signature)
+        else {
             view["incomplete"] = json!(true);
             return view;
         };

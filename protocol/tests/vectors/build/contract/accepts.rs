@@ -124,6 +124,13 @@ fn meanwhile(shelf: &mut Shelf) {
     let draft = draft.at(&format!("/ledger/{last}")).flag("PrivilegeEscalation");
     revoked.give(draft, cast::NOW, |_| ());
 
+    let mut gone = Stage::new(|_| ());
+    gone.world.revoke_planner();
+    let draft =
+        refuse(shelf, "of-a-grantor-that-is-gone", "NEG-019", "PARENT_CHANGED", "planner ended before it.");
+    let draft = draft.at(&format!("/ledger/{last}")).flag("PrivilegeEscalation");
+    gone.give(draft, cast::NOW, |_| ());
+
     let sibling = |change: fn(&mut ContractBody, &ContractBody)| {
         let mut stage = Stage::new(|_| ());
         let talk = Talk::request(&mut stage.world, "planner", "fetcher", 2);

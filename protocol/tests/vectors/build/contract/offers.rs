@@ -6,6 +6,7 @@ use countersign_protocol::{
     extension::Criticality,
     ledger::TreeSize,
     negotiation::Move,
+    payload::Bounded,
     signed::{Statement, sign_detached},
 };
 use serde_json::json;
@@ -20,7 +21,9 @@ pub(super) fn fill(shelf: &mut Shelf) {
     let draft =
         shelf.accept(OP, GOOD).rule("CTR-010").because("planner offers researcher what it asked for.");
     stage.give(draft.output(json!({ "events": ["Moved"] })), |_| ());
-    bodies(shelf, &stage);
+    places(shelf, &stage);
+    parties(shelf, &stage);
+    rights(shelf, &stage);
     signatures(shelf, &stage);
     extensions(shelf, &stage);
     later(shelf);
@@ -64,164 +67,110 @@ fn refuse<'a>(shelf: &'a mut Shelf, id: &str, rule: &str, reason: &str, why: &st
 
 type Change = fn(&mut ContractBody);
 
-/// What the contract says other than it must.
-fn bodies(shelf: &mut Shelf, stage: &Stage) {
-    let mismatch = "OFFER_MISMATCH";
-    let cases: [(&str, &str, &str, &str, &str, Change); 22] = [
-        ("of-another-domain", "CTR-003", mismatch, "domain", "Another domain.", |b| {
-            b.domain = "other.example".parse().unwrap()
+/// The id, the sentence, the field of the contract, why, and the change.
+type Fault = (&'static str, &'static str, &'static str, &'static str, Change);
+
+fn refuse_each(shelf: &mut Shelf, stage: &Stage, reason: &str, faults: &[Fault]) {
+    for (id, rule, field, why, change) in faults {
+        let draft = refuse(shelf, id, rule, reason, why).resigned().flag("PrivilegeEscalation");
+        stage.give(draft.at(&format!("/move/payload/offer/contract/{field}")), change);
+    }
+}
+
+/// What the contract says other than the negotiation or the chain does.
+fn places(shelf: &mut Shelf, stage: &Stage) {
+    let mismatches: [Fault; 8] = [
+        ("of-another-domain", "CTR-003", "domain", "Another domain.", |b| {
+            b.domain = "other.example".parse().unwrap();
         }),
-        (
-            "of-another-negotiation",
-            "CTR-003",
-            mismatch,
-            "negotiation_id",
-            "A contract of another negotiation.",
-            |b| b.negotiation_id = cast::uuid(99).parse().unwrap(),
-        ),
-        (
-            "of-another-transcript",
-            "CTR-004",
-            mismatch,
-            "transcript",
-            "Something else was said before.",
-            |b| b.transcript = TranscriptHash::from_bytes([1; 32]),
-        ),
-        (
-            "grantor-is-another-copy",
-            "CTR-005",
-            mismatch,
-            "grantor/instance",
-            "Another copy of planner.",
-            |b| b.grantor.instance = cast::instance("planner-copy"),
-        ),
-        (
-            "grantor-is-somebody-else",
-            "CTR-005",
-            mismatch,
-            "grantor/instance",
-            "alice is named, planner signs.",
-            |b| b.grantor.instance = cast::instance("alice"),
-        ),
-        (
-            "grantor-with-another-key",
-            "CTR-005",
-            mismatch,
-            "grantor/key",
-            "A key that planner does not have.",
-            |b| b.grantor.key = cast::public("mallory"),
-        ),
-        (
-            "grantor-with-another-configuration",
-            "CTR-005",
-            mismatch,
-            "grantor/configuration",
-            "Another model behind the same key.",
-            |b| b.grantor.configuration = Digest::of(b"x"),
-        ),
-        (
-            "grantee-is-somebody-else",
-            "CTR-006",
-            mismatch,
-            "grantee/instance",
-            "fetcher, who asked for nothing.",
-            |b| b.grantee.instance = cast::instance("fetcher"),
-        ),
-        (
-            "grantee-with-another-key",
-            "CTR-006",
-            mismatch,
-            "grantee/key",
-            "A key that researcher does not have.",
-            |b| b.grantee.key = cast::public("mallory"),
-        ),
-        (
-            "grantee-with-another-configuration",
-            "CTR-006",
-            mismatch,
-            "grantee/configuration",
-            "Another model behind the same key.",
-            |b| b.grantee.configuration = Digest::of(b"x"),
-        ),
-        ("of-another-purpose", "CTR-007", mismatch, "purpose", "For something else.", |b| {
-            b.purpose = Digest::of(b"x")
+        ("of-another-negotiation", "CTR-003", "negotiation_id", "Of another negotiation.", |b| {
+            b.negotiation_id = cast::uuid(99).parse().unwrap();
         }),
-        (
-            "of-an-unknown-chain",
-            "CTR-008",
-            "PARENT_CHANGED",
-            "parent",
-            "A chain that the ledger does not know.",
-            |b| b.parent = ChainId::from_bytes([1; 32]),
-        ),
-        (
-            "of-another-originator",
-            "CTR-011",
-            mismatch,
-            "originator",
-            "Somebody else would answer for it.",
-            |b| b.originator = cast::principal("planner"),
-        ),
-        ("of-another-grant", "CTR-011", mismatch, "grant_id", "Another grant.", |b| {
-            b.grant_id = cast::uuid(99).parse().unwrap()
+        ("of-another-transcript", "CTR-004", "transcript", "Something else was said before.", |b| {
+            b.transcript = TranscriptHash::from_bytes([1; 32]);
         }),
-        ("too-deep", "CTR-011", mismatch, "depth", "It would be the first hop.", |b| b.depth = 2),
-        ("not-deep", "CTR-011", mismatch, "depth", "It would be the first hop.", |b| b.depth = 0),
-        ("that-has-ended", "CTR-012", "OUTSIDE_VALIDITY", "rights/not_after", "It ends now.", |b| {
-            b.rights.not_after = cast::at(cast::NOW)
+        ("of-another-purpose", "CTR-007", "purpose", "For something else.", |b| {
+            b.purpose = Digest::of(b"x");
         }),
-        (
-            "that-saw-another-root",
-            "LOG-020",
-            "LOG_INCONSISTENT",
-            "seen/root",
-            "planner saw another ledger.",
-            |b| b.seen.root = TreeHash::from_bytes([1; 32]),
-        ),
-        (
-            "that-saw-a-longer-ledger",
-            "LOG-020",
-            "LOG_INCONSISTENT",
-            "seen/size",
-            "planner saw more than there is.",
-            |b| b.seen.size = TreeSize::new(1000).unwrap(),
-        ),
+        ("of-another-originator", "CTR-011", "originator", "Somebody else would answer for it.", |b| {
+            b.originator = cast::principal("planner");
+        }),
+        ("of-another-grant", "CTR-011", "grant_id", "Another grant.", |b| {
+            b.grant_id = cast::uuid(99).parse().unwrap();
+        }),
+        ("too-deep", "CTR-011", "depth", "It would be the first hop.", |b| b.depth = 2),
+        ("not-deep", "CTR-011", "depth", "It would be the first hop.", |b| b.depth = 0),
+    ];
+    refuse_each(shelf, stage, "OFFER_MISMATCH", &mismatches);
+    let unknown: Fault = ("of-an-unknown-chain", "CTR-008", "parent", "A chain that nobody knows.", |b| {
+        b.parent = ChainId::from_bytes([1; 32]);
+    });
+    refuse_each(shelf, stage, "PARENT_CHANGED", &[unknown]);
+    let seen: [Fault; 2] = [
+        ("that-saw-another-root", "LOG-020", "seen/root", "planner saw another ledger.", |b| {
+            b.seen.root = TreeHash::from_bytes([1; 32]);
+        }),
+        ("that-saw-a-longer-ledger", "LOG-020", "seen/size", "planner saw more than there is.", |b| {
+            b.seen.size = TreeSize::new(1000).unwrap();
+        }),
+    ];
+    refuse_each(shelf, stage, "LOG_INCONSISTENT", &seen);
+}
+
+/// Parties that are not those on record.
+fn parties(shelf: &mut Shelf, stage: &Stage) {
+    let mismatches: [Fault; 7] = [
+        ("grantor-is-another-copy", "CTR-005", "grantor/instance", "Another copy of planner.", |b| {
+            b.grantor.instance = cast::instance("planner-copy");
+        }),
+        ("grantor-is-somebody-else", "CTR-005", "grantor/instance", "alice is named, planner signs.", |b| {
+            b.grantor.instance = cast::instance("alice");
+        }),
+        ("grantor-with-another-key", "CTR-005", "grantor/key", "A key that planner does not have.", |b| {
+            b.grantor.key = cast::public("mallory");
+        }),
+        ("grantor-reconfigured", "CTR-005", "grantor/configuration", "Another model, the same key.", |b| {
+            b.grantor.configuration = Digest::of(b"x");
+        }),
+        ("grantee-is-somebody-else", "CTR-006", "grantee/instance", "fetcher, who asked for nothing.", |b| {
+            b.grantee.instance = cast::instance("fetcher");
+        }),
+        ("grantee-with-another-key", "CTR-006", "grantee/key", "A key that researcher does not have.", |b| {
+            b.grantee.key = cast::public("mallory");
+        }),
+        ("grantee-reconfigured", "CTR-006", "grantee/configuration", "Another model, the same key.", |b| {
+            b.grantee.configuration = Digest::of(b"x");
+        }),
+    ];
+    refuse_each(shelf, stage, "OFFER_MISMATCH", &mismatches);
+}
+
+/// Rights that have ended, or that planner does not have.
+fn rights(shelf: &mut Shelf, stage: &Stage) {
+    let ended: Fault = ("that-has-ended", "CTR-012", "rights/not_after", "It ends now.", |b| {
+        b.rights.not_after = cast::at(cast::NOW);
+    });
+    refuse_each(shelf, stage, "OUTSIDE_VALIDITY", &[ended]);
+    let wider: [Fault; 3] = [
         (
             "of-a-wider-resource",
             "CHN-002",
-            "RIGHTS_WIDENED",
             "rights/capabilities/0/resource",
             "More than planner holds.",
             |b| {
-                b.rights.capabilities = countersign_protocol::payload::Bounded::new(vec![cast::capability(
-                    "file:/**",
-                    &["read"],
-                    vec![cast::constraint("max_bytes", cast::range(1, 4096))],
-                )])
-                .unwrap();
+                let limit = cast::constraint("max_bytes", cast::range(1, 4096));
+                let capability = cast::capability("file:/**", &["read"], vec![limit]);
+                b.rights.capabilities = Bounded::new(vec![capability]).unwrap();
             },
         ),
-        (
-            "of-a-higher-ceiling",
-            "CHN-002",
-            "RIGHTS_WIDENED",
-            "rights/budget/ceiling",
-            "More calls than planner has.",
-            |b| b.rights.budget.ceiling = cast::amount(501),
-        ),
-        (
-            "of-as-many-delegations",
-            "CHN-002",
-            "RIGHTS_WIDENED",
-            "rights/delegations_left",
-            "As many hops as planner may make.",
-            |b| b.rights.delegations_left = 3,
-        ),
+        ("of-a-higher-ceiling", "CHN-002", "rights/budget/ceiling", "More calls than planner has.", |b| {
+            b.rights.budget.ceiling = cast::amount(501);
+        }),
+        ("of-as-many-delegations", "CHN-002", "rights/delegations_left", "As many as planner has.", |b| {
+            b.rights.delegations_left = 3;
+        }),
     ];
-    for (id, rule, reason, path, why, change) in cases {
-        let draft = refuse(shelf, id, rule, reason, why).resigned().flag("PrivilegeEscalation");
-        stage.give(draft.at(&format!("/move/payload/offer/contract/{path}")), change);
-    }
+    refuse_each(shelf, stage, "RIGHTS_WIDENED", &wider);
 }
 
 fn signatures(shelf: &mut Shelf, stage: &Stage) {

@@ -5,11 +5,12 @@ use countersign_protocol::{
         Acceptance, ContractBody, ContractVersion, Disclosure, FailurePolicy, Offline, Party, Rebind,
         SeenCheckpoint,
     },
-    digest::{Digest, SpkiHash},
+    digest::{ChainId, Digest, SpkiHash},
     domain::{Actor, Attested, Context, Decision, Entry, GrantRule, Policy, State},
     extension::Extensions,
     grant::GrantRequest,
     identity::JoinStatement,
+    name::InstanceId,
     negotiation::{Accept, Move, MoveKind, Offer, Request, empty_transcript},
     payload::Payload,
     revocation::RevokeRequest,
@@ -89,18 +90,28 @@ impl World {
     /// alice revokes her grant, and everything beneath it.
     pub(super) fn revoke_grant(&mut self) {
         let chain = self.state.grant(&cast::uuid(16).parse().unwrap());
+        self.revoke("alice", chain, None);
+    }
+
+    /// planner's running copy ends itself, and all that it holds.
+    pub(super) fn revoke_planner(&mut self) {
+        self.revoke("planner", None, Some(cast::instance("planner")));
+    }
+
+    fn revoke(&mut self, sender: &str, chain: Option<ChainId>, instance: Option<InstanceId>) {
         let request = RevokeRequest {
             domain: "acme.example".parse().unwrap(),
-            sender: cast::instance("alice"),
+            sender: cast::instance(sender),
             chain,
-            instance: None,
-            chains: self.state.live_subtree(chain.unwrap()).len() as u64,
+            instance,
+            // Nothing hangs beneath the grant where this is used.
+            chains: 1,
             request_id: cast::uuid(80).parse().unwrap(),
             issued: cast::at(cast::NOW),
             extensions: Extensions::none(),
         };
-        let signed = request.sign(&cast::key("alice"));
-        self.decide(|state, context| state.decide_revoke(context, &actor("alice"), &signed));
+        let signed = request.sign(&cast::key(sender));
+        self.decide(|state, context| state.decide_revoke(context, &actor(sender), &signed));
     }
 
     pub(super) fn seen(&self) -> SeenCheckpoint {

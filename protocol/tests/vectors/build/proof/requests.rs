@@ -1,8 +1,7 @@
 //! Requests that some link does not allow. Each is signed by the holder, as it is.
 
 use countersign_protocol::{
-    capability::{IntSet, IpName, Rule, UrlPrefix, Value as Argued},
-    name::PrincipalId,
+    capability::{IntSet, IpName, Request, Rule, UrlPrefix, Value as Argued},
     payload::{Ascending, Bounded},
 };
 
@@ -19,100 +18,67 @@ fn max_bytes(number: i64) -> Vec<(&'static str, Argued)> {
     vec![("max_bytes", Argued::Int(number))]
 }
 
+const FILE: &str = "file:/data/eu/q3.csv";
+
 fn links(shelf: &mut Shelf) {
-    let file = "file:/data/eu/q3.csv";
-    let draft =
-        shelf.accept(OP, "proof.at-the-limit").rule("CHN-008").because("As many bytes as the leaf allows.");
-    Case { request: request("read", file, max_bytes(1024)), ..Case::new() }.give(draft);
-    let cases = [
-        (
-            "action-of-the-grant",
-            "/request/action",
-            "The grant allows it, the hops do not.",
-            request("list", file, max_bytes(1000)),
-        ),
-        (
-            "action-of-nobody",
-            "/request/action",
-            "No link allows it.",
-            request("write", file, max_bytes(1000)),
-        ),
+    let draft = shelf.accept(OP, "proof.at-the-limit").rule("CHN-008");
+    let at_limit = request("read", FILE, max_bytes(1024));
+    Case { request: at_limit, ..Case::new() }.give(draft.because("As many bytes as the leaf allows."));
+    let of = |action, resource| request(action, resource, max_bytes(1000));
+    for (id, path, why, request) in [
+        ("action-of-the-grant", "action", "The grant allows it, the hops do not.", of("list", FILE)),
+        ("action-of-nobody", "action", "No link allows it.", of("write", FILE)),
         (
             "resource-of-the-first-hop",
-            "/request/resource",
-            "The hop above allows it, the leaf does not.",
-            request("read", "file:/data/us/q3.csv", max_bytes(1000)),
+            "resource",
+            "Only links above allow it.",
+            of("read", "file:/data/us/x"),
         ),
-        (
-            "resource-of-nobody",
-            "/request/resource",
-            "No link allows it.",
-            request("read", "file:/etc/passwd", max_bytes(1000)),
-        ),
-        (
-            "resource-in-capitals",
-            "/request/resource",
-            "Case is part of a name.",
-            request("read", "file:/Data/eu/q3.csv", max_bytes(1000)),
-        ),
-        (
-            "folder-itself",
-            "/request/resource",
-            "The folder is not beneath itself.",
-            request("read", "file:/data/eu", max_bytes(1000)),
-        ),
-        (
-            "sibling-folder",
-            "/request/resource",
-            "A folder whose name begins the same.",
-            request("read", "file:/data/europe/q3.csv", max_bytes(1000)),
-        ),
+        ("resource-of-nobody", "resource", "No link allows it.", of("read", "file:/etc/passwd")),
+        ("resource-in-capitals", "resource", "Case counts.", of("read", "file:/Data/eu/q3.csv")),
+        ("folder-itself", "resource", "A folder is not beneath itself.", of("read", "file:/data/eu")),
+        ("sibling-folder", "resource", "Its name begins the same.", of("read", "file:/data/europe/q3.csv")),
+    ] {
+        refuse_request(shelf, id, path, why, request);
+    }
+    let with = |arguments| request("read", FILE, arguments);
+    let text = Argued::Text("1000".parse().unwrap());
+    for (id, path, why, request) in [
         (
             "number-of-the-first-hop",
-            "/request/arguments/0/int/value",
-            "The hop above allows it, the leaf does not.",
-            request("read", file, max_bytes(1025)),
+            "arguments/0/int/value",
+            "Only links above allow it.",
+            with(max_bytes(1025)),
         ),
-        (
-            "number-below",
-            "/request/arguments/0/int/value",
-            "Zero is below the range.",
-            request("read", file, max_bytes(0)),
-        ),
-        (
-            "argument-missing",
-            "/request/arguments/0",
-            "An argument with a limit must be stated.",
-            request("read", file, vec![]),
-        ),
-        (
-            "argument-of-another-type",
-            "/request/arguments/0",
-            "A number as text.",
-            request("read", file, vec![("max_bytes", Argued::Text("1000".parse().unwrap()))]),
-        ),
+        ("number-below", "arguments/0/int/value", "Zero is below the range.", with(max_bytes(0))),
+        ("argument-missing", "arguments/0", "An argument with a limit must be stated.", with(vec![])),
+        ("argument-of-another-type", "arguments/0", "A number as text.", with(vec![("max_bytes", text)])),
         (
             "argument-of-another-name",
-            "/request/arguments/0/name",
-            "The limit is on max_bytes.",
-            request("read", file, vec![("maxbytes", Argued::Int(1000))]),
+            "arguments/0/name",
+            "Not max_bytes.",
+            with(vec![("maxbytes", Argued::Int(1000))]),
         ),
-    ];
-    for (id, path, why, request) in cases {
-        let draft = refuse(shelf, id, "CHN-008", "CHECK_FAILED", why).flag("PrivilegeEscalation").resigned();
-        Case { request, ..Case::new() }.give(draft.at(path));
-    }
-    let callee = |callee: PrincipalId| {
-        let request = request("read", file, max_bytes(1000));
-        Case { request: countersign_protocol::capability::Request { callee, ..request }, ..Case::new() }
-    };
-    for (id, callee, why) in [
-        ("callee-of-the-grant", callee(cast::principal("mail")), "The grant names it, the hops do not."),
-        ("callee-of-nobody", callee(cast::principal("researcher")), "No link names it."),
     ] {
-        let draft =
-            refuse(shelf, id, "CHN-007", "AUDIENCE_MISMATCH", why).flag("PrivilegeEscalation").resigned();
-        callee.give(draft.at("/request/callee"));
+        refuse_request(shelf, id, path, why, request);
+    }
+    callees(shelf);
+}
+
+fn refuse_request(shelf: &mut Shelf, id: &str, path: &str, why: &str, request: Request) {
+    let draft = refuse(shelf, id, "CHN-008", "CHECK_FAILED", why).flag("PrivilegeEscalation").resigned();
+    Case { request, ..Case::new() }.give(draft.at(&format!("/request/{path}")));
+}
+
+fn callees(shelf: &mut Shelf) {
+    for (id, callee, why) in [
+        ("callee-of-the-grant", cast::principal("mail"), "The grant names it, the hops do not."),
+        ("callee-of-nobody", cast::principal("researcher"), "No link names it."),
+    ] {
+        let request = Request { callee, ..request("read", FILE, max_bytes(1000)) };
+        let draft = refuse(shelf, id, "CHN-007", "AUDIENCE_MISMATCH", why).resigned();
+        let draft = draft.flag("PrivilegeEscalation").at("/request/callee");
+        Case { request, ..Case::new() }.give(draft);
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
 
 pub(super) fn fill(shelf: &mut Shelf) {
     additions(shelf);
+    claims(shelf);
     omissions(shelf);
     terms(shelf);
     extensions(shelf);
@@ -52,7 +53,6 @@ fn additions(shelf: &mut Shelf) {
     const RESOURCE: u64 = 2;
     const READ: u64 = 0;
     let payload = hop();
-    let own = 1024 + symbols(&payload);
     let text = |symbol: u64| Message::default().varint(3, symbol);
     let insert = |number: u8, field: Vec<u8>| {
         edit(&payload, &[], |fields| fields.insert(after(fields, number), field))
@@ -98,6 +98,12 @@ fn additions(shelf: &mut Shelf) {
         let draft = draft.at("/token/blocks/1/added").flag("PrivilegeEscalation");
         give(draft, &hop_with(changed).bytes());
     }
+}
+
+/// A block that claims what only the verifier or a scope may.
+fn claims(shelf: &mut Shelf) {
+    let payload = hop();
+    let own = 1024 + symbols(&payload);
     let public_key = Message::default()
         .message(8, Message::default().varint(1, 0).bytes(2, cast::public("mallory").as_bytes()))
         .done();

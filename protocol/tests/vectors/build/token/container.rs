@@ -154,7 +154,7 @@ fn sizes(shelf: &mut Shelf) {
     let bytes = grant().bytes();
     let padding = vec![0xff; 28_673 - bytes.len()];
     give(draft.at("/form/0"), &[bytes, padding].concat());
-    let draft = malformed(shelf, "block-too-large", ONE, "TOK-008", "A hop whose content has 8,193 bytes.")
+    let draft = malformed(shelf, "block-too-large", ONE, "TOK-101", "A hop whose content has 8,193 bytes.")
         .flag("Exhaustion");
     let payload = forge::hop_block(&cast::hop_terms("researcher", 1));
     let room = 8_193 - payload.len() - 3;
