@@ -33,12 +33,25 @@ impl UnverifiedToken {
         &self.0
     }
 
+    /// What the blocks say before a single signature is verified: the grant, and each hop with the key
+    /// that claims to have signed it. Only to be shown as such.
+    pub fn peek_unverified(&self) -> Result<(GrantTerms, Vec<(PublicKey, HopTerms)>), Refusal> {
+        let container = self.container()?;
+        let grant = terms_in("grant", &container.authority.payload)?;
+        let hops = container.hops.iter().map(|hop| Ok((hop.grantor, terms_in("hop", &hop.block.payload)?)));
+        Ok((grant, hops.collect::<Result<_, Refusal>>()?))
+    }
+
+    fn container(&self) -> Result<Container, Refusal> {
+        Container::read(&self.0)
+            .map_err(|malformed| Refusal::new("TOK-001", Reason::TokenMalformed, malformed.to_string()))
+    }
+
     /// Verifies every signature back to the expected domain's capability key, then what the blocks
     /// say, then that each link is within the one before it. Time, revocation and activation are the
     /// user's to check: a chain is verified once and used often.
     pub fn verify(&self, keys: &KeySet) -> Result<Token, Refusal> {
-        let container = Container::read(&self.0)
-            .map_err(|malformed| Refusal::new("TOK-001", Reason::TokenMalformed, malformed.to_string()))?;
+        let container = self.container()?;
         let root = require_some!(
             "TOK-005",
             keys.capability_key(container.root_key_id),

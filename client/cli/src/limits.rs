@@ -1,0 +1,18 @@
+//! Every bound of the command line, with its reason.
+
+use std::time::Duration;
+
+/// How often a command asks for a session that another command has, and how long it pauses in
+/// between: five seconds in all, longer than any command but an audit takes.
+pub(crate) const LOCK_ATTEMPTS: u32 = 100;
+/// See [`LOCK_ATTEMPTS`].
+pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bytes of a file that a person wrote: rights, or a domain's public keys.
+pub(crate) const TEXT_FILE_MAX_BYTES: usize = 256 * 1024;
+
+/// How often a command that has done its work looks whether its session was renewed, and how long it
+/// pauses in between: two seconds in all. If the broker does not answer, the next command tries again.
+pub(crate) const RENEWAL_ATTEMPTS: u32 = 100;
+/// See [`RENEWAL_ATTEMPTS`].
+pub(crate) const RENEWAL_PAUSE: Duration = Duration::from_millis(20);

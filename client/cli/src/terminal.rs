@@ -1,0 +1,121 @@
+//! What a command says: data in the form that was asked for, and messages beside it.
+
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::{exit::Exit, failure::Failure, json, streams::Streams, table::Page};
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people. It may change.
+    #[default]
+    Table,
+    /// For programs: one document, whose field names stay. A failure is one on standard error.
+    Json,
+}
+
+/// Data that a command prints: its fields as JSON, and a page for people.
+pub(crate) trait View: Serialize {
+    /// Writes it down for people.
+    fn write(&self, page: &mut Page);
+}
+
+/// The streams and the form of one run.
+pub(crate) struct Terminal {
+    pub(crate) streams: Streams,
+    pub(crate) format: Format,
+}
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const BOLD: Style = Style::new().bold();
+
+impl Terminal {
+    /// Prints data.
+    pub(crate) fn show(&mut self, view: &impl View) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Json => json::document(view)?,
+            Format::Table => {
+                let mut page = Page::default();
+                view.write(&mut page);
+                page.into_text()
+            }
+        };
+        self.print(&text)
+    }
+
+    /// Prints text that is data as it stands.
+    pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
+        let out = &mut self.streams.out;
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(|error| match error.kind() {
+            // The reader has seen enough.
+            io::ErrorKind::BrokenPipe => Ok(()),
+            _ => Err(Failure::new(
+                Exit::Unavailable,
+                "The output cannot be written",
+                format!("{error}."),
+                "Check where it goes to.",
+            )),
+        })
+    }
+
+    /// Tells a person something that is not data. Nobody may be listening.
+    pub(crate) fn say(&mut self, message: &str) {
+        let _ = writeln!(self.streams.err, "{message}");
+    }
+
+    /// Prints help or a version, or says what was typed wrong.
+    pub(crate) fn explain_usage(&mut self, error: &clap::Error) -> Exit {
+        let (text, streams) = (error.render(), &mut self.streams);
+        let (stream, exit) =
+            if error.use_stderr() { (&mut streams.err, Exit::Usage) } else { (&mut streams.out, Exit::Ok) };
+        let _ = write!(stream, "{}", text.ansi());
+        exit
+    }
+
+    /// Tells of a failure.
+    pub(crate) fn fail(&mut self, failure: &Failure) {
+        if self.format == Format::Json
+            && let Ok(document) = json::document(failure)
+        {
+            let _ = write!(self.streams.err, "{document}");
+            return;
+        }
+        let Failure { what, why, next, .. } = failure;
+        let what = printable(what);
+        let rule = match (failure.reason, &failure.rule) {
+            (Some(reason), Some(rule)) => format!(" [{reason}, {}]", printable(rule)),
+            (Some(reason), None) => format!(" [{reason}]"),
+            _ => String::new(),
+        };
+        let err = &mut self.streams.err;
+        let _ = writeln!(err, "{RED}error:{RED:#} {what}{rule}");
+        let _ = writeln!(err, "{BOLD}why:{BOLD:#}   {}", printable(why));
+        let _ = writeln!(err, "{BOLD}next:{BOLD:#}  {}", printable(next));
+    }
+}
+
+/// Text that others wrote, so that it cannot move the cursor or pass for another line.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|char| if char.is_control() || is_invisible(char) { char::REPLACEMENT_CHARACTER } else { char })
+        .collect()
+}
+
+/// Characters that reorder or hide the text around them.
+fn is_invisible(char: char) -> bool {
+    matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_cannot_act_on_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\r\nc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c\u{fffd}d");
+        assert_eq!(printable("résumé ✓"), "résumé ✓");
+    }
+}
