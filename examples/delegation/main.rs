@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
         None => story::tell().await,
         Some("broker") => role::broker::run().await,
         Some("auditor") => role::auditor::run().await,
-        Some(name) => role::agent::run(name).await,
+        Some(name) => Box::pin(role::agent::run(name)).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

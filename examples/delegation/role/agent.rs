@@ -29,7 +29,7 @@ pub(crate) async fn run(name: &str) -> Outcome<()> {
     let agent = Agent::join(&token.parse()?, Options::new(configuration)).await?;
     answer(Ok(json!({ "instance": agent.instance().as_str() })));
     while let Some(command) = commands.next().await? {
-        answer(obey(&agent, command).await);
+        answer(Box::pin(obey(&agent, command)).await);
     }
     Ok(())
 }
