@@ -43,3 +43,8 @@ pub use link::Link;
 pub use negotiate::{Ask, Delegated, Delegatee, Delegator, Offer, OfferReply, RequestReply, Terms, Wanted};
 pub use revocation::{Preview, Revocations, Revoked, Target};
 pub use serve::{Handler, Invocation, Outcome};
+
+/// Compiles the quick start of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
