@@ -7,6 +7,26 @@
 //! were seen before it. What does not verify is [`Error::Deceived`].
 //!
 //! Start with [`Agent::join`].
+//!
+//! ```no_run
+//! use countersign::{Agent, Ask, Call, Error, Offer, OfferReply, Options};
+//! use countersign_protocol::{
+//!     capability::Rights, digest::Digest, join_token::JoinToken, name::PrincipalId, time::Lifetime,
+//! };
+//!
+//! async fn research(token: &JoinToken, planner: &PrincipalId, rights: Rights, call: Call) -> Result<Vec<u8>, Error> {
+//!     let agent = Agent::join(token, Options::new(Digest::of(b"model, prompt, tools"))).await?;
+//!     let deadline = agent.now().plus(Lifetime::from_millis(60_000));
+//!     let ask = Ask { rights, purpose: "summarise the quarter".into(), deadline, max_rounds: 3 };
+//!     // Accepts whatever is offered. A real agent looks at the contract, and may counter.
+//!     let mut strategy = |_: &Offer| OfferReply::Accept;
+//!     let held = agent.negotiate(planner, ask, &mut strategy).await?;
+//!     let answer = agent.invoke(&held, call).await?;
+//!     // The receipt and every contract behind it are in the ledger.
+//!     agent.prove(&answer).await?;
+//!     Ok(answer.body)
+//! }
+//! ```
 
 mod admin;
 mod agent;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
+mod agents;
 mod authorization;
 mod channel;
 mod command;

@@ -63,7 +63,13 @@ pub(crate) struct Story {
 impl Story {
     /// Up to the contract.
     pub(crate) async fn begin() -> Self {
-        let broker = TestBroker::with(Setting { rules: RULES.into(), ..Setting::default() }).await;
+        Self::configured("").await
+    }
+
+    /// The same, with a broker that is configured in some other way as well.
+    pub(crate) async fn configured(settings: &str) -> Self {
+        let rules = format!("{settings}{RULES}");
+        let broker = TestBroker::with(Setting { rules, ..Setting::default() }).await;
         let root = broker.admin().await;
         let join = async |path: &str| {
             let token = broker.token(&root, path).await;
