@@ -62,5 +62,10 @@ pub(crate) fn entropy() -> OsRng {
 /// back together.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     let half = pause / 2;
-    half + half.mul_f64(f64::from(OsRng.next_u32()) / f64::from(u32::MAX))
+    half + some_of(half)
+}
+
+/// Anything from nothing to all of `pause`.
+pub(crate) fn some_of(pause: Duration) -> Duration {
+    pause.mul_f64(f64::from(OsRng.next_u32()) / f64::from(u32::MAX))
 }

@@ -4,6 +4,7 @@ use countersign_protocol::{
     capability::Rights,
     contract::{ContractBody, State, hash_of},
     digest::ChainId,
+    domain::{ContractFinalized, Entry, Event},
     extension::Extensions,
     grant::GrantRequest,
     id::{ContractId, GrantId},
@@ -212,11 +213,20 @@ impl Agent {
     }
 
     async fn with_contract(&self, active: ActiveToken, id: ContractId) -> Result<Held, Error> {
-        let (_, signed) = self.fetch_contract(id).await?;
+        let (link, signed) = self.fetch_contract(id).await?;
         let body = check_contract(active.token(), &signed)?;
         if body.contract_id != id {
             return Err(deceived(About::Contract, "it is another one than was asked for"));
         }
+        // The activation says so; a checkpoint that this agent holds shows it.
+        let finalized = ContractFinalized {
+            negotiation_id: body.negotiation_id,
+            contract: signed.clone(),
+            chain_id: active.token().chain_id(),
+            token: active.token().as_bytes().to_vec(),
+        };
+        let entry = Entry { time: link.at, event: Event::ContractFinalized(finalized) };
+        self.ledger().prove_inclusion(active.activation().leaf, &entry.to_bytes()).await?;
         Ok(Held { active, contract: Some((body, signed)) })
     }
 

@@ -9,6 +9,7 @@ use countersign_protocol::{
     ledger::LeafIndex,
     name::{InstanceId, PrincipalId},
     payload::Payload,
+    time::Timestamp,
 };
 use countersign_wire::v1::{self, contracts_client::ContractsClient, grants_client::GrantsClient};
 
@@ -44,6 +45,8 @@ pub struct Link {
     pub open: Amount,
     /// What is held for contracts beneath.
     pub delegated: Amount,
+    /// When the leaf was ordered.
+    pub at: Timestamp,
 }
 
 impl Link {
@@ -72,6 +75,7 @@ impl Link {
             settled: Amount::new(link.settled)?,
             open: Amount::new(link.open)?,
             delegated: Amount::new(link.delegated)?,
+            at: Timestamp::new(link.leaf_time_ms)?,
         })
     }
 }

@@ -1,7 +1,7 @@
-//! Staying an instance: the next certificate is asked for when half the life of the current one has
+//! Staying an instance: the next certificate is asked for when about half the life of the current one has
 //! passed, and a connection with it is open before the old one ends.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use countersign_protocol::{
     extension::Extensions,
@@ -16,7 +16,7 @@ use countersign_wire::v1::{self, identity_client::IdentityClient};
 use crate::{
     agent::{Inner, Standing},
     channel::Svid,
-    clock::wait_until,
+    clock::{some_of, wait_until},
     connection::Pauses,
     error::{About, CallerFault, Error, deceived},
 };
@@ -100,13 +100,16 @@ impl Inner {
     }
 }
 
-/// Reads a certificate that is said to be this instance's. It is renewed when half of what is left
-/// of its life has passed.
+/// Reads a certificate that is said to be this instance's. It is renewed when about half of what is
+/// left of its life has passed: not all instances of a host at once, and not two copies of one
+/// identity in the same millisecond, which would look like one that repeats itself.
 pub(crate) fn read(certificate: v1::Certificate, now: Timestamp) -> Result<(Svid, Standing), Error> {
     let v1::Certificate { der, generation, .. } = certificate;
     let svid = Svid::parse([der.clone()]).map_err(|error| deceived(About::Certificate, error))?;
-    let half = Lifetime::from_millis(svid.not_after().since(now).as_millis() / 2);
-    let standing = Standing { certificate: der, generation, renew_at: now.plus(half), pending: None };
+    let left = Duration::from_millis(svid.not_after().since(now).as_millis());
+    let wait = left * 2 / 5 + some_of(left / 5);
+    let wait = Lifetime::from_millis(u64::try_from(wait.as_millis()).unwrap_or_default());
+    let standing = Standing { certificate: der, generation, renew_at: now.plus(wait), pending: None };
     Ok((svid, standing))
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn link(id: ChainId, chain: &Chain) -> v1::Link {
         settled: balance.settled.get(),
         open: balance.open.get(),
         delegated: balance.delegated.get(),
+        leaf_time_ms: chain.at.as_millis(),
     }
 }
 

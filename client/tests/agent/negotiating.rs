@@ -156,6 +156,7 @@ async fn a_false_chain_or_contract_is_found_and_the_true_one_believed() {
         (Lie::ContractAltered, About::Contract),
         (Lie::ContractSignedByOne, About::Contract),
         (Lie::ContractOfAnother, About::Contract),
+        (Lie::ContractNotLogged, About::Ledger),
     ] {
         domain.fake.lie(lie);
         assert_deceived(researcher.held(chain).await, about);

@@ -3,7 +3,7 @@
 
 use super::{
     account::Account,
-    event::{Entry, Event, GrantIssued, Intent, InvocationEnded},
+    event::{ContractFinalized, Entry, Event, GrantIssued, Intent, InvocationEnded},
     state::{Chain, Due, Forget, Instance, Invocation, JoinToken, Standing, State, Trace},
 };
 use crate::{
@@ -62,11 +62,11 @@ impl State {
                 (instance.request, instance.leaf) = (event.renewal.digest(), leaf);
             }
             Event::InstanceForked(event) => self.stop(&event.instance, Standing::Forked, leaf)?,
-            Event::GrantIssued(event) => self.issue(event, leaf)?,
+            Event::GrantIssued(event) => self.issue(event, leaf, now)?,
             Event::Moved(event) => self.moved(&event.signed_move, leaf)?,
             Event::ContractFinalized(event) => {
                 self.negotiation(&event.negotiation_id)?;
-                self.conclude(&event.contract, event.chain_id, &event.token, leaf)?;
+                self.conclude(event, leaf, now)?;
                 self.finalized(event.negotiation_id, event.chain_id, leaf)?;
             }
             Event::NegotiationEnded(event) => self.end_negotiation(event, leaf)?,
@@ -103,7 +103,7 @@ impl State {
         Some(())
     }
 
-    fn issue(&mut self, event: &GrantIssued, leaf: LeafIndex) -> Option<()> {
+    fn issue(&mut self, event: &GrantIssued, leaf: LeafIndex, now: Timestamp) -> Option<()> {
         let request: GrantRequest = event.request.peek_unverified().ok()?;
         let chain = Chain {
             parent: None,
@@ -118,6 +118,7 @@ impl State {
             activated_by: ActivatedBy::Grant,
             subject: event.request.digest(),
             leaf,
+            at: now,
             depth: 0,
             token: event.token.clone(),
             state: contract::State::Active,
@@ -128,7 +129,8 @@ impl State {
     }
 
     /// Makes a chain of a contract that both signed.
-    fn conclude(&mut self, signed: &Signed, id: ChainId, token: &[u8], leaf: LeafIndex) -> Option<()> {
+    fn conclude(&mut self, event: &ContractFinalized, leaf: LeafIndex, now: Timestamp) -> Option<()> {
+        let (id, signed) = (event.chain_id, &event.contract);
         let body: ContractBody = signed.peek_unverified().ok()?;
         let hash = contract::hash_of(&signed.payload);
         let parent = self.chains.get_mut(&body.parent)?;
@@ -147,8 +149,9 @@ impl State {
             activated_by: ActivatedBy::Contract,
             subject: Digest::from_bytes(hash.to_array()),
             leaf,
+            at: now,
             depth: body.depth,
-            token: token.to_vec(),
+            token: event.token.clone(),
             state: contract::State::Active,
         };
         self.contracts.insert(body.contract_id, id);

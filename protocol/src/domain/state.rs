@@ -131,8 +131,10 @@ pub struct Chain {
     pub activated_by: ActivatedBy,
     /// its subject,
     pub subject: Digest,
-    /// and the leaf that made it usable.
+    /// the leaf that made it usable,
     pub leaf: LeafIndex,
+    /// and when that was.
+    pub at: Timestamp,
     /// How many hops follow the grant.
     pub depth: u32,
     /// The token.

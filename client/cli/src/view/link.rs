@@ -112,6 +112,7 @@ capability = [{ resource = "file:/data/**", actions = ["read"] }]
             settled: amount(1),
             open: amount(2),
             delegated: amount(3),
+            at: from,
         }
     }
 

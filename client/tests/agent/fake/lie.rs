@@ -44,6 +44,8 @@ pub(crate) enum Lie {
     ContractSignedByOne,
     /// Another contract of the same parties, signed by both.
     ContractOfAnother,
+    /// The ledger holds something else at the leaf that is told.
+    ContractNotLogged,
 
     // --- about negotiations
     /// A move is left out.

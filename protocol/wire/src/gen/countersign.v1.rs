@@ -93,6 +93,10 @@ pub struct Link {
     /// What is held for contracts beneath.
     #[prost(uint64, tag = "12")]
     pub delegated: u64,
+    /// When the leaf was ordered, in milliseconds since the Unix epoch: with it, a party to a contract can
+    /// rebuild the entry and check that the ledger holds it.
+    #[prost(uint64, tag = "13")]
+    pub leaf_time_ms: u64,
 }
 /// Names a chain.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
