@@ -4,14 +4,24 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use countersign::{Agent, Error, Handler, Held, Invocation, Outcome};
-use countersign_protocol::{receipt::ActionOutcome, refusal::Reason};
+use countersign_protocol::{
+    extension::Extensions,
+    id::InvocationId,
+    limits::RESULT_RETENTION_MS,
+    receipt::ActionOutcome,
+    refusal::Reason,
+    time::{Lifetime, Timestamp},
+    token::{Nonce, Proof, Via},
+};
+use rand_core::OsRng;
 use tokio::task::JoinHandle;
 
 use crate::{
-    fake::{Fake, Lie},
+    fake::{Fake, Lie, domain, now, principal},
     world::{agree, answer, call, granted, join},
 };
 
@@ -56,7 +66,7 @@ async fn served() -> Served {
         files.serve(handler, NonZeroU32::new(4).unwrap()).await.unwrap_err();
     });
     while !fake.serves("files") {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Served { fake, researcher, held, witness, _serving: serving }
 }
@@ -74,6 +84,68 @@ async fn what_does_not_verify_end_to_end_is_not_done() {
         it.researcher.invoke(&it.held, call()).await.unwrap();
         assert_eq!(it.witness.done.load(Ordering::SeqCst), 1, "{lie:?}");
     }
+}
+
+/// What the broker forwards was signed by the holder, whom it may have asked to: for somebody else, for
+/// another way, under another name, or so long ago that a callee may have done it and forgotten.
+#[tokio::test]
+async fn a_proof_that_was_not_made_for_this_delivery_is_not_acted_on() {
+    let it = served().await;
+    let honest = || proof(&it.researcher, &it.held);
+    let old = now().as_millis() - RESULT_RETENTION_MS - 1;
+    let old = InvocationId::new(Timestamp::new(old).unwrap(), &mut OsRng);
+    let other = InvocationId::new(now(), &mut OsRng);
+    let (elsewhere, direct) =
+        (Proof { callee: principal("archive"), ..honest() }, Proof { via: Via::Direct, ..honest() });
+    let (renamed, stale) = (honest(), Proof { invocation_id: old, ..honest() });
+    for (rule, named, proof) in [
+        ("API-080", elsewhere.invocation_id, elsewhere),
+        ("API-081", direct.invocation_id, direct),
+        ("API-082", other, renamed),
+        ("API-083", old, stale),
+    ] {
+        it.fake.deliver("files", &it.held, named, &it.researcher.sign(&proof)).await;
+        let why = eventually(|| it.witness.rejected.lock().unwrap().pop()).await;
+        assert!(why.contains(rule), "{rule}: {why}");
+    }
+    assert_eq!(it.witness.done.load(Ordering::SeqCst), 0);
+    let twin = honest();
+    it.fake.deliver("files", &it.held, twin.invocation_id, &it.researcher.sign(&twin)).await;
+    eventually(|| (it.witness.done.load(Ordering::SeqCst) == 1).then_some(())).await;
+}
+
+/// What the holder signs for a call without arguments and body.
+fn proof(caller: &Agent, held: &Held) -> Proof {
+    let (call, now) = (call(), now());
+    Proof {
+        domain: domain(),
+        invocation_id: InvocationId::new(now, &mut OsRng),
+        chain_id: held.chain_id(),
+        activation_leaf: held.active().activation().leaf,
+        caller: caller.instance().clone(),
+        callee: call.callee,
+        action: call.action,
+        resource: call.resource,
+        arguments: call.arguments.digest(&[]),
+        nonce: Nonce::new(&mut OsRng),
+        issued: now,
+        expires: now.plus(Lifetime::from_millis(30_000)),
+        via: Via::Broker,
+        channel: caller.channel_key(),
+        extensions: Extensions::none(),
+    }
+}
+
+async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            match look() {
+                Some(found) => return found,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), found).await.unwrap()
 }
 
 #[tokio::test]

@@ -21,11 +21,12 @@ use std::{
     },
 };
 
-use countersign::{Clock as _, SystemClock};
+use countersign::{Clock as _, Held, SystemClock};
 use countersign_protocol::{
     capability::{Amount, Budget, Capability, Rights},
     digest::{ChainId, Digest},
     domain::{Actor, Context, Decision, Entry, Event, GrantRule, Policy, State},
+    id::InvocationId,
     join_token::{JoinSecret, JoinToken},
     key::SigningKey,
     ledger::{Checkpoint, Origin, SignedCheckpoint},
@@ -62,7 +63,7 @@ pub(crate) fn domain() -> TrustDomain {
 pub(crate) fn principal(name: &str) -> PrincipalId {
     let kind = match name {
         "alice" | "root" => "human",
-        "files" => "service",
+        "archive" | "files" => "service",
         _ => "agent",
     };
     format!("spiffe://{DOMAIN}/{kind}/{name}").parse().unwrap()
@@ -78,7 +79,7 @@ pub(crate) fn rights(calls: u64, delegations_left: u32) -> Rights {
             constraints: Bounded::default(),
         }])
         .unwrap(),
-        audiences: Ascending::new(vec![principal("files")]).unwrap(),
+        audiences: Ascending::new(vec![principal("archive"), principal("files")]).unwrap(),
         not_before: Timestamp::new(minute).unwrap(),
         not_after: Timestamp::new(minute + 600_000).unwrap(),
         budget: Budget {
@@ -235,6 +236,21 @@ impl Fake {
     /// Whether an instance of that principal is serving.
     pub(crate) fn serves(&self, name: &str) -> bool {
         self.callees.lock().unwrap().contains_key(&principal(name))
+    }
+
+    /// Forwards a proof under that name, without a decision, a record or a caller who waits.
+    pub(crate) async fn deliver(&self, callee: &str, held: &Held, named: InvocationId, proof: &Signed) {
+        let callee = self.callees.lock().unwrap().get(&principal(callee)).unwrap().clone();
+        let message = v1::ServeResponse {
+            invocation_id: named.to_string(),
+            token: held.token().as_bytes().to_vec(),
+            activation: self.activation(&self.state(), held.chain_id()).to_bytes(),
+            proof: proof.to_bytes(),
+            arguments: Vec::new(),
+            body: Vec::new(),
+            deadline_ms: now().as_millis() + 2_000,
+        };
+        callee.forward.send(Ok(message)).await.unwrap();
     }
 
     /// How many entries of that kind the ledger has.
