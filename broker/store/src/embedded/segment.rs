@@ -1,7 +1,9 @@
 //! A segment file: a header, then the records of one batch after another.
 
 use std::{
+    fmt,
     fs::File,
+    io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
@@ -119,13 +121,15 @@ impl Segment {
 
     /// Appends the records of one flush. After an error nothing is known of what the file holds.
     pub(super) fn append(&mut self, records: &[u8]) -> Result<(), StoreError> {
-        let write = || {
-            self.file.write_all_at(records, self.length)?;
-            self.file.sync_data()
-        };
-        write().map_err(StoreError::io(&self.path))?;
+        let flushed = self.write(records).and_then(|()| self.file.sync_data());
+        flushed.map_err(StoreError::io(&self.path))?;
         self.length += records.len() as u64;
         Ok(())
+    }
+
+    /// Writes behind what was appended, and flushes nothing.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.length)
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -138,5 +142,21 @@ impl Segment {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// How the records of one flush get into a segment: tests put one in its place that fails.
+pub(super) trait Disk: fmt::Debug + Send + Sync {
+    /// [`Segment::append`], or what becomes of it.
+    fn append(&self, segment: &mut Segment, records: &[u8]) -> Result<(), StoreError>;
+}
+
+/// What the operating system offers.
+#[derive(Debug)]
+pub(super) struct PlainDisk;
+
+impl Disk for PlainDisk {
+    fn append(&self, segment: &mut Segment, records: &[u8]) -> Result<(), StoreError> {
+        segment.append(records)
     }
 }
