@@ -103,15 +103,27 @@ impl Segment {
         let header = Header { domain: domain.clone(), begins_at, salt }.encode();
         let path = dir.join(file_name(begins_at.size));
         disk::replace(&path, &header)?;
-        Self::open(path, header.len() as u64, salt)
+        Self::open(path, header.len() as u64, salt, &[])
     }
 
     /// Goes on with a segment at `length`. Whatever stands behind it is cut off, and the rest is
     /// made durable: a process that was killed may have written it without flushing.
-    pub(super) fn open(path: PathBuf, length: u64, salt: Salt) -> Result<Self, StoreError> {
+    ///
+    /// `last_flush` is what stands before `length` and may not be durable. It is written once more:
+    /// after a flush that failed, the system may hold it for written though the disk never got it,
+    /// and then a second flush does nothing and succeeds.
+    pub(super) fn open(
+        path: PathBuf,
+        length: u64,
+        salt: Salt,
+        last_flush: &[u8],
+    ) -> Result<Self, StoreError> {
         let open = || {
             let file = File::options().read(true).write(true).open(&path)?;
-            file.set_len(length)?;
+            if file.metadata()?.len() != length {
+                file.set_len(length)?;
+            }
+            file.write_all_at(last_flush, length.saturating_sub(last_flush.len() as u64))?;
             file.sync_all()?;
             Ok(file)
         };
