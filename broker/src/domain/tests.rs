@@ -1,5 +1,7 @@
 //! When answers are given, against a store that a test slows down and breaks.
 
+mod faults;
+
 use std::{
     ops::Range,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},

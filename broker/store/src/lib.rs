@@ -12,6 +12,8 @@ mod memory;
 mod store;
 
 pub use embedded::{EmbeddedStore, Options};
+#[cfg(any(test, feature = "danger-faults"))]
+pub use embedded::{Fault, Faults};
 pub use error::StoreError;
 pub use limits::{
     BATCH_MAX_BYTES, BATCH_MAX_ENTRIES, DOMAINS_MAX, ENTRY_MAX_BYTES, QUEUE_MAX_BATCHES, QUEUE_MAX_BYTES,

@@ -17,6 +17,7 @@ use super::{
     log::Log,
     record,
     recovery::{self, Recovered},
+    segment::Disk,
     writer::{Caller, Job, Writer},
 };
 use crate::{
@@ -48,6 +49,7 @@ impl Domain {
         directory: &Directory,
         domain: &TrustDomain,
         options: Options,
+        disk: Arc<dyn Disk>,
     ) -> Result<Self, StoreError> {
         let paths = directory.paths(domain);
         let Recovered { frontier, index, segment, checkpoint } = recovery::recover(domain, &paths)?;
@@ -56,8 +58,8 @@ impl Domain {
         let log = Log::new(domain.clone(), paths, directory.lock(), head, index, checkpoint);
         let log = Arc::new(log);
         let (jobs, waiting) = sync_channel(QUEUE_MAX_BATCHES);
-        let writer =
-            Writer { log: Arc::clone(&log), frontier, segment, segment_bytes: options.segment_bytes };
+        let segment_bytes = options.segment_bytes;
+        let writer = Writer { log: Arc::clone(&log), frontier, segment, segment_bytes, disk };
         let writer = thread::Builder::new()
             .name(format!("ledger {domain}"))
             .spawn(move || writer.run(&waiting))

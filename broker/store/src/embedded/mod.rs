@@ -4,6 +4,8 @@
 mod directory;
 mod disk;
 mod domain;
+#[cfg(any(test, feature = "danger-faults"))]
+mod faults;
 mod index;
 mod log;
 mod pin;
@@ -32,6 +34,9 @@ use crate::{
 };
 use directory::Directory;
 use domain::Domain;
+#[cfg(any(test, feature = "danger-faults"))]
+pub use faults::{Fault, Faults};
+use segment::{Disk, PlainDisk};
 
 /// How an [`EmbeddedStore`] lays out its files.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +59,7 @@ impl Default for Options {
 pub struct EmbeddedStore {
     directory: Directory,
     options: Options,
+    disk: Arc<dyn Disk>,
     domains: Mutex<BTreeMap<TrustDomain, Domain>>,
 }
 
@@ -67,13 +73,23 @@ impl EmbeddedStore {
 
     /// [`open`](Self::open) with another layout.
     pub fn open_with(path: &Path, options: Options) -> Result<Self, StoreError> {
+        Self::open_on(path, options, Arc::new(PlainDisk))
+    }
+
+    /// [`open_with`](Self::open_with) on a disk that fails where a test says so.
+    #[cfg(any(test, feature = "danger-faults"))]
+    pub fn danger_open_faulty(path: &Path, options: Options, faults: Faults) -> Result<Self, StoreError> {
+        Self::open_on(path, options, Arc::new(faults))
+    }
+
+    fn open_on(path: &Path, options: Options, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
         let directory = Directory::open(path)?;
         let mut domains = BTreeMap::new();
         for name in directory.domains()? {
-            let domain = Domain::open(&directory, &name, options)?;
+            let domain = Domain::open(&directory, &name, options, Arc::clone(&disk))?;
             domains.insert(name, domain);
         }
-        Ok(Self { directory, options, domains: Mutex::new(domains) })
+        Ok(Self { directory, options, disk, domains: Mutex::new(domains) })
     }
 
     fn domains(&self) -> MutexGuard<'_, BTreeMap<TrustDomain, Domain>> {
@@ -99,7 +115,10 @@ impl EmbeddedStore {
             Entry::Vacant(_) if count >= DOMAINS_MAX => {
                 Err(StoreError::Limit { what: "domains", got: count + 1, limit: DOMAINS_MAX })
             }
-            Entry::Vacant(new) => act(new.insert(Domain::open(&self.directory, domain, self.options)?)),
+            Entry::Vacant(new) => {
+                let disk = Arc::clone(&self.disk);
+                act(new.insert(Domain::open(&self.directory, domain, self.options, disk)?))
+            }
         }
     }
 }

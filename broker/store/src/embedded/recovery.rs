@@ -59,12 +59,17 @@ pub(super) fn recover(domain: &TrustDomain, paths: &Paths) -> Result<Recovered, 
     }
     replay.check_not_short(last.as_ref(), &paths.segments)?;
     let Replay { frontier, index, .. } = replay;
-    // The directory may name files that a crash has not made durable yet.
-    if paths.segments.is_dir() {
-        disk::sync_dir(&paths.segments)?;
+    // The directories may name files that a crash has not made durable yet.
+    let domain_dir = paths.checkpoint.parent();
+    for directory in [Some(paths.segments.as_path()), domain_dir].into_iter().flatten() {
+        if directory.is_dir() {
+            disk::sync_dir(directory)?;
+        }
     }
     let segment = match last {
-        Some(End { path, offset, header }) => Some(Segment::open(path, offset, header.salt)?),
+        Some(End { path, offset, header, last_flush }) => {
+            Some(Segment::open(path, offset, header.salt, &last_flush)?)
+        }
         None => None,
     };
     Ok(Recovered { frontier, index, segment, checkpoint })
@@ -81,6 +86,8 @@ struct End {
     path: PathBuf,
     offset: u64,
     header: Header,
+    /// The records of the log's last flush: no later one says that they were ever durable.
+    last_flush: Bytes,
 }
 
 /// The log as far as it has been read.
@@ -96,6 +103,7 @@ impl Replay<'_> {
         let bytes = Bytes::from(fs::read(&path).map_err(StoreError::io(&path))?);
         let (header, mut offset) = self.header(&path, &bytes)?;
         self.index.add_segment(path.clone(), header.salt);
+        let (mut flushed, mut last_flush) = (None, offset);
         let damaged = |offset: usize, what| damaged(&path, offset, what);
         while offset < bytes.len() {
             let rest = bytes.slice(offset..);
@@ -106,6 +114,9 @@ impl Replay<'_> {
             if record.first != self.frontier.size() {
                 return Err(damaged(offset, "a record that belongs elsewhere"));
             }
+            if flushed.replace(record.durable) != Some(record.durable) {
+                last_flush = offset;
+            }
             self.index.add_record(record.first, offset as u64, length);
             self.entries(&record.entries)?;
             if record.root != self.frontier.root() {
@@ -113,7 +124,9 @@ impl Replay<'_> {
             }
             offset += length;
         }
-        Ok(End { path, offset: offset as u64, header })
+        // Nothing of the others is kept: a start holds one segment at a time.
+        let last_flush = if is_last { bytes.slice(last_flush..offset) } else { Bytes::new() };
+        Ok(End { path, offset: offset as u64, header, last_flush })
     }
 
     /// Refuses to take a broken record, with which these bytes begin, for the torn end of a write

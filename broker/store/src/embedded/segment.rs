@@ -1,7 +1,9 @@
 //! A segment file: a header, then the records of one batch after another.
 
 use std::{
+    fmt,
     fs::File,
+    io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
@@ -101,15 +103,27 @@ impl Segment {
         let header = Header { domain: domain.clone(), begins_at, salt }.encode();
         let path = dir.join(file_name(begins_at.size));
         disk::replace(&path, &header)?;
-        Self::open(path, header.len() as u64, salt)
+        Self::open(path, header.len() as u64, salt, &[])
     }
 
     /// Goes on with a segment at `length`. Whatever stands behind it is cut off, and the rest is
     /// made durable: a process that was killed may have written it without flushing.
-    pub(super) fn open(path: PathBuf, length: u64, salt: Salt) -> Result<Self, StoreError> {
+    ///
+    /// `last_flush` is what stands before `length` and may not be durable. It is written once more:
+    /// after a flush that failed, the system may hold it for written though the disk never got it,
+    /// and then a second flush does nothing and succeeds.
+    pub(super) fn open(
+        path: PathBuf,
+        length: u64,
+        salt: Salt,
+        last_flush: &[u8],
+    ) -> Result<Self, StoreError> {
         let open = || {
             let file = File::options().read(true).write(true).open(&path)?;
-            file.set_len(length)?;
+            if file.metadata()?.len() != length {
+                file.set_len(length)?;
+            }
+            file.write_all_at(last_flush, length.saturating_sub(last_flush.len() as u64))?;
             file.sync_all()?;
             Ok(file)
         };
@@ -119,13 +133,15 @@ impl Segment {
 
     /// Appends the records of one flush. After an error nothing is known of what the file holds.
     pub(super) fn append(&mut self, records: &[u8]) -> Result<(), StoreError> {
-        let write = || {
-            self.file.write_all_at(records, self.length)?;
-            self.file.sync_data()
-        };
-        write().map_err(StoreError::io(&self.path))?;
+        let flushed = self.write(records).and_then(|()| self.file.sync_data());
+        flushed.map_err(StoreError::io(&self.path))?;
         self.length += records.len() as u64;
         Ok(())
+    }
+
+    /// Writes behind what was appended, and flushes nothing.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.length)
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -138,5 +154,21 @@ impl Segment {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// How the records of one flush get into a segment: tests put one in its place that fails.
+pub(super) trait Disk: fmt::Debug + Send + Sync {
+    /// [`Segment::append`], or what becomes of it.
+    fn append(&self, segment: &mut Segment, records: &[u8]) -> Result<(), StoreError>;
+}
+
+/// What the operating system offers.
+#[derive(Debug)]
+pub(super) struct PlainDisk;
+
+impl Disk for PlainDisk {
+    fn append(&self, segment: &mut Segment, records: &[u8]) -> Result<(), StoreError> {
+        segment.append(records)
     }
 }

@@ -12,7 +12,7 @@ use super::{
     disk,
     log::Log,
     record::{self, Record},
-    segment::Segment,
+    segment::{Disk, Segment},
 };
 use crate::{Head, StoreError, store::Batch};
 
@@ -46,6 +46,7 @@ pub(super) struct Writer {
     pub(super) frontier: Frontier,
     pub(super) segment: Option<Segment>,
     pub(super) segment_bytes: u64,
+    pub(super) disk: Arc<dyn Disk>,
 }
 
 /// What one flush carries.
@@ -112,7 +113,7 @@ impl Writer {
     fn write(&mut self, records: &[Record]) -> Result<(), StoreError> {
         self.log.check_writable()?;
         let (durable, head) = (self.log.head(), self.head());
-        let log = Arc::clone(&self.log);
+        let (log, disk) = (Arc::clone(&self.log), Arc::clone(&self.disk));
         let (segment, is_new) = self.segment(durable)?;
         let (start, salt) = (segment.length(), segment.salt());
         let mut bytes = Vec::new();
@@ -121,7 +122,7 @@ impl Writer {
             places.push((record.first, start + bytes.len() as u64, record::length(&record.entries)));
             record.encode(&salt, &mut bytes);
         }
-        segment.append(&bytes)?;
+        disk.append(segment, &bytes)?;
         let new_segment = is_new.then(|| segment.path().to_owned());
         log.publish(head, |index| {
             if let Some(path) = new_segment {

@@ -2,7 +2,7 @@
 
 mod suite;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use countersign_protocol::{
@@ -11,7 +11,7 @@ use countersign_protocol::{
     name::TrustDomain,
 };
 
-use crate::{EmbeddedStore, Head, MemoryStore, Options, Store, StoreError};
+use crate::{EmbeddedStore, Fault, Faults, Head, MemoryStore, Options, Store, StoreError};
 
 pub(crate) fn domain() -> TrustDomain {
     "prod.acme.example".parse().unwrap()
@@ -71,6 +71,13 @@ pub(crate) fn open(path: &Path) -> Result<EmbeddedStore, StoreError> {
     EmbeddedStore::open(path)
 }
 
+/// A directory in memory, where the system has that: for what opens a store thousands of times and
+/// asks nothing of the disk.
+pub(crate) fn quick_dir() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
 /// An engine, and the directory that it lives in, if any.
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn Store>,
@@ -85,6 +92,13 @@ impl Engine {
     pub(crate) fn embedded(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open_with(&dir.path().join("store"), options).unwrap();
+        Self { store: Arc::new(store), _dir: Some(dir) }
+    }
+
+    pub(crate) fn on_a_slow_disk() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Faults::always(Fault::Slow(Duration::from_millis(3)));
+        let store = EmbeddedStore::danger_open_faulty(dir.path(), Options::default(), faults).unwrap();
         Self { store: Arc::new(store), _dir: Some(dir) }
     }
 }

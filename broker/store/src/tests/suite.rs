@@ -24,6 +24,12 @@ macro_rules! suite {
                 super::$name(engine.store.as_ref()).await
             } )*
         }
+        mod embedded_on_a_slow_disk {
+            $( #[tokio::test] async fn $name() {
+                let engine = crate::tests::Engine::on_a_slow_disk();
+                super::$name(engine.store.as_ref()).await
+            } )*
+        }
     };
 }
 

@@ -13,7 +13,7 @@ use crate::{
         record::Record,
         segment::{Header, Salt},
     },
-    tests::{TINY, all, checkpoint, domain, entries, fill, head_at, index, open, size},
+    tests::{TINY, all, checkpoint, domain, entries, fill, head_at, index, open, quick_dir, size},
 };
 
 const SEGMENTS: &str = "domains/prod.acme.example/segments";
@@ -25,7 +25,7 @@ fn segment(dir: &Path, first: u64) -> PathBuf {
 
 /// A closed store with these batches, each in a segment of its own or all in one.
 async fn store_of(batches: &[u64], options: Options, pinned_at: Option<u64>) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = quick_dir();
     let store = EmbeddedStore::open_with(dir.path(), options).unwrap();
     fill(&store, 0, batches).await;
     if let Some(at) = pinned_at {
@@ -151,11 +151,20 @@ async fn an_entry_that_looks_like_a_record_does_not_pass_for_one() {
     assert_eq!(all(&open(dir.path()).unwrap()).await.unwrap(), entries(0, 2));
 }
 
+/// Entries of the store of which every byte is flipped: `COUNTERSIGN_FLIPPED_ENTRIES` asks for more.
+fn flipped_entries() -> u64 {
+    std::env::var("COUNTERSIGN_FLIPPED_ENTRIES").map_or(200, |text| text.parse().unwrap())
+}
+
 #[tokio::test]
 async fn a_flipped_bit_anywhere_is_named_or_without_effect() {
-    // Segments of one or two records.
-    let options = Options { segment_bytes: 300 };
-    let dir = store_of(&[4, 1, 6, 2, 7], options, Some(20)).await;
+    let count = flipped_entries();
+    let batches: Vec<_> = [4, 1, 6, 2, 7].into_iter().cycle().take(count as usize / 4).collect();
+    let count = batches.iter().sum();
+    // Segments of some records each.
+    let options = Options { segment_bytes: 4_000 };
+    let dir = store_of(&batches, options, Some(count)).await;
+    let (written, head) = (entries(0, count), head_at(count));
     for file in all_files(dir.path()) {
         let whole = fs::read(&file).unwrap();
         for at in 0..whole.len() {
@@ -163,19 +172,23 @@ async fn a_flipped_bit_anywhere_is_named_or_without_effect() {
             flipped[at] ^= 1 << (at % 8);
             fs::write(&file, &flipped).unwrap();
             match open(dir.path()) {
-                Err(StoreError::Damaged { file: named, .. }) => assert_eq!(named, file, "byte {at}"),
+                Err(StoreError::Damaged { file: named, offset, .. }) => {
+                    assert_eq!(named, file, "byte {at}");
+                    assert!(offset <= at as u64, "{} at {at} is said to be at {offset}", file.display());
+                }
                 Err(StoreError::Format { path, .. }) => assert_eq!(path, file, "byte {at}"),
                 Err(other) => panic!("{} at {at}: {other}", file.display()),
                 Ok(store) => {
-                    assert_eq!(all(&store).await.unwrap(), entries(0, 20), "{} at {at}", file.display());
+                    assert_eq!(store.head(&domain()).await.unwrap(), head, "{} at {at}", file.display());
+                    assert_eq!(all(&store).await.unwrap(), written, "{} at {at}", file.display());
                     let kept = store.checkpoint(&domain()).await.unwrap();
-                    assert_eq!(kept, Some(checkpoint(head_at(20))), "{} at {at}", file.display());
+                    assert_eq!(kept, Some(checkpoint(head)), "{} at {at}", file.display());
                 }
             }
         }
         fs::write(&file, &whole).unwrap();
     }
-    assert_eq!(all(&open(dir.path()).unwrap()).await.unwrap(), entries(0, 20), "the twin");
+    assert_eq!(all(&open(dir.path()).unwrap()).await.unwrap(), written, "the twin");
 }
 
 #[tokio::test]

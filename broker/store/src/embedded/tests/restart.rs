@@ -1,4 +1,7 @@
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use countersign_protocol::name::TrustDomain;
@@ -107,4 +110,22 @@ async fn a_caller_that_does_not_wait_is_told_when_the_queue_is_full() {
     }
     assert_eq!((written, written + conflicts + busy), (1, 64));
     assert!(busy > 0, "64 batches of 3.8 MB are more than the queue holds");
+}
+
+#[tokio::test]
+async fn the_last_flush_is_written_again_when_the_log_is_opened_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open_with(dir.path(), TINY).unwrap();
+    fill(&store, 0, &[2, 3]).await;
+    drop(store);
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    let segments =
+        [0, 2].map(|first| dir.path().join(format!("domains/prod.acme.example/segments/{first:020}.seg")));
+    for segment in &segments {
+        fs::File::options().write(true).open(segment).unwrap().set_modified(long_ago).unwrap();
+    }
+    drop(open(dir.path()).unwrap());
+    let is_written = segments.map(|segment| fs::metadata(segment).unwrap().modified().unwrap() > long_ago);
+    assert_eq!(is_written, [false, true]);
+    assert_eq!(all(&open(dir.path()).unwrap()).await.unwrap(), entries(0, 5));
 }

@@ -13,7 +13,7 @@ use crate::{
         index::Index,
         log::Log,
         record::Record,
-        segment::{Header, file_name},
+        segment::{Header, PlainDisk, file_name},
         writer::{Caller, Job, Writer},
     },
     store::Batch,
@@ -27,8 +27,13 @@ fn write_waiting(jobs: Vec<(Head, Vec<Bytes>)>) -> (Vec<Result<Head, StoreError>
     let paths = directory.paths(&domain());
     let file = paths.segments.join(file_name(size(0)));
     let log = Log::new(domain(), paths, directory.lock(), Head::EMPTY, Index::default(), None);
-    let writer =
-        Writer { log: Arc::new(log), frontier: Default::default(), segment: None, segment_bytes: 1 << 20 };
+    let writer = Writer {
+        log: Arc::new(log),
+        frontier: Default::default(),
+        segment: None,
+        segment_bytes: 1 << 20,
+        disk: Arc::new(PlainDisk),
+    };
     let (queue, waiting) = sync_channel(jobs.len());
     let room = Arc::new(Semaphore::new(jobs.len()));
     let mut answers = Vec::new();

@@ -1,0 +1,111 @@
+//! A domain over the embedded engine, on a disk that fails.
+
+use std::path::Path;
+
+use countersign_store::{EmbeddedStore, Fault, Faults, Options};
+use tempfile::TempDir;
+
+use super::*;
+
+/// What can go wrong with a write, and whether it is there afterwards.
+const FAULTS: [(Fault, bool); 5] = [
+    (Fault::LostWrite, false),
+    (Fault::LostReply, true),
+    (Fault::Torn(100), false),
+    (Fault::FullDisk, false),
+    (Fault::FailedSync, true),
+];
+
+fn faulty(path: &Path, faults: Faults) -> Arc<dyn Store> {
+    Arc::new(EmbeddedStore::danger_open_faulty(path, Options::default(), faults).unwrap())
+}
+
+/// A restart: whoever held the store has let go, and its files are read anew.
+async fn reopened(path: &Path) -> Arc<Domain> {
+    // The writer's task ends once the domain is dropped, and only then is the store free.
+    for _ in 0..1_000 {
+        match EmbeddedStore::open(path) {
+            Ok(store) => return open(Arc::new(store)).await.unwrap(),
+            Err(StoreError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the store stays open");
+}
+
+/// Makes decisions one after another until the chosen write fails; gives how many were acknowledged.
+async fn until_failed(domain: &Domain) -> usize {
+    for number in 0..10 {
+        if let Err(refusal) = decide(domain, number).await {
+            assert_eq!(refusal.reason(), Reason::LedgerUnavailable);
+            return number;
+        }
+    }
+    panic!("no write failed");
+}
+
+#[tokio::test]
+async fn an_error_does_not_mean_that_nothing_was_written() {
+    for (fault, is_kept) in FAULTS {
+        for at in 0..3 {
+            let dir = TempDir::new().unwrap();
+            let domain = open(faulty(dir.path(), Faults::at(at, fault))).await.unwrap();
+            let acknowledged = until_failed(&domain).await;
+            assert_eq!(acknowledged, at, "{fault:?}");
+            let unavailable = (Reason::LedgerUnavailable, "LOG-002");
+            assert_eq!(reason(decide(&domain, acknowledged).await), unavailable, "a retry does not help");
+            assert_eq!(reason(domain.read(|_, _| Ok(())).await), unavailable);
+            drop(domain);
+
+            let domain = reopened(dir.path()).await;
+            for number in 0..acknowledged {
+                let again = reason(decide(&domain, number).await);
+                assert_eq!(again, (Reason::IdAlreadyUsed, "IDN-022"), "{fault:?}: {number} is lost");
+            }
+            let retried = decide(&domain, acknowledged).await;
+            match is_kept {
+                true => assert_eq!(reason(retried), (Reason::IdAlreadyUsed, "IDN-022"), "{fault:?}"),
+                false => assert_eq!(retried.unwrap().get(), at as u64 + 1, "{fault:?}"),
+            }
+            assert_eq!(decide(&domain, at + 1).await.unwrap().get(), at as u64 + 2, "it goes on");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_while_many_are_decided() {
+    for (fault, _) in FAULTS {
+        for at in [0, 1, 3] {
+            let dir = TempDir::new().unwrap();
+            let domain = open(faulty(dir.path(), Faults::at(at, fault))).await.unwrap();
+            let mut acknowledged = Vec::new();
+            for wave in 0..=at {
+                let calls: Vec<_> =
+                    (0..20).map(|n| (wave * 20 + n, deciding(&domain, wave * 20 + n))).collect();
+                for (number, call) in calls {
+                    acknowledged.extend(call.await.unwrap().ok().map(|size| (number, size)));
+                }
+            }
+            assert!(acknowledged.len() < 20 * (at + 1), "{fault:?}: no write failed");
+            drop(domain);
+            let domain = reopened(dir.path()).await;
+            let size = domain.peek(|state, _| state.tree().size());
+            for (number, told) in acknowledged {
+                assert!(told <= size, "{fault:?}: it said {told}, and there are {size}");
+                assert_eq!(reason(decide(&domain, number).await), (Reason::IdAlreadyUsed, "IDN-022"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_disk_delays_answers_and_changes_none() {
+    let dir = TempDir::new().unwrap();
+    let faults = Faults::always(Fault::Slow(Duration::from_millis(40)));
+    let domain = open(faulty(dir.path(), faults.clone())).await.unwrap();
+    let calls: Vec<_> = (0..200).map(|number| deciding(&domain, number)).collect();
+    for call in calls {
+        assert!(call.await.unwrap().is_ok());
+    }
+    assert!(faults.flushes() < 20, "what waits for a slow disk goes out together: {}", faults.flushes());
+}

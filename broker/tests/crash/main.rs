@@ -1,0 +1,51 @@
+//! `countersignd` killed under load, again and again: what it acknowledged must be there when it is
+//! started on the same files, and nothing that had ended may work.
+//!
+//! `COUNTERSIGN_KILLS` says how often (3), `COUNTERSIGN_SEED` repeats a plan. Run with `--nocapture`
+//! to see each kill: `COUNTERSIGN_KILLS=200 cargo test -p countersign-broker --test crash -- --nocapture`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
+#![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
+
+mod aim;
+mod auditor;
+mod crew;
+mod daemon;
+mod oracle;
+mod pace;
+mod phase;
+mod remains;
+mod retry;
+mod siege;
+mod team;
+mod told;
+
+use std::{env, time::Duration};
+
+use siege::Siege;
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is {text}")))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_broker_loses_nothing_that_it_acknowledged() {
+    let kills = number("COUNTERSIGN_KILLS").unwrap_or(3);
+    let seed = number("COUNTERSIGN_SEED").unwrap_or_else(rand::random);
+    println!("COUNTERSIGN_SEED={seed} COUNTERSIGN_KILLS={kills}");
+    let mut siege = Box::pin(Siege::begin(seed)).await;
+    for number in 1..=kills {
+        Box::pin(siege.kill(number)).await;
+    }
+    let found = Box::pin(siege.end()).await;
+    // A few kills need not find everything; many must.
+    let missed: Vec<_> = found.iter().filter(|(_, times)| **times == 0).collect();
+    assert!(kills < 100 || missed.is_empty(), "no kill found {missed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_the_broker_and_room_lets_it_go_on() {
+    let mut siege = Box::pin(Siege::begin(number("COUNTERSIGN_SEED").unwrap_or(1))).await;
+    Box::pin(siege.run_out_of_disk(Duration::from_secs(60))).await;
+    Box::pin(siege.end()).await;
+}

@@ -1,0 +1,177 @@
+//! Load, kill, start, check.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use countersign_protocol::refusal::Reason;
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use tokio::{task::JoinHandle, time::sleep};
+
+use crate::{
+    aim::Aim,
+    auditor::Auditor,
+    crew::{Crew, TEAMS, rules},
+    daemon::Daemon,
+    phase::{self, Phase},
+    remains::Remains,
+    team::Team,
+    told::Notes,
+};
+
+/// Blocks of a disk that is soon full: hundreds of entries.
+const BLOCKS: u32 = 512;
+
+pub(crate) struct Siege {
+    daemon: Daemon,
+    crew: Arc<Crew>,
+    teams: Vec<JoinHandle<()>>,
+    auditor: Auditor,
+    rng: StdRng,
+    found: BTreeMap<Phase, u64>,
+}
+
+impl Siege {
+    /// A broker with people at work.
+    pub(crate) async fn begin(seed: u64) -> Self {
+        let (mut daemon, first) = Daemon::init(&rules());
+        daemon.start().await;
+        let crew = Crew::gather(&first).await;
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut teams = Vec::new();
+        for number in 0..TEAMS {
+            let team = Team::form(&crew, number, rng.r#gen()).await;
+            teams.push(tokio::spawn(team.work()));
+        }
+        let auditor = Auditor::new(crew.root.clone(), daemon.keys());
+        Self { daemon, crew, teams, auditor, rng, found: Phase::counts() }
+    }
+
+    /// Kills the broker at some moment, starts it again, and checks everything.
+    pub(crate) async fn kill(&mut self, number: u64) {
+        let aim = Aim::of(number - 1);
+        aim.wait(&self.crew.moments, &self.crew.pace, &mut self.rng).await;
+        let under_way = self.crew.pace.counts();
+        self.daemon.kill();
+        // Replies that had left it may still arrive, and then they count.
+        sleep(Duration::from_millis(20)).await;
+        let told = self.notes();
+        let remains = Remains::of(&self.daemon.ledger(), self.auditor.next()).await;
+        let (state, events) = self.auditor.fold(&remains);
+        let mut phases = phase::found(&events, &state, &told, under_way);
+        if aim == Aim::StartUp && !self.stumble().await {
+            phases.push(Phase::StartUp);
+        }
+        let start = Instant::now();
+        self.daemon.start().await;
+        let start = start.elapsed();
+        self.crew.pace.resume();
+        self.auditor.catch_up().await;
+        self.auditor.check_told(&told);
+        self.auditor.check_proofs(&told).await;
+        self.auditor.check_continues(&remains, &state);
+        self.check().await;
+        let phases: Vec<_> =
+            phases.into_iter().inspect(|it| *self.found.entry(*it).or_default() += 1).collect();
+        let named: Vec<_> = phases.iter().map(ToString::to_string).collect();
+        println!(
+            "kill {number}: {}; {} steps under way, {} entries on the disk, {} torn bytes, {} unfinished \
+             files; {} acknowledged, all recovered; {} invocations ended as unknown; served again after {} ms",
+            named.join(", "),
+            under_way.0,
+            remains.head.size,
+            remains.torn,
+            remains.unfinished,
+            told.acknowledged(),
+            state.open_invocations().count(),
+            start.as_millis(),
+        );
+    }
+
+    /// Starts it and kills it again while it starts. Whether it served by then.
+    async fn stumble(&mut self) -> bool {
+        let after = Duration::from_millis(self.rng.gen_range(1..60));
+        self.daemon.stumble(after).await
+    }
+
+    /// Works until the disk is full, which ends the broker, and lets it go on with more room.
+    pub(crate) async fn run_out_of_disk(&mut self, longest: Duration) {
+        self.daemon.kill();
+        self.daemon.start_with_blocks(BLOCKS).await;
+        let (status, log) = self.daemon.ended(longest).await;
+        assert_eq!(status.code(), Some(6), "{log}");
+        assert!(log.contains("start again to read what is there"), "{log}");
+        sleep(Duration::from_millis(20)).await;
+        let told = self.notes();
+        let remains = Remains::of(&self.daemon.ledger(), self.auditor.next()).await;
+        let (state, _) = self.auditor.fold(&remains);
+        self.daemon.start().await;
+        self.auditor.catch_up().await;
+        self.auditor.check_told(&told);
+        self.auditor.check_proofs(&told).await;
+        self.auditor.check_continues(&remains, &state);
+        self.check().await;
+        println!(
+            "full disk: {} entries on it, {} torn bytes; {} acknowledged, all recovered",
+            remains.head.size,
+            remains.torn,
+            told.acknowledged(),
+        );
+    }
+
+    /// Lets all work end and checks everything once more. Gives how often each phase was met.
+    pub(crate) async fn end(mut self) -> BTreeMap<Phase, u64> {
+        self.crew.pace.pause().await;
+        let told = self.notes();
+        let checkpoint = self.auditor.catch_up().await;
+        self.auditor.check_told(&told);
+        self.check().await;
+        self.auditor.audit_all(&checkpoint);
+        for team in &self.teams {
+            assert!(!team.is_finished(), "a team gave up");
+            team.abort();
+        }
+        println!("phases: {:?}", self.found);
+        println!(
+            "{} entries; acknowledged: {} instances, {} grants and contracts, {} answers, {} revocations; \
+             {} done; {} calls without an answer; refused: {:?}",
+            checkpoint.peek_unverified().size,
+            told.admitted.len(),
+            told.links.len(),
+            told.answers.len(),
+            told.revocations.len(),
+            told.done.len(),
+            told.unanswered,
+            told.refused,
+        );
+        self.found
+    }
+
+    /// Everything that was told by now.
+    fn notes(&self) -> Notes {
+        self.crew.told.saw_checkpoint(&self.crew.root);
+        self.crew.told.saw_checkpoint(&self.crew.alice);
+        self.crew.told.notes().clone()
+    }
+
+    /// What needs no memory of the kill: budgets, proofs, retries, and the ends of what has ended.
+    async fn check(&self) {
+        self.auditor.check_budgets();
+        let told = self.notes();
+        let (latest, ended) = (told.latest.clone(), told.ended.clone());
+        for (made, id) in latest {
+            let Some(noted) = told.answers.get(&id) else { continue };
+            match made.again(id).await {
+                Ok(receipt) => assert_eq!(receipt, noted.receipt, "{id} has another receipt now"),
+                Err(reason) => assert_eq!(reason, Reason::Revoked, "{id}"),
+            }
+        }
+        for made in ended {
+            let outcome = made.by.invoke(&made.held, made.call.clone()).await;
+            let reason = outcome.as_ref().err().and_then(countersign::Error::reason);
+            assert_eq!(reason, Some(Reason::Revoked), "{:?}", outcome.map(|answer| answer.invocation));
+        }
+    }
+}
