@@ -90,7 +90,15 @@ impl Mediator {
         match begun {
             Begun::New => Err(Refusal::new("API-033", Reason::CalleeUnavailable, "")),
             Begun::Ended(ended) => self.retold(id, ended),
-            Begun::Open(ended) => self.until_retold(id, ended, deadline).await,
+            Begun::Open(ended) => {
+                // Nothing counts those who wait: they hold nothing of what was asked, and leave with
+                // their callers.
+                drop(course);
+                tokio::select! {
+                    told = self.until_retold(id, ended, deadline) => told,
+                    () = reply.closed() => Err(cancelled("The caller has hung up.")),
+                }
+            }
         }
     }
 

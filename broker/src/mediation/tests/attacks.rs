@@ -1,5 +1,7 @@
 //! Callers that are not what they should be. Each has a twin that is let through.
 
+use std::sync::Arc;
+
 use countersign_protocol::{
     capability::{Amount, Argument, Arguments, Value},
     domain::{Entry, Event},
@@ -13,7 +15,7 @@ use countersign_store::Store as _;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use super::world::{Call, START_MS, World, domain_name, principal, reason, refused, rights};
+use super::world::{Call, START_MS, World, domain_name, principal, reason, refused, rights, until};
 
 /// Changes an honest call of fetcher's in one place, and sends it.
 async fn altered(change: impl FnOnce(&World, &mut Call)) -> String {
@@ -293,4 +295,28 @@ async fn one_caller_cannot_fill_the_ledger_with_denials() {
     world.clock.advance(Lifetime::from_millis(60_000));
     refused(world.send("mallory", &world.call("mallory", leaf)).await);
     assert_eq!(denials(&world).await.last().map(|denied| denied.uncounted), Some(5));
+}
+
+/// Attack line 36: a caller that asks again and hangs up, over and over, leaves nothing behind.
+#[tokio::test]
+async fn a_retry_does_not_outlive_its_caller() {
+    let (world, [_, _, leaf]) = World::with_chain().await;
+    let mut callee = world.serve("files", 4).await;
+    let call = world.call("fetcher", leaf);
+    let first = world.sending("fetcher", &call);
+    let asked = callee.next().await;
+    let held = || Arc::strong_count(&world.mediation.0);
+    let before = held();
+
+    let hung_up: Vec<_> = (0..16).map(|_| world.sending("fetcher", &world.again(&call))).collect();
+    let patient = world.sending("fetcher", &world.again(&call));
+    callee.hears_nothing().await;
+    assert!(held() > before + 16, "they wait for the first");
+    hung_up.iter().for_each(|retry| retry.abort());
+    // The patient one has its caller's hold on the world, and a task.
+    until(|| held() <= before + 2).await;
+
+    callee.done(&asked, b"content").await;
+    let done = first.await.unwrap().unwrap();
+    assert_eq!(patient.await.unwrap().unwrap(), done, "the twin");
 }
