@@ -91,3 +91,42 @@ pub fn caller<T>(request: &tonic::Request<T>) -> Result<Actor, Status> {
     let missing = || status(&Refusal::new("API-003", Reason::InstanceUnknown, ""), Viewer::Stranger);
     request.extensions().get::<Actor>().cloned().ok_or_else(missing)
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::time::{Lifetime, Timestamp};
+    use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+
+    use super::*;
+    use crate::{
+        channel::proof_of_possession,
+        mediation::tests::world::{START_MS, World},
+    };
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::new(START_MS + millis).unwrap()
+    }
+
+    /// Attack lines 16 and 33: what had expired by the time of the ledger's last entry stays so, though
+    /// the clock was turned back since.
+    #[tokio::test]
+    async fn a_certificate_that_has_expired_is_not_valid_again_when_the_clock_goes_back() {
+        let mut world = World::new().await;
+        let tls = KeyPair::generate().unwrap();
+        let signature = tls.sign(b"statement").unwrap();
+        let key = proof_of_possession(&tls.subject_public_key_info(), b"statement", &signature).unwrap();
+        world.join_with("planner2", "planner", key.spki_hash()).await;
+        let instance = world.agent("planner2").id.clone();
+        let remote = ([127, 0, 0, 1], 1).into();
+        let peer = Peer { instance, key, not_after: at(5_000), remote };
+        assert!(admit(&world.domain, Some(&peer)).is_ok(), "the twin");
+
+        world.clock.advance(Lifetime::from_millis(6_000));
+        world.join("planner3", "planner").await;
+        world.clock.set(at(1_000));
+        let refused = admit(&world.domain, Some(&peer)).unwrap_err();
+        assert_eq!(refused.reason(), Reason::CertificateExpired);
+        let later = Peer { not_after: at(6_001), ..peer };
+        assert!(admit(&world.domain, Some(&later)).is_ok(), "the twin");
+    }
+}

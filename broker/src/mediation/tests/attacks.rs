@@ -1,9 +1,14 @@
 //! Callers that are not what they should be. Each has a twin that is let through.
 
-use std::sync::Arc;
+use std::{
+    future::{Future as _, poll_fn},
+    sync::Arc,
+    task::Poll,
+};
 
 use countersign_protocol::{
     capability::{Amount, Argument, Arguments, Value},
+    digest::Digest,
     domain::{Entry, Event},
     ledger::LeafIndex,
     limits::{BODY_MAX_BYTES, DENIES_PER_MINUTE, PAYLOAD_MAX_BYTES, TOKEN_MAX_BYTES},
@@ -319,4 +324,29 @@ async fn a_retry_does_not_outlive_its_caller() {
     callee.done(&asked, b"content").await;
     let done = first.await.unwrap().unwrap();
     assert_eq!(patient.await.unwrap().unwrap(), done, "the twin");
+}
+
+/// Attack lines 8 and 16: a proof that was void by the time of the ledger's last entry is not used
+/// because the clock was turned back before the callee took the invocation.
+#[tokio::test]
+async fn a_void_proof_is_not_forwarded_after_the_clock_went_back() {
+    for recorded_after in [1_000, 46_000] {
+        let (world, [_, _, leaf]) = World::with_chain().await;
+        let mut callee = world.serve("files", 4).await;
+        let _sending = world.sending("fetcher", &world.call("fetcher", leaf));
+        until(|| world.mediation.0.queued() == 1).await;
+
+        let before = world.now();
+        world.pass(recorded_after);
+        let expires = world.now().plus(Lifetime::from_millis(1_000));
+        let (secret, planner) = (Digest::of(b"secret"), principal("planner"));
+        let mut decided = Box::pin(
+            world.decide(|state, context| state.decide_join_token(context, None, secret, &planner, expires)),
+        );
+        // Decided at its first turn, before anyone else sees what time it is.
+        poll_fn(|cx| Poll::Ready(decided.as_mut().poll(cx).is_ready())).await;
+        world.clock.set(before);
+        let forwarded = callee.take_now().await.is_some();
+        assert_eq!(forwarded, recorded_after == 1_000, "{recorded_after}");
+    }
 }
