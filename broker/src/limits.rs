@@ -116,6 +116,9 @@ pub const HEADERS_MAX_BYTES: u32 = 16 * 1024;
 /// Requests and streams that one connection has open at once.
 pub const STREAMS_PER_CONNECTION: u32 = 1_024;
 
+/// The same on the enrolment listener, where a connection carries one or two calls.
+pub const ENROLMENT_STREAMS_PER_CONNECTION: u32 = 4;
+
 /// Calls of one instance that are under way, over all its connections: as many invocations as it may
 /// have open, its streams, and some of everything else. Each can hold a message in the broker's
 /// memory, and a decision that waits for the ledger; those are for all instances together.
