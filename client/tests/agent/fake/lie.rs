@@ -86,6 +86,8 @@ pub(crate) enum Lie {
     ForwardedProofForged,
     /// The same invocation twice.
     ForwardedTwice,
+    /// The invocation before once more, with each new one.
+    ForwardedAgain,
 
     // --- about revocations
     /// The feed goes back to an earlier epoch.

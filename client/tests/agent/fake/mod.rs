@@ -122,6 +122,7 @@ pub(crate) struct Shared {
     callees: Mutex<BTreeMap<PrincipalId, Callee>>,
     pending: Mutex<HashMap<String, oneshot::Sender<v1::Answer>>>,
     bodies: Mutex<HashMap<String, Vec<u8>>>,
+    forwarded_before: Mutex<Option<v1::ServeResponse>>,
     addresses: Mutex<(String, String)>,
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -164,6 +165,7 @@ impl Fake {
             callees: Mutex::default(),
             pending: Mutex::default(),
             bodies: Mutex::default(),
+            forwarded_before: Mutex::default(),
             addresses: Mutex::default(),
             servers: Mutex::default(),
         }));
@@ -235,6 +237,11 @@ impl Fake {
     /// Whether an instance of that principal is serving.
     pub(crate) fn serves(&self, name: &str) -> bool {
         self.callees.lock().unwrap().contains_key(&principal(name))
+    }
+
+    /// Forgets who serves for that principal.
+    pub(crate) fn forget_callee(&self, name: &str) {
+        self.callees.lock().unwrap().remove(&principal(name));
     }
 
     /// How many entries of that kind the ledger has.
