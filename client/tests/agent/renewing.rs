@@ -8,7 +8,7 @@ use countersign_protocol::{digest::Digest, refusal::Reason};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    fake::{Fake, rights},
+    fake::{Fake, Lie, rights},
     world::{accept, agree, ask, call, generous, granted, join, options, serve},
 };
 
@@ -53,6 +53,22 @@ async fn a_lost_renewal_is_sent_again_as_it_was() {
     planner.lookup(planner.instance()).await.unwrap();
     assert_eq!(fake.count("InstanceForked"), 0);
     assert!(fake.count("InstanceRenewed") >= 1);
+}
+
+/// Attack line 32: two different renewals from one generation convict an instance of running twice. A
+/// broker does not get them by saying that the first, which it recorded, had come too late.
+#[tokio::test]
+async fn a_broker_that_says_too_late_too_soon_gets_no_second_renewal() {
+    let fake = Fake::start().await;
+    fake.set_svid_ms(4_000);
+    fake.lie(Lie::RenewalSaidTooLate);
+    let planner = join(&fake, "planner").await;
+    sleep(Duration::from_millis(3_000)).await;
+    assert_eq!((fake.count("InstanceRenewed"), fake.count("InstanceForked")), (1, 0));
+    fake.stop_lying();
+    sleep(Duration::from_millis(1_500)).await;
+    planner.lookup(planner.instance()).await.unwrap();
+    assert_eq!(fake.count("InstanceForked"), 0, "the twin: it goes on with the first one's answer");
 }
 
 /// Keeps the newest export, as a file would.

@@ -15,6 +15,10 @@ pub(crate) enum Lie {
     /// The bundle has another authority than the pinned one.
     OtherAuthority,
 
+    // --- at renewal
+    /// A renewal that was recorded is said to have come too late.
+    RenewalSaidTooLate,
+
     // --- about instances
     /// Another instance's statement, true as such.
     StatementOfAnother,
