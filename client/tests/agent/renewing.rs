@@ -98,6 +98,22 @@ async fn an_exported_identity_goes_on_in_another_process() {
     again.grant(domain.planner.instance(), rights(3, 1)).await.unwrap();
 }
 
+/// A checkpoint may carry the signatures of many witnesses, and a hostile broker adds as many as fit:
+/// the identity of a person's session is not lost by it.
+#[tokio::test]
+async fn an_identity_that_saw_a_crowded_checkpoint_goes_on_too() {
+    let domain = granted().await;
+    domain.fake.lie(Lie::CheckpointCrowded);
+    let (seen, _) = domain.alice.ledger().checkpoint().await.unwrap();
+    let exported = domain.alice.danger_export().unwrap();
+    drop(domain.alice);
+    let again = Agent::danger_import(&exported, options()).unwrap();
+    let (kept, signed) = again.ledger().latest().unwrap();
+    assert_eq!(kept, seen);
+    let log = domain.planner.keys().log_verifiers().next().unwrap();
+    assert_eq!(signed.open(&log), Ok(kept), "what convicts the log is kept");
+}
+
 #[tokio::test]
 async fn a_process_that_died_while_it_renewed_does_not_look_like_a_fork() {
     let fake = Fake::start().await;

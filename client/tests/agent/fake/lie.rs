@@ -76,6 +76,8 @@ pub(crate) enum Lie {
     RolledBack,
     /// A checkpoint that the log's key did not sign.
     CheckpointForged,
+    /// A true checkpoint with as many signatures of others as fit.
+    CheckpointCrowded,
     /// Evidence with one bit changed.
     EvidenceAltered,
     /// Evidence of another invocation.
