@@ -188,7 +188,7 @@ impl Mediator {
             Report::Answered(answer) => match self.receipted(id, answer).await {
                 Err(refusal) if refusal.reason() != Reason::LedgerUnavailable => {
                     self.end(id, &End::Unknown).await?;
-                    Err(refusal)
+                    Err(faulty(refusal))
                 }
                 outcome => outcome,
             },
@@ -277,6 +277,14 @@ fn read_receipt(answer: &Answer) -> Result<Signed, Refusal> {
         "It is for another body."
     );
     Ok(signed)
+}
+
+/// Whatever is wrong with a receipt, its caller did not do.
+fn faulty(refusal: Refusal) -> Refusal {
+    match refusal.reason() {
+        Reason::CalleeFault => refusal,
+        _ => Refusal::new("API-040", Reason::CalleeFault, format!("{refusal}.")),
+    }
 }
 
 /// Whether the same decision may be recorded a moment later.
