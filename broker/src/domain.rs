@@ -20,6 +20,7 @@ use countersign_protocol::{
     payload::Payload,
     refusal::{Reason, Refusal},
     require,
+    time::Timestamp,
 };
 use countersign_store::{ENTRY_MAX_BYTES, Head, READ_MAX_BYTES, Store, StoreError};
 use thiserror::Error;
@@ -143,7 +144,7 @@ impl Domain {
     ) -> Result<T, Refusal> {
         let (outcome, size) = {
             let state = self.lock();
-            (read(&state, &self.context()), state.tree().size())
+            (read(&state, &self.context_of(&state)), state.tree().size())
         };
         self.until_durable(size).await?;
         outcome
@@ -152,7 +153,8 @@ impl Domain {
     /// Looks at the newest state, which may be ahead of the disk: for what must not come too late,
     /// such as seeing a revocation. Nothing that is found may be told to anyone.
     pub fn peek<T>(&self, look: impl FnOnce(&State, &Context<'_>) -> T) -> T {
-        look(&self.lock(), &self.context())
+        let state = self.lock();
+        look(&state, &self.context_of(&state))
     }
 
     fn decide_now<T>(
@@ -207,6 +209,17 @@ impl Domain {
             // The engine's words name files; they are in the log, and nobody's business here.
             Ok(Durable::Failed(_)) | Err(_) => Err(unavailable()),
         }
+    }
+
+    /// What is looked at is judged by this time. While the clock is behind the ledger nothing is
+    /// decided, and what has expired by the ledger does not become valid again.
+    pub(crate) fn time_of(&self, state: &State) -> Timestamp {
+        let now = self.clock.now();
+        state.last_time().map_or(now, |last| last.max(now))
+    }
+
+    fn context_of(&self, state: &State) -> Context<'_> {
+        Context { now: self.time_of(state), ..self.context() }
     }
 
     fn context(&self) -> Context<'_> {

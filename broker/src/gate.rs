@@ -2,7 +2,8 @@
 //!
 //! The certificate was verified when the connection was opened; since then the instance may have
 //! been revoked or locked. A handler finds the [`Actor`] in the extensions of its request, and can
-//! find it there only because the gate put it there.
+//! find it there only because the gate put it there. The gate also counts the calls of each instance
+//! that are under way.
 
 use std::{
     convert::Infallible,
@@ -17,19 +18,28 @@ use countersign_protocol::{
     refusal::{Reason, Refusal, Viewer},
     require, require_some,
 };
+use http_body_util::BodyExt as _;
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use crate::{channel::Peer, domain::Domain, status::status};
+use crate::{
+    channel::{Holder, Peer, Seat, Seats},
+    domain::Domain,
+    limits::{CALLS_MAX, CALLS_PER_INSTANCE},
+    status::status,
+};
 
 /// Puts the gate before the services of a listener of instances.
 #[derive(Clone, Debug)]
-pub struct GateLayer(Arc<Domain>);
+pub struct GateLayer {
+    domain: Arc<Domain>,
+    calls: Arc<Seats>,
+}
 
 impl GateLayer {
     /// The gate of that domain.
     pub fn new(domain: Arc<Domain>) -> Self {
-        Self(domain)
+        Self { domain, calls: Seats::new(CALLS_MAX, CALLS_PER_INSTANCE) }
     }
 }
 
@@ -37,7 +47,7 @@ impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
 
     fn layer(&self, inner: S) -> Gate<S> {
-        Gate { domain: Arc::clone(&self.0), inner }
+        Gate { domain: Arc::clone(&self.domain), calls: Arc::clone(&self.calls), inner }
     }
 }
 
@@ -45,6 +55,7 @@ impl<S> Layer<S> for GateLayer {
 #[derive(Clone, Debug)]
 pub struct Gate<S> {
     domain: Arc<Domain>,
+    calls: Arc<Seats>,
     inner: S,
 }
 
@@ -55,25 +66,41 @@ where
 {
     type Response = http::Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        match admit(&self.domain, request.extensions().get::<Peer>()) {
-            Ok(actor) => {
-                request.extensions_mut().insert(actor);
-                Box::pin(self.inner.call(request))
-            }
-            // Whether an instance is unknown, revoked or locked is nothing that a stranger is told.
-            Err(refusal) => {
-                let refused = status(&refusal, Viewer::Stranger).into_http();
-                Box::pin(async { Ok(refused) })
-            }
-        }
+        // Whether an instance is unknown, revoked or locked is nothing that a stranger is told.
+        let actor = match admit(&self.domain, request.extensions().get::<Peer>()) {
+            Ok(actor) => actor,
+            Err(refusal) => return refused(&refusal, Viewer::Stranger),
+        };
+        let Some(seat) = self.calls.take(Holder::Instance(actor.instance.clone())) else {
+            let refusal = Refusal::new("API-006", Reason::Overloaded, "Too many calls are under way.");
+            return refused(&refusal, Viewer::Party);
+        };
+        request.extensions_mut().insert(actor);
+        let answer = self.inner.call(request);
+        Box::pin(async move { answer.await.map(|answer| answer.map(|body| held(body, seat))) })
     }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>;
+
+fn refused(refusal: &Refusal, viewer: Viewer) -> Answering {
+    let refused = status(refusal, viewer).into_http();
+    Box::pin(async { Ok(refused) })
+}
+
+/// A call is under way until the last of its answer is taken or given up.
+fn held(body: Body, seat: Seat) -> Body {
+    Body::new(body.map_frame(move |frame| {
+        let _held = &seat;
+        frame
+    }))
 }
 
 fn admit(domain: &Domain, peer: Option<&Peer>) -> Result<Actor, Refusal> {
@@ -90,4 +117,82 @@ fn admit(domain: &Domain, peer: Option<&Peer>) -> Result<Actor, Refusal> {
 pub fn caller<T>(request: &tonic::Request<T>) -> Result<Actor, Status> {
     let missing = || status(&Refusal::new("API-003", Reason::InstanceUnknown, ""), Viewer::Stranger);
     request.extensions().get::<Actor>().cloned().ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::time::{Lifetime, Timestamp};
+    use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+
+    use super::*;
+    use crate::{
+        channel::proof_of_possession,
+        mediation::tests::world::{START_MS, World, reason},
+    };
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::new(START_MS + millis).unwrap()
+    }
+
+    /// A live instance's end of a connection.
+    async fn joined(world: &mut World, name: &'static str, of: &str) -> Peer {
+        let tls = KeyPair::generate().unwrap();
+        let signature = tls.sign(b"statement").unwrap();
+        let key = proof_of_possession(&tls.subject_public_key_info(), b"statement", &signature).unwrap();
+        world.join_with(name, of, key.spki_hash()).await;
+        let (instance, remote) = (world.agent(name).id.clone(), ([127, 0, 0, 1], 1).into());
+        Peer { instance, key, not_after: at(5_000), remote }
+    }
+
+    /// Attack lines 16 and 33: what had expired by the time of the ledger's last entry stays so, though
+    /// the clock was turned back since.
+    #[tokio::test]
+    async fn a_certificate_that_has_expired_is_not_valid_again_when_the_clock_goes_back() {
+        let mut world = World::new().await;
+        let peer = joined(&mut world, "planner2", "planner").await;
+        assert!(admit(&world.domain, Some(&peer)).is_ok(), "the twin");
+
+        world.clock.advance(Lifetime::from_millis(6_000));
+        world.join("planner3", "planner").await;
+        world.clock.set(at(1_000));
+        let refused = admit(&world.domain, Some(&peer)).unwrap_err();
+        assert_eq!(refused.reason(), Reason::CertificateExpired);
+        let later = Peer { not_after: at(6_001), ..peer };
+        assert!(admit(&world.domain, Some(&later)).is_ok(), "the twin");
+    }
+
+    /// What the broker answers to a call by that peer. The service behind the gate answers at once.
+    async fn call<S>(gate: &mut Gate<S>, peer: &Peer) -> (Option<Status>, http::Response<Body>)
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+        S::Future: Send + 'static,
+    {
+        let mut request = http::Request::new(Body::empty());
+        request.extensions_mut().insert(peer.clone());
+        let answer = gate.call(request).await.unwrap();
+        (Status::from_header_map(answer.headers()), answer)
+    }
+
+    /// Attack line 36: the calls of one instance that are not finished, an answer that it does not
+    /// take included, are bounded, so that it cannot fill what all instances share.
+    #[tokio::test]
+    async fn one_instance_does_not_have_more_calls_under_way_than_it_may() {
+        let mut world = World::new().await;
+        let greedy = joined(&mut world, "planner2", "planner").await;
+        let other = joined(&mut world, "files2", "files").await;
+        let mut gate = GateLayer::new(Arc::clone(&world.domain)).layer(tower::service_fn(
+            |_: http::Request<Body>| async { Ok(http::Response::new(Body::new("answer".to_owned()))) },
+        ));
+        let mut unfinished = Vec::new();
+        for _ in 0..CALLS_PER_INSTANCE {
+            let (refused, answer) = call(&mut gate, &greedy).await;
+            assert!(refused.is_none());
+            unfinished.push(answer);
+        }
+        let (refused, _) = call(&mut gate, &greedy).await;
+        assert_eq!(refused.map(|status| reason(&status)), Some("OVERLOADED".to_owned()));
+        assert!(call(&mut gate, &other).await.0.is_none(), "another one is not affected");
+        unfinished.pop();
+        assert!(call(&mut gate, &greedy).await.0.is_none(), "the twin: one that is finished makes room");
+    }
 }

@@ -116,6 +116,17 @@ pub const HEADERS_MAX_BYTES: u32 = 16 * 1024;
 /// Requests and streams that one connection has open at once.
 pub const STREAMS_PER_CONNECTION: u32 = 1_024;
 
+/// The same on the enrolment listener, where a connection carries one or two calls.
+pub const ENROLMENT_STREAMS_PER_CONNECTION: u32 = 4;
+
+/// Calls of one instance that are under way, over all its connections: as many invocations as it may
+/// have open, its streams, and some of everything else. Each can hold a message in the broker's
+/// memory, and a decision that waits for the ledger; those are for all instances together.
+pub const CALLS_PER_INSTANCE: usize = 1_024 + 512;
+
+/// Calls of all instances that are under way.
+pub const CALLS_MAX: usize = 65_536;
+
 /// Streams that a peer opened and reset before they were taken up, above which its connection is
 /// closed: resetting is free for the peer and not for us.
 pub const PENDING_RESETS_MAX: usize = 64;

@@ -3,6 +3,7 @@
 use countersign_protocol::{
     join_token::JoinToken,
     name::PrincipalId,
+    payload::Payload as _,
     time::{Lifetime, Timestamp},
 };
 use countersign_wire::v1::{self, identity_client::IdentityClient, info_client::InfoClient};
@@ -46,6 +47,9 @@ impl Agent {
         let reply = reply.await?;
         if reply.log_vkey != self.inner.bundle.log.to_string() {
             return Err(deceived(About::Bundle, "it names another key for the ledger than it did"));
+        }
+        if reply.key_set != self.keys().to_bytes() {
+            return Err(deceived(About::Bundle, "it names other keys for the domain than it did"));
         }
         let time = Timestamp::new(reply.server_time_ms);
         Ok(Info {

@@ -28,6 +28,7 @@ use crate::{
     error::{CallerFault, Error},
     ledger::{Ledger, View},
     renewal,
+    serve::Served,
 };
 
 /// Where an exported identity is kept: see [`Options::danger_keep`].
@@ -84,6 +85,8 @@ pub(crate) struct Inner {
     standing: Mutex<Standing>,
     pub(crate) view: View,
     pub(crate) directory: Directory,
+    /// What this instance has done for others.
+    pub(crate) served: Mutex<Served>,
     /// Why this identity cannot be renewed any more.
     pub(crate) ended: watch::Sender<Option<Error>>,
 }
@@ -134,6 +137,7 @@ impl Agent {
             keep: options.danger_keep,
             standing: Mutex::new(standing),
             directory: Directory::default(),
+            served: Mutex::default(),
             ended: watch::Sender::new(None),
         });
         let renewal = Background(tokio::spawn(renewal::keep_fresh(Arc::clone(&inner))));

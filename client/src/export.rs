@@ -146,7 +146,13 @@ impl Inner {
             checkpoint: self.view.latest().map(|(_, signed)| signed),
         };
         let payload = Zeroizing::new(exported.to_bytes());
-        Ok(Zeroizing::new([PREFIX, &payload].concat()))
+        let bytes = Zeroizing::new([PREFIX, &payload].concat());
+        // What could not be read again is worse than nothing: it replaces what can.
+        if bytes.len() > EXPORT_MAX_BYTES {
+            let limit = EXPORT_MAX_BYTES as u64;
+            return Err(CallerFault::TooLarge { what: "the exported identity", limit }.into());
+        }
+        Ok(bytes)
     }
 
     /// Hands the identity to whoever keeps it, if someone does.

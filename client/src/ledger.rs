@@ -59,7 +59,10 @@ impl View {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn hold(&self, checkpoint: Checkpoint, signed: SignedCheckpoint) {
+    /// With the log's own signature alone: it convicts the log, and those of others, of which there
+    /// may be a hundred kilobytes, do not.
+    fn hold(&self, checkpoint: Checkpoint, signed: &SignedCheckpoint) {
+        let signed = of_the_log(signed, &self.log);
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((checkpoint, signed));
     }
 
@@ -73,6 +76,13 @@ impl View {
         let found = Arc::new(Contradiction { held, presented, why });
         contradicted(Arc::clone(self.contradiction.get_or_init(|| found)))
     }
+}
+
+/// A checkpoint without the signatures of others.
+fn of_the_log(signed: &SignedCheckpoint, log: &NoteVerifier) -> SignedCheckpoint {
+    let (text, lines) = signed.as_str().rsplit_once("\n\n").unwrap_or_default();
+    let mut alone = lines.lines().filter_map(|line| format!("{text}\n\n{line}\n").parse().ok());
+    alone.find(|alone: &SignedCheckpoint| alone.open(log).is_ok()).unwrap_or_else(|| signed.clone())
 }
 
 fn contradicted(found: Arc<Contradiction>) -> Error {
@@ -107,7 +117,7 @@ impl<'a> Ledger<'a> {
         let signed: SignedCheckpoint = reply.await?.checkpoint.parse().map_err(bad)?;
         let checkpoint = signed.open(&view.log).map_err(bad)?;
         self.check_against_held(&checkpoint, &signed).await?;
-        view.hold(checkpoint.clone(), signed.clone());
+        view.hold(checkpoint.clone(), &signed);
         Ok((checkpoint, signed))
     }
 
@@ -126,7 +136,7 @@ impl<'a> Ledger<'a> {
             }
             _ => {
                 self.check_against_held(&presented, signed).await?;
-                view.hold(presented, signed.clone());
+                view.hold(presented, signed);
                 Ok(())
             }
         }

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use countersign_protocol::{
     extension::Extensions,
     identity::RenewStatement,
+    limits::CLOCK_SKEW_MS,
     payload::Payload,
     refusal::{Reason, Retry},
     signed::{Signed, Statement},
@@ -54,9 +55,12 @@ impl Inner {
             IdentityClient::new(channel).renew(request).await
         });
         let reply = match reply.await {
-            // It was too old when it arrived, so it was not decided, and never will be.
             Err(error) if error.reason() == Some(Reason::DeadlinePassed) => {
-                self.standing().pending = None;
+                // Whoever says so of one that is not too old may have recorded it, and have it looked
+                // like a copy's. Or this clock is ahead: then its time is still to come.
+                if is_stale(&renewal, self.clock.now()) {
+                    self.standing().pending = None;
+                }
                 return Err(error);
             }
             other => other?,
@@ -111,6 +115,13 @@ pub(crate) fn read(certificate: v1::Certificate, now: Timestamp) -> Result<(Svid
     let wait = Lifetime::from_millis(u64::try_from(wait.as_millis()).unwrap_or_default());
     let standing = Standing { certificate: der, generation, renew_at: now.plus(wait), pending: None };
     Ok((svid, standing))
+}
+
+/// Whether a broker whose clock is right would not decide it any more.
+fn is_stale(renewal: &Signed, now: Timestamp) -> bool {
+    let claimed = renewal.peek_unverified::<RenewStatement>();
+    let skew = Lifetime::from_millis(CLOCK_SKEW_MS);
+    claimed.map_or(true, |claimed| claimed.issued.plus(skew) < now)
 }
 
 /// Whether no later try can succeed: this instance is revoked, locked or unknown.

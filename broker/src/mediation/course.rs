@@ -90,7 +90,15 @@ impl Mediator {
         match begun {
             Begun::New => Err(Refusal::new("API-033", Reason::CalleeUnavailable, "")),
             Begun::Ended(ended) => self.retold(id, ended),
-            Begun::Open(ended) => self.until_retold(id, ended, deadline).await,
+            Begun::Open(ended) => {
+                // Nothing counts those who wait: they hold nothing of what was asked, and leave with
+                // their callers.
+                drop(course);
+                tokio::select! {
+                    told = self.until_retold(id, ended, deadline) => told,
+                    () = reply.closed() => Err(cancelled("The caller has hung up.")),
+                }
+            }
         }
     }
 
@@ -180,7 +188,7 @@ impl Mediator {
             Report::Answered(answer) => match self.receipted(id, answer).await {
                 Err(refusal) if refusal.reason() != Reason::LedgerUnavailable => {
                     self.end(id, &End::Unknown).await?;
-                    Err(refusal)
+                    Err(faulty(refusal))
                 }
                 outcome => outcome,
             },
@@ -269,6 +277,14 @@ fn read_receipt(answer: &Answer) -> Result<Signed, Refusal> {
         "It is for another body."
     );
     Ok(signed)
+}
+
+/// Whatever is wrong with a receipt, its caller did not do.
+fn faulty(refusal: Refusal) -> Refusal {
+    match refusal.reason() {
+        Reason::CalleeFault => refusal,
+        _ => Refusal::new("API-040", Reason::CalleeFault, format!("{refusal}.")),
+    }
 }
 
 /// Whether the same decision may be recorded a moment later.

@@ -31,8 +31,8 @@ use crate::{
     domain::{Domain, Durable},
     gate::GateLayer,
     limits::{
-        ENROLMENT_REQUEST_MAX, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
-        REQUEST_MAX, STREAMS_PER_CONNECTION,
+        ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL,
+        KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REQUEST_MAX, STREAMS_PER_CONNECTION,
     },
     mediation::settle_unknown,
     ticker,
@@ -121,11 +121,11 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
         closed.clone(),
     )?;
     let enrolment = Acceptor::enrolment(enrolment, identity, clock, limits, closed)?;
-    let api = server(REQUEST_MAX)
+    let api = server(REQUEST_MAX, STREAMS_PER_CONNECTION)
         .layer(GateLayer::new(Arc::clone(&broker.domain)))
         .add_routes(services.for_instances)
         .serve_with_incoming_shutdown(api, told(stopped.clone()));
-    let enrolment = server(ENROLMENT_REQUEST_MAX)
+    let enrolment = server(ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION)
         .add_routes(services.for_newcomers)
         .serve_with_incoming_shutdown(enrolment, told(stopped));
     let mut serving = Box::pin(async { tokio::try_join!(api, enrolment).map(drop) });
@@ -170,10 +170,10 @@ impl Background {
     }
 }
 
-fn server(longest: Duration) -> Server {
+fn server(longest: Duration, streams: u32) -> Server {
     Server::builder()
         .timeout(longest)
-        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .max_concurrent_streams(streams)
         .http2_max_header_list_size(HEADERS_MAX_BYTES)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))

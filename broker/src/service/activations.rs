@@ -78,7 +78,7 @@ impl UsableChain {
 /// A chain of which every link is in force: no activation is given for another one (CHN-050).
 pub(super) fn usable(state: &State, domain: &Domain, id: ChainId) -> Result<UsableChain, Refusal> {
     let chain = require_some!("API-060", state.chain(&id), Reason::NotFound);
-    let now = domain.clock().now();
+    let now = domain.time_of(state);
     for (_, link) in state.path(id) {
         require!("CHN-050", link.state != contract::State::Revoked, Reason::Revoked);
         let in_force = link.state == contract::State::Active && now < link.rights.not_after;

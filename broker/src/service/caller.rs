@@ -25,9 +25,12 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Whoever the gate let in.
+    /// Whoever the gate let in, and may still act: between the head of a request, at which the gate
+    /// looks, and its message, as much time passes as the caller likes.
     pub(super) fn of<T>(request: &Request<T>, domain: &Domain) -> Result<Self, Status> {
         let actor = gate::caller(request)?;
+        let admitted = domain.peek(|state, _| state.admitted(&actor).map(drop));
+        admitted.map_err(|refusal| status(&refusal, Viewer::Stranger))?;
         let admin = domain.policy().admins.contains(actor.instance.principal());
         Ok(Self { actor, admin, party: false })
     }

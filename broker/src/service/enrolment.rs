@@ -7,7 +7,7 @@ use countersign_protocol::{
     identity::{InstanceStatement, JoinStatement},
     payload::Payload,
     refusal::{Reason, Refusal, Viewer},
-    require_some,
+    require, require_some,
     signed::Signed,
 };
 use countersign_wire::v1;
@@ -37,6 +37,9 @@ impl Enrolment {
             .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, error.to_string()))?;
         let attestor = self.attestors.named(&request.attestor)?;
         let evidence = attestor.observe(&request.evidence).await?;
+        // Before any signature is verified: whoever has no token causes no work.
+        let known = self.domain.peek(|state, _| state.join_token(&evidence).is_some());
+        require!("IDN-024", known, Reason::JoinRefused);
         let key = proof_of_possession(&request.spki, &request.join, &request.spki_signature)
             .map_err(|error| Refusal::new("IDN-043", Reason::SignatureInvalid, error.to_string()))?;
         let attested = Attested { attestor: attestor.name().clone(), evidence, spki: key.spki_hash() };

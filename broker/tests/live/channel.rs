@@ -422,3 +422,31 @@ async fn the_broker_renews_its_own_certificate() {
     let admin = broker.admin().await;
     assert!(admin.try_channel().await.is_ok());
 }
+
+/// How many streams the server at that address lets one connection have open, as it says at once.
+async fn streams_allowed(address: std::net::SocketAddr, config: ClientConfig) -> u32 {
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("broker").unwrap();
+    let mut tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+    let empty_settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    tls.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    tls.write_all(&empty_settings).await.unwrap();
+    let mut frame = [0; 9];
+    tls.read_exact(&mut frame).await.unwrap();
+    let [_, high, low, kind, ..] = frame;
+    assert_eq!(kind, 4, "the first frame holds the settings");
+    let mut settings = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+    tls.read_exact(&mut settings).await.unwrap();
+    let max_streams = settings.chunks_exact(6).find_map(|setting| setting.strip_prefix(&[0, 3]));
+    max_streams.map_or(u32::MAX, |value| u32::from_be_bytes(value.try_into().unwrap()))
+}
+
+/// Attack line 36: a stranger makes the broker hold a few small requests, and no more. An instance,
+/// which the broker knows, has room for its invocations.
+#[tokio::test]
+async fn a_strangers_connection_has_few_streams() {
+    let broker = TestBroker::start().await;
+    let agent = broker.admin().await;
+    let outside = streams_allowed(broker.bound.enrolment, client(&agent, TLS_1_3, None)).await;
+    assert!((2..=8).contains(&outside), "{outside}");
+}

@@ -125,6 +125,10 @@ async fn a_token_that_never_was_or_has_expired_is_refused_alike() {
         ..token.clone()
     };
     assert_eq!(refused(&broker, &never, |_| (), |_| ()).await, "JOIN_REFUSED");
+    // Without a token, no signature is looked at: a stranger causes no work.
+    let garbled = |request: &mut v1::JoinRequest| request.spki_signature.clear();
+    assert_eq!(refused(&broker, &never, |_| (), garbled).await, "JOIN_REFUSED");
+    assert_eq!(refused(&broker, &token, |_| (), garbled).await, "SIGNATURE_INVALID", "the twin");
     clock.advance(Lifetime::from_millis(59_999));
     assert!(Newcomer::new(&broker.clock).join(&token).await.is_ok(), "the twin");
     clock.advance(Lifetime::from_millis(1));

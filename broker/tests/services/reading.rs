@@ -335,3 +335,27 @@ async fn negotiations_are_listed_for_their_parties_page_by_page() {
     assert_eq!(negotiations(&world, "researcher", 0, "").await.0.len(), 4);
     assert_eq!(negotiations(&world, "root", 0, "").await.0.len(), 0, "an admin reads the ledger instead");
 }
+
+/// Attack line 29: a call that passed the gate before its caller was revoked, and whose message came
+/// after, is answered as if it had come after.
+#[tokio::test]
+async fn a_call_that_was_begun_before_a_revocation_shows_nothing_after_it() {
+    let (mut world, [_, research, fetch, _]) = tree().await;
+    let contract = contract_id(&world, &fetch);
+    for name in ["researcher", "root"] {
+        assert!(get_contract(&world, name, &contract).await.is_ok(), "the twin: {name}");
+    }
+    world.revoke_instance("researcher").await;
+    world.revoke_instance("root").await;
+
+    for name in ["researcher", "root"] {
+        assert_eq!(reason(get_contract(&world, name, &contract).await), "NOT_ADMITTED", "{name}");
+        assert_eq!(reason(contracts(&world, name, &[], 0, "").await), "NOT_ADMITTED", "{name}");
+        assert_eq!(reason(world.activation(name, &research.chain_id).await), "NOT_ADMITTED", "{name}");
+    }
+    let entries = v1::ListEntriesRequest { trust_domain: DOMAIN.into(), first_leaf: 0, page_size: 0 };
+    assert_eq!(reason(world.ledger.list_entries(world.call("root", entries)).await), "NOT_ADMITTED");
+    let checkpoint = v1::GetCheckpointRequest { trust_domain: DOMAIN.into() };
+    let told = world.ledger.get_checkpoint(world.call("root", checkpoint)).await;
+    assert_eq!(reason(told), "NOT_ADMITTED");
+}

@@ -297,13 +297,26 @@ impl World {
 
     /// An admin revokes a chain and everything beneath it.
     pub(crate) async fn revoke(&mut self, chain: &[u8]) {
-        let (chain, root) = (ChainId::try_from(chain).unwrap(), self.agent("root"));
+        let chain = ChainId::try_from(chain).unwrap();
+        let chains = self.domain.peek(|state, _| state.live_subtree(chain).len());
+        self.revoke_target(Some(chain), None, chains).await;
+    }
+
+    /// An admin revokes an instance and everything that it holds.
+    pub(crate) async fn revoke_instance(&mut self, name: &str) {
+        let (instance, root) = (self.agent(name).id, self.agent("root").id);
+        let ending = self.domain.peek(|state, context| state.revocable_instance(context, &root, &instance));
+        self.revoke_target(None, Some(instance), ending.unwrap().len()).await;
+    }
+
+    async fn revoke_target(&mut self, chain: Option<ChainId>, instance: Option<InstanceId>, chains: usize) {
+        let root = self.agent("root");
         let request = countersign_protocol::revocation::RevokeRequest {
             domain: trust_domain(),
             sender: root.id.clone(),
-            chain: Some(chain),
-            instance: None,
-            chains: self.domain.peek(|state, _| state.live_subtree(chain).len() as u64),
+            chain,
+            instance,
+            chains: chains as u64,
             request_id: countersign_protocol::id::RequestId::new(self.now(), &mut self.rng),
             issued: self.now(),
             extensions: Extensions::none(),

@@ -30,7 +30,7 @@ pub(super) struct Answered {
 /// Invocations by id, which are in the order of time. Bounded: what falls out at the old end is not
 /// forgotten but refused, by its age.
 #[derive(Debug, Default)]
-pub(super) struct Served {
+pub(crate) struct Served {
     known: BTreeMap<InvocationId, Entry>,
     /// The newest id that fell out.
     floor: Option<InvocationId>,

@@ -1,7 +1,7 @@
 //! Doing what was verified, once, and signing for it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -28,12 +28,11 @@ use crate::{agent::Agent, limits::ANSWER_MARGIN};
 pub(super) struct Desk<H> {
     agent: Agent,
     handler: Arc<H>,
-    served: Mutex<Served>,
 }
 
 impl<H: Handler> Desk<H> {
     pub(super) fn new(agent: Agent, handler: H) -> Self {
-        Self { agent, handler: Arc::new(handler), served: Mutex::default() }
+        Self { agent, handler: Arc::new(handler) }
     }
 
     /// Verifies an invocation, does it, and answers on the stream that it came by.
@@ -97,8 +96,9 @@ impl<H: Handler> Desk<H> {
         }
     }
 
+    /// The agent's own memory: another desk of it must not do again what this one did.
     fn served(&self) -> MutexGuard<'_, Served> {
-        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+        self.agent.inner.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

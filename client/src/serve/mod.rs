@@ -18,6 +18,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_stream::{StreamExt as _, StreamMap, wrappers::ReceiverStream};
 use tonic::{Streaming, transport::Channel};
 
+pub(crate) use self::answered::Served;
 use self::desk::Desk;
 use crate::{
     agent::Agent,
@@ -56,7 +57,8 @@ pub struct Outcome {
 
 /// What serves invocations. A closure from [`Invocation`] to a future of [`Outcome`] is one.
 pub trait Handler: Send + Sync + 'static {
-    /// Does it. Never called twice for one invocation. Shortly before the deadline the future is
+    /// Does it. Never called twice for one invocation by one agent, however often that begins to serve
+    /// anew. Shortly before the deadline the future is
     /// dropped and the action signed as failed, at the cost of one call.
     fn handle(&self, invocation: Invocation) -> impl Future<Output = Outcome> + Send;
 

@@ -91,3 +91,15 @@ async fn a_list_is_read_over_all_its_pages() {
     let names: Vec<_> = instances.iter().map(|(it, _)| it.instance.principal().short()).collect();
     assert_eq!(names, ["planner", "alice"]);
 }
+
+#[tokio::test]
+async fn a_broker_that_names_other_keys_than_it_did_is_not_believed() {
+    let fake = Fake::start().await;
+    let planner = join(&fake, "planner").await;
+    for lie in [Lie::KeysOfAnotherDomain, Lie::LogKeyOfAnother] {
+        fake.lie(lie);
+        assert_deceived(planner.info().await, About::Bundle);
+        fake.stop_lying();
+        planner.info().await.unwrap();
+    }
+}

@@ -8,7 +8,7 @@ use countersign_protocol::{digest::Digest, refusal::Reason};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    fake::{Fake, rights},
+    fake::{Fake, Lie, rights},
     world::{accept, agree, ask, call, generous, granted, join, options, serve},
 };
 
@@ -55,6 +55,22 @@ async fn a_lost_renewal_is_sent_again_as_it_was() {
     assert!(fake.count("InstanceRenewed") >= 1);
 }
 
+/// Attack line 32: two different renewals from one generation convict an instance of running twice. A
+/// broker does not get them by saying that the first, which it recorded, had come too late.
+#[tokio::test]
+async fn a_broker_that_says_too_late_too_soon_gets_no_second_renewal() {
+    let fake = Fake::start().await;
+    fake.set_svid_ms(4_000);
+    fake.lie(Lie::RenewalSaidTooLate);
+    let planner = join(&fake, "planner").await;
+    sleep(Duration::from_millis(3_000)).await;
+    assert_eq!((fake.count("InstanceRenewed"), fake.count("InstanceForked")), (1, 0));
+    fake.stop_lying();
+    sleep(Duration::from_millis(1_500)).await;
+    planner.lookup(planner.instance()).await.unwrap();
+    assert_eq!(fake.count("InstanceForked"), 0, "the twin: it goes on with the first one's answer");
+}
+
 /// Keeps the newest export, as a file would.
 fn keeping() -> (Options, Arc<Mutex<Vec<Vec<u8>>>>) {
     let kept = Arc::new(Mutex::new(Vec::new()));
@@ -80,6 +96,22 @@ async fn an_exported_identity_goes_on_in_another_process() {
     assert_eq!(*again.instance(), instance);
     assert!(again.ledger().latest().is_some(), "what it has seen of the ledger goes with it");
     again.grant(domain.planner.instance(), rights(3, 1)).await.unwrap();
+}
+
+/// A checkpoint may carry the signatures of many witnesses, and a hostile broker adds as many as fit:
+/// the identity of a person's session is not lost by it.
+#[tokio::test]
+async fn an_identity_that_saw_a_crowded_checkpoint_goes_on_too() {
+    let domain = granted().await;
+    domain.fake.lie(Lie::CheckpointCrowded);
+    let (seen, _) = domain.alice.ledger().checkpoint().await.unwrap();
+    let exported = domain.alice.danger_export().unwrap();
+    drop(domain.alice);
+    let again = Agent::danger_import(&exported, options()).unwrap();
+    let (kept, signed) = again.ledger().latest().unwrap();
+    assert_eq!(kept, seen);
+    let log = domain.planner.keys().log_verifiers().next().unwrap();
+    assert_eq!(signed.open(&log), Ok(kept), "what convicts the log is kept");
 }
 
 #[tokio::test]

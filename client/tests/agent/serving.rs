@@ -51,8 +51,9 @@ struct Served {
     fake: Fake,
     researcher: Agent,
     held: Held,
+    files: Agent,
     witness: Witness,
-    _serving: JoinHandle<()>,
+    serving: JoinHandle<()>,
 }
 
 async fn served() -> Served {
@@ -61,14 +62,19 @@ async fn served() -> Served {
     let researcher = join(&fake, "researcher").await;
     let held = agree(&domain.planner, &domain.grant, &researcher, 10).await.1.unwrap();
     let (files, witness) = (join(&fake, "files").await, Witness::default());
-    let handler = witness.clone();
+    let serving = serve(&fake, &files, &witness).await;
+    Served { fake, researcher, held, files, witness, serving }
+}
+
+async fn serve(fake: &Fake, files: &Agent, witness: &Witness) -> JoinHandle<()> {
+    let (files, handler) = (files.clone(), witness.clone());
     let serving = tokio::spawn(async move {
         files.serve(handler, NonZeroU32::new(4).unwrap()).await.unwrap_err();
     });
     while !fake.serves("files") {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Served { fake, researcher, held, witness, _serving: serving }
+    serving
 }
 
 #[tokio::test]
@@ -168,4 +174,18 @@ async fn a_handler_that_panics_or_dawdles_is_signed_as_failed_and_others_go_on()
         let done = it.researcher.invoke(&it.held, call()).await.unwrap().receipt;
         assert_eq!(done.outcome, ActionOutcome::Done);
     }
+}
+
+/// Attack line 8: a broker that keeps an invocation until its callee serves anew, in the same process.
+#[tokio::test]
+async fn an_invocation_of_before_is_not_done_again_when_serving_begins_anew() {
+    let it = served().await;
+    it.researcher.invoke(&it.held, call()).await.unwrap();
+    it.serving.abort();
+    it.fake.forget_callee("files");
+    let _serving = serve(&it.fake, &it.files, &it.witness).await;
+    it.fake.lie(Lie::ForwardedAgain);
+    it.researcher.invoke(&it.held, call()).await.unwrap();
+    assert_eq!(it.witness.done.load(Ordering::SeqCst), 2, "each of the two once");
+    assert!(it.witness.rejected.lock().unwrap().is_empty());
 }

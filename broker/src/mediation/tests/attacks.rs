@@ -1,7 +1,14 @@
 //! Callers that are not what they should be. Each has a twin that is let through.
 
+use std::{
+    future::{Future as _, poll_fn},
+    sync::Arc,
+    task::Poll,
+};
+
 use countersign_protocol::{
     capability::{Amount, Argument, Arguments, Value},
+    digest::Digest,
     domain::{Entry, Event},
     ledger::LeafIndex,
     limits::{BODY_MAX_BYTES, DENIES_PER_MINUTE, PAYLOAD_MAX_BYTES, TOKEN_MAX_BYTES},
@@ -13,7 +20,7 @@ use countersign_store::Store as _;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use super::world::{Call, START_MS, World, domain_name, principal, reason, refused, rights};
+use super::world::{Call, START_MS, World, domain_name, principal, reason, refused, rights, until};
 
 /// Changes an honest call of fetcher's in one place, and sends it.
 async fn altered(change: impl FnOnce(&World, &mut Call)) -> String {
@@ -293,4 +300,53 @@ async fn one_caller_cannot_fill_the_ledger_with_denials() {
     world.clock.advance(Lifetime::from_millis(60_000));
     refused(world.send("mallory", &world.call("mallory", leaf)).await);
     assert_eq!(denials(&world).await.last().map(|denied| denied.uncounted), Some(5));
+}
+
+/// Attack line 36: a caller that asks again and hangs up, over and over, leaves nothing behind.
+#[tokio::test]
+async fn a_retry_does_not_outlive_its_caller() {
+    let (world, [_, _, leaf]) = World::with_chain().await;
+    let mut callee = world.serve("files", 4).await;
+    let call = world.call("fetcher", leaf);
+    let first = world.sending("fetcher", &call);
+    let asked = callee.next().await;
+    let held = || Arc::strong_count(&world.mediation.0);
+    let before = held();
+
+    let hung_up: Vec<_> = (0..16).map(|_| world.sending("fetcher", &world.again(&call))).collect();
+    let patient = world.sending("fetcher", &world.again(&call));
+    callee.hears_nothing().await;
+    assert!(held() > before + 16, "they wait for the first");
+    hung_up.iter().for_each(|retry| retry.abort());
+    // The patient one has its caller's hold on the world, and a task.
+    until(|| held() <= before + 2).await;
+
+    callee.done(&asked, b"content").await;
+    let done = first.await.unwrap().unwrap();
+    assert_eq!(patient.await.unwrap().unwrap(), done, "the twin");
+}
+
+/// Attack lines 8 and 16: a proof that was void by the time of the ledger's last entry is not used
+/// because the clock was turned back before the callee took the invocation.
+#[tokio::test]
+async fn a_void_proof_is_not_forwarded_after_the_clock_went_back() {
+    for recorded_after in [1_000, 46_000] {
+        let (world, [_, _, leaf]) = World::with_chain().await;
+        let mut callee = world.serve("files", 4).await;
+        let _sending = world.sending("fetcher", &world.call("fetcher", leaf));
+        until(|| world.mediation.0.queued() == 1).await;
+
+        let before = world.now();
+        world.pass(recorded_after);
+        let expires = world.now().plus(Lifetime::from_millis(1_000));
+        let (secret, planner) = (Digest::of(b"secret"), principal("planner"));
+        let mut decided = Box::pin(
+            world.decide(|state, context| state.decide_join_token(context, None, secret, &planner, expires)),
+        );
+        // Decided at its first turn, before anyone else sees what time it is.
+        poll_fn(|cx| Poll::Ready(decided.as_mut().poll(cx).is_ready())).await;
+        world.clock.set(before);
+        let forwarded = callee.take_now().await.is_some();
+        assert_eq!(forwarded, recorded_after == 1_000, "{recorded_after}");
+    }
 }

@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 use countersign_protocol::{
-    capability::Amount, digest::Digest, domain::InvocationOutcome, id::InvocationId, payload::Payload,
-    receipt::Receipt, signed::Statement,
+    capability::Amount,
+    digest::Digest,
+    domain::InvocationOutcome,
+    extension::{Criticality, Extension, Extensions},
+    id::InvocationId,
+    limits::PAYLOAD_MAX_BYTES,
+    payload::Payload,
+    receipt::Receipt,
+    signed::Statement,
 };
 use countersign_wire::v1::{Answer, ServeRequest};
 use tokio::sync::mpsc;
@@ -23,8 +30,11 @@ async fn answered(change: impl FnOnce(&World, &mut Receipt), signer: &str, body:
     let mut receipt = callee.receipt(&asked, b"content");
     change(&world, &mut receipt);
     let key = &world.agent(signer).key;
+    let before = world.look(|state| state.tree().size().get());
     callee.answer(&asked, receipt.sign(key).to_bytes(), body).await;
     let outcome = sending.await.unwrap();
+    let after = world.look(|state| state.tree().size().get());
+    assert_eq!(after, before + 1, "the RESULT and nothing else: {outcome:?}");
     (outcome.map_or_else(|status| reason(&status), |_| "done".into()), world.available(leaf))
 }
 
@@ -44,6 +54,27 @@ async fn a_receipt_is_the_callees_own_word_about_this_invocation() {
     let other: InvocationId = "01900000-0000-7000-8000-000000000001".parse().unwrap();
     let invocation = |_: &World, receipt: &mut Receipt| receipt.invocation_id = other;
     assert_eq!(answered(invocation, "files", b"content").await, fault);
+}
+
+/// Attack line 30: whatever is wrong with a receipt is the callee's fault. Its caller is not told that
+/// it asked for something wrong, and the ledger does not say that it was denied.
+#[tokio::test]
+async fn a_receipt_that_cannot_be_recorded_is_no_denial_of_its_caller() {
+    let extended = |criticality, signed_bytes: usize| {
+        move |world: &World, receipt: &mut Receipt| {
+            let signed = receipt.sign(&world.agent("files").key).to_bytes().len();
+            let bytes = vec![7; signed_bytes.saturating_sub(signed + 24).max(1)];
+            let extension = Extension { id: "mood".parse().unwrap(), criticality, bytes };
+            receipt.extensions = Extensions::new(vec![extension]).unwrap();
+        }
+    };
+    let fault = ("CALLEE_FAULT".to_owned(), 9);
+    let unknown = extended(Criticality::Critical, 0);
+    assert_eq!(answered(unknown, "files", b"content").await, fault, "critical and unknown");
+    let huge = extended(Criticality::Ignorable, PAYLOAD_MAX_BYTES);
+    assert_eq!(answered(huge, "files", b"content").await, fault, "too large for an entry");
+    let small = extended(Criticality::Ignorable, 0);
+    assert_eq!(answered(small, "files", b"content").await.0, "done", "the twin");
 }
 
 #[tokio::test]

@@ -209,6 +209,12 @@ impl World {
 
     /// One more instance of `of`, to be known as `name`.
     pub(crate) async fn join(&mut self, name: &'static str, of: &str) {
+        let spki = SpkiHash::from_bytes(Digest::of(name.as_bytes()).to_array());
+        self.join_with(name, of, spki).await;
+    }
+
+    /// The same, by a process that has that TLS key.
+    pub(crate) async fn join_with(&mut self, name: &'static str, of: &str, spki: SpkiHash) {
         let secret = Digest::of(name.as_bytes());
         let expires = self.now().plus(Lifetime::from_millis(60_000));
         let who = principal(of);
@@ -217,7 +223,7 @@ impl World {
             .unwrap();
         let id = who.instance(InstanceUuid::new(self.now(), &mut *self.rng.lock().unwrap()));
         let key = SigningKey::generate(&mut *self.rng.lock().unwrap());
-        let agent = Agent { id, key, spki: SpkiHash::from_bytes(secret.to_array()) };
+        let agent = Agent { id, key, spki };
         let join = JoinStatement {
             domain: domain_name(),
             instance: agent.id.clone(),

@@ -114,6 +114,9 @@ impl v1::identity_server::Identity for Services {
         if matches!(events.as_slice(), [Event::InstanceForked(_)]) {
             return Err(status(&Refusal::new("IDN-033", Reason::InstanceForked, "")));
         }
+        if broker.lying(Lie::RenewalSaidTooLate) {
+            return Err(status(&Refusal::new("TIM-005", Reason::DeadlinePassed, "")));
+        }
         let spki = broker.spkis.lock().unwrap()[&statement.instance].clone();
         let generation = broker.state().instance(&statement.instance).unwrap().statement.generation;
         let certificate = Some(broker.certificate(&statement.instance, &spki, generation));

@@ -37,6 +37,12 @@ impl Shared {
             let split = split(tree.size());
             return sign(split.size(), split.root(), own);
         }
+        if self.lying_to(actor, Lie::CheckpointCrowded) {
+            let others =
+                (0..24).map(|number| format!("— witness.example/{number} {}\n", "AAAA".repeat(1_250)));
+            let crowded = format!("{}{}", self.checkpoint(state), others.collect::<String>());
+            return crowded.parse().unwrap();
+        }
         self.checkpoint(state)
     }
 }

@@ -15,6 +15,10 @@ pub(crate) enum Lie {
     /// The bundle has another authority than the pinned one.
     OtherAuthority,
 
+    // --- at renewal
+    /// A renewal that was recorded is said to have come too late.
+    RenewalSaidTooLate,
+
     // --- about instances
     /// Another instance's statement, true as such.
     StatementOfAnother,
@@ -74,6 +78,8 @@ pub(crate) enum Lie {
     RolledBack,
     /// A checkpoint that the log's key did not sign.
     CheckpointForged,
+    /// A true checkpoint with as many signatures of others as fit.
+    CheckpointCrowded,
     /// Evidence with one bit changed.
     EvidenceAltered,
     /// Evidence of another invocation.
@@ -88,6 +94,8 @@ pub(crate) enum Lie {
     ForwardedProofForged,
     /// The same invocation twice.
     ForwardedTwice,
+    /// The invocation before once more, with each new one.
+    ForwardedAgain,
 
     // --- about revocations
     /// The feed goes back to an earlier epoch.

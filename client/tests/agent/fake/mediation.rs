@@ -51,10 +51,17 @@ impl Shared {
     async fn forward(&self, callee: &Callee, message: v1::ServeResponse) -> Result<v1::Answer, Status> {
         let (answer, answered) = oneshot::channel();
         self.pending.lock().unwrap().insert(message.invocation_id.clone(), answer);
-        let times = if self.lying(Lie::ForwardedTwice) { 2 } else { 1 };
-        for _ in 0..times {
+        let before = self.forwarded_before.lock().unwrap().replace(message.clone());
+        let mut messages = vec![message.clone()];
+        if self.lying(Lie::ForwardedTwice) {
+            messages.push(message);
+        }
+        if self.lying(Lie::ForwardedAgain) {
+            messages.splice(..0, before);
+        }
+        for message in messages {
             let gone = |_| status(&Refusal::new("API-033", Reason::CalleeUnavailable, ""));
-            callee.forward.send(Ok(message.clone())).await.map_err(gone)?;
+            callee.forward.send(Ok(message)).await.map_err(gone)?;
         }
         match timeout(Duration::from_secs(2), answered).await {
             Ok(Ok(answer)) => Ok(answer),

@@ -123,6 +123,7 @@ pub(crate) struct Shared {
     callees: Mutex<BTreeMap<PrincipalId, Callee>>,
     pending: Mutex<HashMap<String, oneshot::Sender<v1::Answer>>>,
     bodies: Mutex<HashMap<String, Vec<u8>>>,
+    forwarded_before: Mutex<Option<v1::ServeResponse>>,
     addresses: Mutex<(String, String)>,
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -165,6 +166,7 @@ impl Fake {
             callees: Mutex::default(),
             pending: Mutex::default(),
             bodies: Mutex::default(),
+            forwarded_before: Mutex::default(),
             addresses: Mutex::default(),
             servers: Mutex::default(),
         }));
@@ -251,6 +253,11 @@ impl Fake {
             deadline_ms: now().as_millis() + 2_000,
         };
         callee.forward.send(Ok(message)).await.unwrap();
+    }
+
+    /// Forgets who serves for that principal.
+    pub(crate) fn forget_callee(&self, name: &str) {
+        self.callees.lock().unwrap().remove(&principal(name));
     }
 
     /// How many entries of that kind the ledger has.
