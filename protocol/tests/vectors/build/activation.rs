@@ -123,6 +123,10 @@ fn subjects(shelf: &mut Shelf) {
             activation.chain_id = parent;
         },
     );
+    let log = "/activation/payload/origin";
+    change("of-another-log", "CHN-023", log, "A leaf of a copy of the ledger.", &|activation| {
+        activation.origin = "acme.example/copy".parse().unwrap();
+    });
     change("of-another-contract", "CHN-022", subject, "Another contract's leaf.", &|activation| {
         activation.subject = Digest::of(b"another contract");
     });
