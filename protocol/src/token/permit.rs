@@ -90,6 +90,7 @@ impl ActiveToken {
             _ => return Err(Refusal::new("CHN-022", reason, "It is of another kind of link.")),
         };
         require!("CHN-022", activation.subject == subject, reason, "It is of another contract or grant.");
+        token.check_granted_by(activation.leaf)?;
         Ok(Self { token, activation })
     }
 

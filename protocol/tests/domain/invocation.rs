@@ -397,7 +397,7 @@ fn an_offers_hop_is_nothing_before_accept_or_after_withdraw() {
         chain_id: token.chain_id(),
         activated_by: ActivatedBy::Contract,
         subject: Digest::from_bytes(body.hash().to_array()),
-        leaf: LeafIndex::ZERO,
+        leaf: world.state.tree().size().next_leaf(),
         origin: Origin::of(&domain()),
     };
     let active = ActiveToken::new(token.clone(), activation.clone()).unwrap();

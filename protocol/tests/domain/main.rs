@@ -10,5 +10,6 @@ mod forged;
 mod identity;
 mod invocation;
 mod negotiation;
+mod rotation;
 mod strangers;
 mod world;

@@ -116,6 +116,11 @@ pub(crate) fn rights(calls: u64, delegations_left: u32) -> Rights {
 impl World {
     /// A domain with its keys, and alice, planner, researcher, fetcher, files and mallory in it.
     pub(crate) fn new() -> Self {
+        Self::with_keys(&keys())
+    }
+
+    /// The same under other keys of the domain.
+    pub(crate) fn with_keys(keys: &KeySet) -> Self {
         let rule = GrantRule {
             originator: principal("alice"),
             principal: principal("planner"),
@@ -138,7 +143,7 @@ impl World {
             policy,
             agents: BTreeMap::new(),
         };
-        world.decide(|state, context| state.decide_keys(context, &keys())).unwrap();
+        world.decide(|state, context| state.decide_keys(context, keys)).unwrap();
         for name in ["root", "alice", "planner", "researcher", "fetcher", "files", "mallory"] {
             world.join(name);
         }

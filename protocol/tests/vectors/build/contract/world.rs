@@ -32,7 +32,7 @@ impl World {
     /// The domain's keys, alice, planner, researcher and fetcher, and alice's grant to planner.
     pub(super) fn new() -> Self {
         let mut world = Self { state: State::default(), entries: Vec::new() };
-        world.decide(|state, context| state.decide_keys(context, &cast::key_set()));
+        world.decide(|state, context| state.decide_keys(context, &cast::first_key_set()));
         for name in ["alice", "planner", "researcher", "fetcher"] {
             world.join(name);
         }
@@ -121,7 +121,7 @@ impl World {
     fn grant_token(&self) -> Token {
         let chain = self.state.grant(&cast::uuid(16).parse().unwrap()).unwrap();
         let token = self.state.chain(&chain).unwrap().token.clone();
-        UnverifiedToken::from_bytes(token).verify(&cast::key_set()).unwrap()
+        UnverifiedToken::from_bytes(token).verify(&cast::first_key_set()).unwrap()
     }
 }
 
