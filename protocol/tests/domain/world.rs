@@ -13,7 +13,7 @@ use countersign_protocol::{
     extension::Extensions,
     grant::GrantRequest,
     id::{ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId},
-    identity::JoinStatement,
+    identity::{JoinStatement, RenewStatement},
     key::SigningKey,
     ledger::{Checkpoint, Origin, SignedCheckpoint},
     name::{InstanceId, PrincipalId, TrustDomain},
@@ -201,6 +201,22 @@ impl World {
             Attested { attestor: "join_token".parse().unwrap(), evidence: secret, spki: agent.spki };
         self.decide(|state, context| state.decide_join(context, &join, &attested)).unwrap();
         self.agents.insert(name, agent);
+    }
+
+    /// Renews: an entry like any other, which moves the ledger's time on.
+    pub(crate) fn stay(&mut self, name: &str) {
+        let agent = self.agent(name);
+        let renewal = RenewStatement {
+            domain: domain(),
+            generation: self.state.instance(&agent.id).unwrap().statement.generation,
+            instance: agent.id.clone(),
+            spki: agent.spki,
+            configuration: configuration(),
+            issued: self.now,
+            extensions: Extensions::none(),
+        };
+        let signed = renewal.sign(&agent.key);
+        self.decide(|state, context| state.decide_renew(context, &agent.actor(), &signed)).unwrap();
     }
 
     pub(crate) fn agent(&self, name: &str) -> Agent {

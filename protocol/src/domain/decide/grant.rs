@@ -48,7 +48,7 @@ impl State {
             return Ok(None);
         }
         check_issued(request.issued, context.now)?;
-        let live = self.is_live(&request.holder);
+        let live = self.is_live(&request.holder, context.now);
         let holder = require_some!(
             "TOK-052",
             self.instance(&request.holder).filter(|_| live),
