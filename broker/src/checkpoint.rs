@@ -120,14 +120,8 @@ impl Checkpoints {
 
     /// The domain signed it, by a key of now or before, and this ledger holds what it says.
     fn check_kept(&self, kept: &SignedCheckpoint) -> Result<(), CheckpointError> {
-        let keys: Vec<_> = self.domain.peek(|state, _| {
-            state.keys().into_iter().flat_map(|keys| keys.checkpoint_keys().collect::<Vec<_>>()).collect()
-        });
-        let opened = keys.into_iter().map(|key| kept.open(&NoteVerifier::new(self.origin.clone(), key)));
-        let checkpoint = opened
-            .reduce(|one, other| one.or(other))
-            .unwrap_or(Err(NotANote::NotSigned))
-            .map_err(CheckpointError::NotOurs)?;
+        let opened = self.domain.peek(|state, _| state.keys().map(|keys| keys.open_checkpoint(kept)));
+        let checkpoint = opened.unwrap_or(Err(NotANote::NotSigned)).map_err(CheckpointError::NotOurs)?;
         let root = self.domain.peek(|state, _| state.tree().root_at(checkpoint.size));
         if root != Some(checkpoint.root) {
             let kept = Head { size: checkpoint.size, root: checkpoint.root };

@@ -65,14 +65,15 @@ impl DomainKeys {
         )
     }
 
-    /// The first key that the domain has not published for its purpose: with it, the broker would
+    /// The first key that is not the one in use that the domain has published for its purpose: with it, the broker would
     /// sign what no verifier believes.
     pub fn unpublished(&self, published: &KeySet) -> Option<KeyPurpose> {
         let (id, capability) = &self.capability;
         let has = |purpose, key: &SigningKey| {
-            published.keys().iter().any(|known| known.purpose == purpose && known.key == key.public())
+            published.in_use(purpose).is_some_and(|known| known.key == key.public())
         };
-        if published.capability_key(*id) != Some(capability.public()) {
+        let numbered = published.in_use(KeyPurpose::Capability).is_some_and(|known| known.id == *id);
+        if !numbered || !has(KeyPurpose::Capability, capability) {
             Some(KeyPurpose::Capability)
         } else if !has(KeyPurpose::Activation, &self.activation) {
             Some(KeyPurpose::Activation)

@@ -1,6 +1,6 @@
 //! Whether a key that the broker was given is one that its domain has published.
 
-use countersign_protocol::{key::PublicKey, ledger::LeafIndex, name::TrustDomain, trust::KeyPurpose};
+use countersign_protocol::{key::PublicKey, name::TrustDomain, trust::KeyPurpose};
 use thiserror::Error;
 
 use crate::domain::Domain;
@@ -21,9 +21,7 @@ impl WrongKey {
     /// Whether the key is the domain's for that purpose, now.
     pub(crate) fn check(domain: &Domain, purpose: KeyPurpose, key: PublicKey) -> Result<(), Self> {
         let published = domain.peek(|state, _| {
-            let keys = state.keys().map(|keys| keys.keys()).unwrap_or_default();
-            let in_use = |known: &&_| is_in_use(known, purpose);
-            keys.iter().filter(in_use).any(|known| known.key == key)
+            state.keys().and_then(|keys| keys.in_use(purpose)).is_some_and(|known| known.key == key)
         });
         if published {
             Ok(())
@@ -31,8 +29,4 @@ impl WrongKey {
             Err(Self { domain: domain.name().clone(), purpose, key: Box::new(key) })
         }
     }
-}
-
-fn is_in_use(key: &countersign_protocol::trust::DomainKey, purpose: KeyPurpose) -> bool {
-    key.purpose == purpose && key.end_leaf == LeafIndex::ZERO
 }

@@ -1,7 +1,7 @@
 //! What a trust domain is verified with, once it has itself been held against what is pinned.
 
 use countersign_protocol::{
-    digest::Digest, ledger::NoteVerifier, name::TrustDomain, payload::Payload, trust::KeySet,
+    digest::Digest, ledger::NoteVerifier, name::TrustDomain, payload::Payload, trust::{KeyPurpose, KeySet},
 };
 use countersign_wire::v1;
 
@@ -38,8 +38,8 @@ impl Bundle {
                 log.name()
             )));
         }
-        if !keys.checkpoint_keys().any(|key| key == *log.key()) {
-            return Err(bad("the key of its log is not one of the domain's checkpoint keys".into()));
+        if keys.in_use(KeyPurpose::Checkpoint).is_none_or(|key| key.key != *log.key()) {
+            return Err(bad("the key of its log is not the domain's checkpoint key".into()));
         }
         let bundle = Self { authorities: bundle.ca_certificates, keys, log };
         bundle.trust()?;

@@ -274,6 +274,18 @@ def key(data):
     require(pow(square, (P - 1) // 2, P) == 1)
 
 
+def each_leaf_has_one_key(keys):
+    """IDN-109. A key is for the leaves from its first to before its end; zero means that it has none."""
+    require(len({key["key"] for key in keys}) == len(keys))
+    order = [(key["purpose"], key["id"]) for key in keys]
+    require(all(a < b for a, b in zip(order, order[1:])))
+    for purpose in (1, 2, 3):
+        spans = sorted((key["first_leaf"], key["end_leaf"] or 2**63) for key in keys if key["purpose"] == purpose)
+        require(all(first < end for first, end in spans))
+        require(all(a[1] <= b[0] for a, b in zip(spans, spans[1:])))
+        require(spans and spans[-1][1] == 2**63)
+
+
 def fits(message, value):
     """What the fields of a message satisfy together."""
     one_of = {
@@ -288,7 +300,9 @@ def fits(message, value):
         name, by = ascending[message]
         keys = [entry[by] for entry in value[name]]
         require(all(a < b for a, b in zip(keys, keys[1:])))
-    if message == "Rights":
+    if message == "KeySet":
+        each_leaf_has_one_key(value["keys"])
+    elif message == "Rights":
         require(value["not_before"] < value["not_after"] and value["delegations_left"] <= 16)
     elif message == "Budget":
         window = value["window"]

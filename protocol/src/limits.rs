@@ -86,7 +86,8 @@ pub const GRANT_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 pub const OPEN_INVOCATIONS_PER_INSTANCE: usize = 1024;
 
 /// How long a completed invocation is remembered after its proof expired, in milliseconds: a retry
-/// within it is answered with the receipt; a later one is refused as expired, never run again.
+/// within it is answered with the receipt; a later one is refused as stale, never run again. An ended
+/// negotiation is remembered as long.
 pub const RESULT_RETENTION_MS: u64 = 10 * 60 * 1000;
 
 /// DENY entries that one instance can cause in a minute; further ones are only counted.

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{
     code_enum,
     key::PublicKey,
-    ledger::{LeafIndex, NoteVerifier, Origin},
+    ledger::{Checkpoint, LeafIndex, NotANote, NoteVerifier, Origin, SignedCheckpoint},
     limits::{DOMAIN_KEYS_MAX, KEYS_TEXT_MAX_BYTES},
     name::TrustDomain,
     payload,
@@ -54,18 +54,24 @@ payload! {
         /// Its keys.
         2 => keys: Bounded<DomainKey, 3, DOMAIN_KEYS_MAX>,
     }
+    valid_if KeySet::each_leaf_has_one_key;
 }
 
 impl KeySet {
-    /// A set with exactly one key in use for each purpose.
+    /// Keys in ascending order of purpose and number; `None` where no reader takes them (IDN-109).
+    pub fn of(domain: TrustDomain, keys: Vec<DomainKey>) -> Option<Self> {
+        let keys = Self { domain, keys: Bounded::new(keys).ok()? };
+        keys.each_leaf_has_one_key().then_some(keys)
+    }
+
+    /// A set with exactly one key for each purpose, each in use from the first leaf on.
     pub fn new(
         domain: TrustDomain,
         capability: PublicKey,
         activation: PublicKey,
         checkpoint: PublicKey,
     ) -> Option<Self> {
-        let purposes = [KeyPurpose::Capability, KeyPurpose::Activation, KeyPurpose::Checkpoint];
-        let keys = purposes.into_iter().zip([capability, activation, checkpoint]);
+        let keys = KeyPurpose::ALL.into_iter().zip([capability, activation, checkpoint]);
         let keys = keys.map(|(purpose, key)| DomainKey {
             purpose,
             id: 1,
@@ -73,7 +79,7 @@ impl KeySet {
             first_leaf: LeafIndex::ZERO,
             end_leaf: LeafIndex::ZERO,
         });
-        Some(Self { domain, keys: Bounded::new(keys.collect()).ok()? })
+        Self::of(domain, keys.collect())
     }
 
     /// Whose keys these are.
@@ -86,25 +92,35 @@ impl KeySet {
         &self.keys
     }
 
-    /// The capability key of that number: the token's number only indexes this set.
-    pub fn capability_key(&self, id: u32) -> Option<PublicKey> {
-        self.of(KeyPurpose::Capability).find(|key| key.id == id).map(|key| key.key)
+    /// The capability key of that number: the token's number only indexes this set. For which leaves
+    /// it may have granted is asked once the leaf of the grant is known (TOK-008).
+    pub fn capability_key(&self, id: u32) -> Option<&DomainKey> {
+        self.for_purpose(KeyPurpose::Capability).find(|key| key.id == id)
     }
 
     /// The key whose activations are for that leaf.
     pub fn activation_key(&self, leaf: LeafIndex) -> Option<PublicKey> {
-        self.of(KeyPurpose::Activation).find(|key| key.covers(leaf)).map(|key| key.key)
+        self.for_purpose(KeyPurpose::Activation).find(|key| key.covers(leaf)).map(|key| key.key)
     }
 
-    /// The keys whose checkpoints are believed.
-    pub fn checkpoint_keys(&self) -> impl Iterator<Item = PublicKey> {
-        self.of(KeyPurpose::Checkpoint).map(|key| key.key)
+    /// The key in use for that purpose: every set has one.
+    pub fn in_use(&self, purpose: KeyPurpose) -> Option<&DomainKey> {
+        self.for_purpose(purpose).find(|key| key.is_in_use())
     }
 
-    /// The same keys under the log's name, for verifiers of C2SP notes: each prints as a *vkey*.
-    pub fn log_verifiers(&self) -> impl Iterator<Item = NoteVerifier> {
+    /// The checkpoint, if the key that was the log's for its last entry signed it (LOG-121).
+    pub fn open_checkpoint(&self, signed: &SignedCheckpoint) -> Result<Checkpoint, NotANote> {
         let origin = Origin::of(&self.domain);
-        self.checkpoint_keys().map(move |key| NoteVerifier::new(origin.clone(), key))
+        let last = signed.peek_unverified().size.last_leaf();
+        let key = self.for_purpose(KeyPurpose::Checkpoint).find(|key| key.covers(last));
+        let key = key.ok_or(NotANote::NotSigned)?.key;
+        signed.open(&NoteVerifier::new(origin, key))
+    }
+
+    /// The checkpoint key in use under the log's name, for verifiers of C2SP notes: prints as a *vkey*.
+    pub fn log_verifier(&self) -> Option<NoteVerifier> {
+        let key = self.in_use(KeyPurpose::Checkpoint)?.key;
+        Some(NoteVerifier::new(Origin::of(&self.domain), key))
     }
 
     /// One line for the file in which an auditor pins the keys.
@@ -112,9 +128,27 @@ impl KeySet {
         format!("{PREFIX}{}", STANDARD.encode(self.to_bytes()))
     }
 
-    fn of(&self, purpose: KeyPurpose) -> impl Iterator<Item = &DomainKey> {
+    fn for_purpose(&self, purpose: KeyPurpose) -> impl Iterator<Item = &DomainKey> {
         self.keys.iter().filter(move |key| key.purpose == purpose)
     }
+
+    /// IDN-109: one key in use for each purpose, at most one for any leaf, and none for two things.
+    fn each_leaf_has_one_key(&self) -> bool {
+        let keys = &self.keys;
+        let ordered = keys.is_sorted_by(|a, b| (a.purpose, a.id) < (b.purpose, b.id));
+        let pairs =
+            || keys.iter().enumerate().flat_map(|(i, a)| keys.iter().skip(i + 1).map(move |b| (a, b)));
+        let distinct = pairs().all(|(a, b)| a.key != b.key);
+        let apart = pairs().all(|(a, b)| a.purpose != b.purpose || a.ends_before(b) || b.ends_before(a));
+        let lived = keys.iter().all(|key| key.is_in_use() || key.first_leaf < key.end_leaf);
+        let complete = KeyPurpose::ALL.iter().all(|purpose| self.in_use(*purpose).is_some());
+        ordered && distinct && apart && lived && complete
+    }
+}
+
+impl KeyPurpose {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Capability, Self::Activation, Self::Checkpoint];
 }
 
 /// The text is no key set.
@@ -136,16 +170,25 @@ impl FromStr for KeySet {
 }
 
 impl DomainKey {
-    fn covers(&self, leaf: LeafIndex) -> bool {
-        let in_use = self.end_leaf == LeafIndex::ZERO;
-        self.first_leaf <= leaf && (in_use || leaf < self.end_leaf)
+    /// Whether it signs for the leaves to come.
+    pub fn is_in_use(&self) -> bool {
+        self.end_leaf == LeafIndex::ZERO
+    }
+
+    /// Whether it may have signed for that leaf.
+    pub fn covers(&self, leaf: LeafIndex) -> bool {
+        self.first_leaf <= leaf && (self.is_in_use() || leaf < self.end_leaf)
+    }
+
+    fn ends_before(&self, other: &Self) -> bool {
+        !self.is_in_use() && self.end_leaf <= other.first_leaf
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::SigningKey;
+    use crate::{key::SigningKey, ledger::TreeSize};
 
     fn pinned() -> KeySet {
         let public = |seed| SigningKey::from_seed(&[seed; 32]).public();
@@ -167,34 +210,91 @@ mod tests {
         }
     }
 
+    fn leaf(number: u64) -> LeafIndex {
+        LeafIndex::new(number).unwrap()
+    }
+
+    fn key(purpose: KeyPurpose, id: u32, seed: u8, first: u64, end: u64) -> DomainKey {
+        let key = SigningKey::from_seed(&[seed; 32]).public();
+        DomainKey { purpose, id, key, first_leaf: leaf(first), end_leaf: leaf(end) }
+    }
+
+    /// Three activation keys, one after the other, and as many for checkpoints.
+    fn rotated() -> Vec<DomainKey> {
+        use KeyPurpose::{Activation, Capability, Checkpoint};
+        vec![
+            key(Capability, 1, 10, 0, 0),
+            key(Activation, 1, 1, 0, 10),
+            key(Activation, 2, 2, 10, 20),
+            key(Activation, 3, 3, 25, 0),
+            key(Checkpoint, 1, 11, 0, 10),
+            key(Checkpoint, 2, 12, 10, 0),
+        ]
+    }
+
+    fn read(keys: Vec<DomainKey>) -> Option<KeySet> {
+        let unchecked = KeySet { domain: pinned().domain, keys: Bounded::new(keys).unwrap() };
+        KeySet::from_bytes(&unchecked.to_bytes()).ok()
+    }
+
     /// Attack line 29: a key that was rotated away signs for none of the leaves that came after it.
     #[test]
     fn an_activation_key_is_for_its_own_leaves() {
-        let leaf = |number| LeafIndex::new(number).unwrap();
-        let key = |id: u32, first, end| DomainKey {
-            purpose: KeyPurpose::Activation,
-            id,
-            key: SigningKey::from_seed(&[id as u8; 32]).public(),
-            first_leaf: leaf(first),
-            end_leaf: leaf(end),
-        };
-        let keys = vec![key(1, 0, 10), key(2, 10, 20), key(3, 25, 0)];
-        let keys = KeySet { keys: Bounded::new(keys).unwrap(), ..pinned() };
+        let keys = read(rotated()).unwrap();
         let id = |number| {
             let found = keys.activation_key(leaf(number))?;
-            (1..=3u8).find(|id| SigningKey::from_seed(&[*id; 32]).public() == found)
+            (1..=3u8).find(|seed| SigningKey::from_seed(&[*seed; 32]).public() == found)
         };
         assert_eq!(
             [0, 9, 10, 19, 20, 24, 25, 99].map(id),
             [Some(1), Some(1), Some(2), Some(2), None, None, Some(3), Some(3)]
         );
-        assert_eq!(keys.checkpoint_keys().count(), 0, "for nothing else");
+    }
+
+    /// Attack line 29: nor does a checkpoint key that was rotated away sign for what came after it.
+    #[test]
+    fn a_checkpoint_is_by_the_key_of_its_last_entry() {
+        let keys = read(rotated()).unwrap();
+        let opens = |seed: u8, size: u64| {
+            let (size, root) = (TreeSize::new(size).unwrap(), crate::ledger::EMPTY_ROOT);
+            let checkpoint = Checkpoint { origin: Origin::of(keys.domain()), size, root };
+            let signed = SignedCheckpoint::sign(&checkpoint, &SigningKey::from_seed(&[seed; 32]));
+            keys.open_checkpoint(&signed).is_ok()
+        };
+        assert_eq!([0, 1, 10, 11].map(|size| opens(11, size)), [true, true, true, false]);
+        assert_eq!([10, 11, 99].map(|size| opens(12, size)), [false, true, true]);
+    }
+
+    /// A set under which two readers could believe two keys, or one key for two things, is no set.
+    #[test]
+    fn each_leaf_has_one_key_for_each_purpose() {
+        use KeyPurpose::{Activation, Capability, Checkpoint};
+        assert!(read(rotated()).is_some(), "the twin");
+        type Change = fn(&mut Vec<DomainKey>);
+        let cases: [(&str, Change); 9] = [
+            ("no checkpoint key", |keys| keys.truncate(4)),
+            ("no capability key", |keys| *keys = keys.split_off(1)),
+            ("no activation key in use", |keys| keys[3].end_leaf = leaf(30)),
+            ("a number twice", |keys| keys[2].id = 1),
+            ("out of order", |keys| keys.swap(1, 2)),
+            ("two keys for one leaf", |keys| keys[1].end_leaf = leaf(11)),
+            ("two keys in use", |keys| keys[4].end_leaf = leaf(0)),
+            ("for no leaf", |keys| keys[2] = key(Activation, 2, 2, 20, 20)),
+            ("one key for two purposes", |keys| keys[0] = key(Capability, 1, 12, 0, 0)),
+        ];
+        for (what, change) in cases {
+            let mut keys = rotated();
+            change(&mut keys);
+            assert_eq!(read(keys.clone()), None, "{what}");
+            assert_eq!(KeySet::of(pinned().domain, keys), None, "{what}");
+        }
+        let again = [rotated(), vec![key(Checkpoint, 3, 1, 0, 0)]].concat();
+        assert_eq!(read(again), None, "a retired activation key that comes back");
     }
 
     #[test]
     fn only_the_checkpoint_key_verifies_the_log() {
-        let verifiers: Vec<String> = pinned().log_verifiers().map(|verifier| verifier.to_string()).collect();
-        let [verifier] = &verifiers[..] else { panic!("{verifiers:?}") };
+        let verifier = pinned().log_verifier().unwrap().to_string();
         assert!(verifier.starts_with("acme.example/ledger+"), "{verifier}");
         let verifier: NoteVerifier = verifier.parse().unwrap();
         assert_eq!(*verifier.key(), SigningKey::from_seed(&[3; 32]).public());

@@ -80,8 +80,9 @@ impl Callees {
     /// Ends the streams of instances that may not act any more.
     pub(super) fn end_unadmitted(&self, domain: &Domain) {
         let all: Vec<Arc<Callee>> = self.streams().values().flatten().cloned().collect();
-        let ended = domain.peek(|state, _| {
-            all.into_iter().filter(|callee| !state.is_live(callee.instance())).collect::<Vec<_>>()
+        let ended = domain.peek(|state, context| {
+            let gone = |callee: &Arc<Callee>| !state.is_live(callee.instance(), context.now);
+            all.into_iter().filter(gone).collect::<Vec<_>>()
         });
         for callee in ended {
             callee.end(Refusal::new("IDN-011", Reason::NotAdmitted, ""));

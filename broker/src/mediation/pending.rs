@@ -154,7 +154,7 @@ impl Pending {
         require!("API-036", context.now < self.proof_expires, Reason::ProofExpired, "It waited too long.");
         require!(
             "API-037",
-            context.now < self.deadline && state.is_live(&self.callee),
+            context.now < self.deadline && state.is_live(&self.callee, context.now),
             Reason::InvocationCancelled
         );
         Ok(())

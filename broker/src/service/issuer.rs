@@ -71,6 +71,6 @@ pub(super) async fn key_set(domain: &Domain) -> Result<KeySet, Refusal> {
 
 /// The key of the checkpoints that are signed now.
 pub(super) fn log_vkey(keys: &KeySet) -> Result<String, Refusal> {
-    let verifier = require_some!("LOG-001", keys.log_verifiers().last(), Reason::LedgerUnavailable);
+    let verifier = require_some!("LOG-001", keys.log_verifier(), Reason::LedgerUnavailable);
     Ok(verifier.to_string())
 }

@@ -27,7 +27,7 @@ async fn two_views_of_the_ledger_are_kept_as_evidence_for_good() {
         let evidence = deceit.evidence.expect("both checkpoints");
         assert_eq!(evidence.held, held);
         // The log's own key signed both, so together they convict it.
-        let log = domain.planner.keys().log_verifiers().next().unwrap();
+        let log = domain.planner.keys().log_verifier().unwrap();
         assert!(evidence.presented.open(&log).is_ok() && evidence.held.open(&log).is_ok());
         domain.fake.stop_lying();
         assert_deceived(ledger.checkpoint().await, About::Ledger);

@@ -129,6 +129,7 @@ impl Again<'_> {
         let policy = Policy { grant_rules: vec![rule], ..policy() };
         let token = UnverifiedToken::from_bytes(event.token.clone());
         let token = token.verify(self.keys).map_err(refused)?;
+        token.check_granted_at(self.state.tree().size().next_leaf()).map_err(refused)?;
         self.with(policy, |context| {
             let asked = self.state.decide_terms(context, &actor, &event.request)?;
             let asked = asked.map(|(terms, _)| terms.chain_id());

@@ -88,7 +88,7 @@ impl Audit {
         if !self.following.is_empty() {
             self.report.find(None, "end", "the last decision was not recorded whole");
         }
-        match self.keys.log_verifiers().find_map(|verifier| checkpoint.open(&verifier).ok()) {
+        match self.keys.open_checkpoint(checkpoint).ok() {
             None => self.report.find(None, "checkpoint", "the log did not sign it"),
             Some(Checkpoint { size: told, .. }) if told != size => {
                 self.report.find(None, "checkpoint", &format!("it says {told} entries; there are {size}"));

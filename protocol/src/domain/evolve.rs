@@ -12,7 +12,7 @@ use crate::{
     grant::GrantRequest,
     identity::InstanceStatement,
     ledger::{LeafIndex, leaf_hash},
-    limits::RESULT_RETENTION_MS,
+    limits::{CLOCK_SKEW_MS, RESULT_RETENTION_MS},
     name::InstanceId,
     payload::Payload,
     revocation::RevokeRequest,
@@ -63,13 +63,13 @@ impl State {
             }
             Event::InstanceForked(event) => self.stop(&event.instance, Standing::Forked, leaf)?,
             Event::GrantIssued(event) => self.issue(event, leaf, now)?,
-            Event::Moved(event) => self.moved(&event.signed_move, leaf)?,
+            Event::Moved(event) => self.moved(&event.signed_move, leaf, now)?,
             Event::ContractFinalized(event) => {
                 self.negotiation(&event.negotiation_id)?;
                 self.conclude(event, leaf, now)?;
                 self.finalized(event.negotiation_id, event.chain_id, leaf)?;
             }
-            Event::NegotiationEnded(event) => self.end_negotiation(event, leaf)?,
+            Event::NegotiationEnded(event) => self.end_negotiation(event, leaf, now)?,
             Event::ChainClosed(event) => self.close(event.chain_id, event.state, leaf),
             Event::Revoked(event) => self.revoke(&event.request, leaf)?,
             Event::Intent(event) => self.intend(event, leaf, now)?,
@@ -171,6 +171,9 @@ impl State {
         let digest = request.digest();
         let request: RevokeRequest = request.peek_unverified().ok()?;
         self.revocations.insert(request.request_id, (digest, leaf));
+        // From then on TIM-005 refuses it, so it cannot come again.
+        let stale = request.issued.plus(Lifetime::from_millis(CLOCK_SKEW_MS + 1));
+        self.forget.insert((stale, Forget::Revocation(request.request_id)));
         match (&request.chain, &request.instance) {
             (_, Some(instance)) => self.stop(instance, Standing::Revoked, leaf)?,
             (Some(chain), None) => {
@@ -276,6 +279,8 @@ impl State {
                 Forget::Nonce(caller, nonce) => drop(self.nonces.remove(&(caller, nonce))),
                 Forget::Invocation(id) => drop(self.invocations.remove(&id)),
                 Forget::JoinToken(secret) => drop(self.join_tokens.remove(&secret)),
+                Forget::Negotiation(id) => self.forget_negotiation(id),
+                Forget::Revocation(id) => drop(self.revocations.remove(&id)),
             }
         }
     }

@@ -2,21 +2,23 @@
 
 use super::{
     event::{EndCause, NegotiationEnded},
-    state::{Due, MadeMove, Negotiation, StandingOffer, State},
+    state::{Due, Forget, MadeMove, Negotiation, StandingOffer, State},
 };
 use crate::{
     contract::{self, ContractBody},
     digest::ChainId,
     id::NegotiationId,
     ledger::LeafIndex,
+    limits::RESULT_RETENTION_MS,
     negotiation::{
         self, Cell, Input, Move, MoveKind, Offer, Request, empty_transcript, extend_transcript, next,
     },
     signed::{Algorithm, KeyedSignature, Signed, Statement},
+    time::{Lifetime, Timestamp},
 };
 
 impl State {
-    pub(super) fn moved(&mut self, signed: &Signed, leaf: LeafIndex) -> Option<()> {
+    pub(super) fn moved(&mut self, signed: &Signed, leaf: LeafIndex, now: Timestamp) -> Option<()> {
         let made: Move = signed.peek_unverified().ok()?;
         if let Some(request) = &made.request {
             self.open(&made, request, leaf);
@@ -37,7 +39,7 @@ impl State {
         negotiation.transcript = extend_transcript(negotiation.transcript, signed);
         let input = negotiation.input(&made)?;
         self.changed(made.negotiation_id, leaf)?;
-        self.step(made.negotiation_id, input)
+        self.step(made.negotiation_id, input, now)
     }
 
     fn open(&mut self, made: &Move, request: &Request, leaf: LeafIndex) {
@@ -73,14 +75,19 @@ impl State {
         Some(())
     }
 
-    pub(super) fn end_negotiation(&mut self, event: &NegotiationEnded, leaf: LeafIndex) -> Option<()> {
+    pub(super) fn end_negotiation(
+        &mut self,
+        event: &NegotiationEnded,
+        leaf: LeafIndex,
+        now: Timestamp,
+    ) -> Option<()> {
         self.changed(event.negotiation_id, leaf)?;
         self.negotiations.get_mut(&event.negotiation_id)?.ended = Some(event.cause);
         let input = match event.cause {
             EndCause::Deadline => Input::BrokerDeadline,
             EndCause::Equivocation => Input::BrokerEquivocation,
         };
-        self.step(event.negotiation_id, input)
+        self.step(event.negotiation_id, input, now)
     }
 
     /// Remembers the leaf of the last change, and no other one.
@@ -94,7 +101,21 @@ impl State {
         Some(())
     }
 
-    fn step(&mut self, id: NegotiationId, input: Input) -> Option<()> {
+    /// What ended is kept as long as a result: until no move can be a retry whose answer was lost, and
+    /// until the id is too old to open another one (NEG-017).
+    fn forget_later(&mut self, id: NegotiationId, now: Timestamp) -> Option<()> {
+        let kept_until = id.time()?.max(now).plus(Lifetime::from_millis(RESULT_RETENTION_MS));
+        self.forget.insert((kept_until, Forget::Negotiation(id)));
+        Some(())
+    }
+
+    pub(super) fn forget_negotiation(&mut self, id: NegotiationId) {
+        if let Some(negotiation) = self.negotiations.remove(&id) {
+            self.changes.remove(&negotiation.changed);
+        }
+    }
+
+    fn step(&mut self, id: NegotiationId, input: Input, now: Timestamp) -> Option<()> {
         let negotiation = self.negotiations.get_mut(&id)?;
         let Cell::To { state, round } = next(negotiation.state, input) else { return None };
         negotiation.state = state;
@@ -102,6 +123,7 @@ impl State {
         if state.is_terminal() {
             self.due.remove(&(negotiation.deadline, Due::Negotiation(id)));
             let delegatee = negotiation.delegatee.clone();
+            self.forget_later(id, now);
             let delegatee = self.instances.get_mut(&delegatee)?;
             delegatee.negotiating = delegatee.negotiating.saturating_sub(1);
         }

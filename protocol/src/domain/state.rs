@@ -63,6 +63,8 @@ pub(super) enum Forget {
     Nonce(InstanceId, Nonce),
     Invocation(InvocationId),
     JoinToken(Digest),
+    Negotiation(NegotiationId),
+    Revocation(RequestId),
 }
 
 /// A join token that exists.
@@ -273,7 +275,8 @@ impl State {
         self.epoch
     }
 
-    /// What a revocation request was, by its id, and the leaf that records it.
+    /// What a revocation request was, by its id, and the leaf that records it; until it is too old to
+    /// be sent again.
     pub fn revocation(&self, id: &RequestId) -> Option<(Digest, LeafIndex)> {
         self.revocations.get(id).copied()
     }
@@ -348,7 +351,7 @@ impl State {
         self.contracts.range(after(last))
     }
 
-    /// A negotiation.
+    /// A negotiation that is remembered: one that is open, or ended not long ago.
     pub fn negotiation(&self, id: &NegotiationId) -> Option<&Negotiation> {
         self.negotiations.get(id)
     }
@@ -367,6 +370,7 @@ impl State {
     }
 
     /// The negotiations that changed at that leaf or later, each once, in order of their last change.
+    /// One that ended and is forgotten is not among them.
     pub fn negotiations_changed_from(
         &self,
         leaf: LeafIndex,

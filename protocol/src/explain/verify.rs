@@ -50,7 +50,7 @@ impl Bundle {
     }
 
     fn open_checkpoint(&self, keys: &KeySet) -> Result<Checkpoint, Refusal> {
-        let checkpoint = keys.log_verifiers().find_map(|verifier| self.checkpoint.open(&verifier).ok());
+        let checkpoint = keys.open_checkpoint(&self.checkpoint).ok();
         let domain = keys.domain();
         Ok(require_some!("LOG-032", checkpoint, INVALID, "The log of {domain} did not sign its checkpoint."))
     }
@@ -173,6 +173,7 @@ fn walk(
     }
     let used = links.last().is_some_and(|link| link.leaf < intent.leaf);
     require!("LOG-039", used, INVALID, "It was used before it was made.");
+    token.check_granted_at(grant.leaf).map_err(worthless("LOG-037"))?;
     Ok((links, token))
 }
 

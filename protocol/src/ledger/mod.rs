@@ -106,6 +106,11 @@ impl TreeSize {
         LeafIndex(self.0)
     }
 
+    /// The index of the entry that came last; of the first to come where there is none.
+    pub const fn last_leaf(self) -> LeafIndex {
+        LeafIndex(self.0.saturating_sub(1))
+    }
+
     /// Whether the ledger already had that entry when it was this large.
     pub const fn includes(self, index: LeafIndex) -> bool {
         index.0 < self.0

@@ -81,12 +81,16 @@ impl ActiveToken {
         let reason = Reason::NotActivated;
         require!("CHN-021", activation.domain == token.grant().domain, reason, "It is of another domain.");
         require!("CHN-021", activation.chain_id == token.chain_id(), reason, "It is of another chain.");
+        // A leaf's number means nothing without its log: the domain's key may have signed for a copy.
+        let home = Origin::of(&token.grant().domain);
+        require!("CHN-023", activation.origin == home, reason, "It is of the log {}.", activation.origin);
         let subject = match (activation.activated_by, token.leaf().contract) {
             (ActivatedBy::Contract, Some(contract)) => Digest::from_bytes(contract.to_array()),
             (ActivatedBy::Grant, None) => token.grant().evidence.digest,
             _ => return Err(Refusal::new("CHN-022", reason, "It is of another kind of link.")),
         };
         require!("CHN-022", activation.subject == subject, reason, "It is of another contract or grant.");
+        token.check_granted_by(activation.leaf)?;
         Ok(Self { token, activation })
     }
 

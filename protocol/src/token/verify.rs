@@ -11,11 +11,12 @@ use super::{
 use crate::{
     digest::ChainId,
     key::PublicKey,
+    ledger::LeafIndex,
     name::TrustDomain,
     payload::{Malformed, Payload, Reader},
     refusal::{Reason, Refusal},
     require, require_some,
-    trust::KeySet,
+    trust::{DomainKey, KeySet},
 };
 
 /// A token as it was received: bytes that claim something.
@@ -59,10 +60,18 @@ impl UnverifiedToken {
             "The domain has no capability key {}.",
             container.root_key_id
         );
-        let biscuit = verify_signatures(&self.0, &root)?;
+        let biscuit = verify_signatures(&self.0, &root.key)?;
         let grant = read_grant(&container, keys.domain())?;
         let (ancestors, leaf) = walk(&container, &grant)?;
-        Ok(Token { bytes: self.0.clone(), container, biscuit, grant, ancestors, leaf })
+        Ok(Token {
+            bytes: self.0.clone(),
+            container,
+            biscuit,
+            minted_by: root.clone(),
+            grant,
+            ancestors,
+            leaf,
+        })
     }
 }
 
@@ -72,6 +81,8 @@ pub struct Token {
     bytes: Vec<u8>,
     container: Container,
     biscuit: Biscuit,
+    /// The capability key that signed the grant.
+    minted_by: DomainKey,
     grant: GrantTerms,
     /// From the grant on; empty where the grant itself is the leaf.
     ancestors: Vec<Link>,
@@ -107,6 +118,30 @@ impl Token {
     /// How many hops follow the grant.
     pub fn depth(&self) -> usize {
         self.container.hops.len()
+    }
+
+    /// The grant is signed by the key that was the domain's for the leaf that records it (TOK-008).
+    pub fn check_granted_at(&self, leaf: LeafIndex) -> Result<(), Refusal> {
+        let id = self.minted_by.id;
+        let reason = Reason::TokenUntrusted;
+        require!(
+            "TOK-008",
+            self.minted_by.covers(leaf),
+            reason,
+            "Capability key {id} is not for leaf {leaf}."
+        );
+        Ok(())
+    }
+
+    /// What can be said of that where only the chain's last leaf is known: a grant is recorded at it
+    /// where the grant is all there is, and before it otherwise.
+    pub(super) fn check_granted_by(&self, last: LeafIndex) -> Result<(), Refusal> {
+        if self.ancestors.is_empty() {
+            return self.check_granted_at(last);
+        }
+        let (id, began) = (self.minted_by.id, self.minted_by.first_leaf < last);
+        require!("TOK-008", began, Reason::TokenUntrusted, "Capability key {id} began after leaf {last}.");
+        Ok(())
     }
 
     pub(super) fn container(&self) -> &Container {

@@ -110,6 +110,7 @@ fn eventful() -> World {
     renew(&mut world, "files", 2);
     world.pass(10);
     renew(&mut world, "files", 1);
+    ["planner", "researcher"].into_iter().for_each(|name| world.stay(name));
     let last = world.contract(grant, "planner", "researcher", rights(5, 4)).unwrap();
     revoke(&mut world, "planner", other, 1).unwrap();
     revoke(&mut world, "root", last, 1).unwrap();

@@ -86,7 +86,7 @@ fn a_bundle_proves_the_whole_chain_back_to_its_originator() {
     let id = done(&mut world, "fetcher", leaf);
     // The ledger goes on, and forgets the invocation as far as decisions need it.
     world.pass(1_200_000);
-    world.grant(rights(1, 1)).unwrap();
+    world.stay("mallory");
     assert!(world.state.invocation(&id).is_none());
     let explanation = verify(&bundle(&world, id, leaf)).unwrap();
     let names: Vec<_> = explanation.links.iter().map(|link| link.holder.principal().short()).collect();

@@ -213,3 +213,34 @@ fn a_revoked_instance_can_do_nothing_more_and_what_it_holds_ends() {
     assert!(talk.request(&mut world, rights(1, 4)).is_ok(), "the twin");
     assert!(talk.plain(&mut world, "planner", MoveKind::Reject).is_ok());
 }
+
+/// Attack line 33: an instance that stopped renewing gets no right, gives none, and is not called; what
+/// it holds waits until it is back.
+#[test]
+fn whoever_stopped_renewing_is_no_party_to_anything_new() {
+    let mut world = World::new();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    let leaf = world.contract(grant, "planner", "researcher", rights(2, 4)).unwrap();
+    let offered = |world: &mut World| {
+        let mut talk = Talk::new(world, "planner", "researcher");
+        talk.request(world, rights(1, 4)).unwrap();
+        talk.offer(world, grant, rights(1, 4)).unwrap();
+        talk
+    };
+    world.pass(299_999);
+    assert!(world.clone().grant(rights(1, 1)).is_ok(), "the twin");
+    world.stay("alice");
+    let talk = offered(&mut world);
+    assert!(talk.accept(&mut world.clone()).is_ok(), "the twin");
+    assert!(begin(&mut world.clone(), "researcher", leaf).is_ok(), "the twin");
+    world.pass(1);
+    assert_eq!(world.clone().grant(rights(1, 1)), Err(Reason::InstanceUnknown), "its holder");
+    assert_eq!(talk.accept(&mut world.clone()), Err(Reason::ParentChanged), "its grantor");
+    world.stay("planner");
+    assert_eq!(talk.accept(&mut world.clone()), Err(Reason::CertificateExpired), "its holder to be");
+    let called = begin(&mut world.clone(), "researcher", leaf).map(|_| ());
+    assert_eq!(called, Err(Reason::CalleeUnavailable));
+    ["researcher", "files"].into_iter().for_each(|name| world.stay(name));
+    assert!(talk.accept(&mut world).is_ok(), "the twin");
+    assert!(begin(&mut world, "researcher", leaf).is_ok(), "the twin: what it held is still there");
+}

@@ -9,6 +9,8 @@ mod explain;
 mod forged;
 mod identity;
 mod invocation;
+mod memory;
 mod negotiation;
+mod rotation;
 mod strangers;
 mod world;

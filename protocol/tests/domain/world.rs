@@ -13,7 +13,7 @@ use countersign_protocol::{
     extension::Extensions,
     grant::GrantRequest,
     id::{ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId},
-    identity::JoinStatement,
+    identity::{JoinStatement, RenewStatement},
     key::SigningKey,
     ledger::{Checkpoint, Origin, SignedCheckpoint},
     name::{InstanceId, PrincipalId, TrustDomain},
@@ -116,6 +116,11 @@ pub(crate) fn rights(calls: u64, delegations_left: u32) -> Rights {
 impl World {
     /// A domain with its keys, and alice, planner, researcher, fetcher, files and mallory in it.
     pub(crate) fn new() -> Self {
+        Self::with_keys(&keys())
+    }
+
+    /// The same under other keys of the domain.
+    pub(crate) fn with_keys(keys: &KeySet) -> Self {
         let rule = GrantRule {
             originator: principal("alice"),
             principal: principal("planner"),
@@ -138,7 +143,7 @@ impl World {
             policy,
             agents: BTreeMap::new(),
         };
-        world.decide(|state, context| state.decide_keys(context, &keys())).unwrap();
+        world.decide(|state, context| state.decide_keys(context, keys)).unwrap();
         for name in ["root", "alice", "planner", "researcher", "fetcher", "files", "mallory"] {
             world.join(name);
         }
@@ -196,6 +201,22 @@ impl World {
             Attested { attestor: "join_token".parse().unwrap(), evidence: secret, spki: agent.spki };
         self.decide(|state, context| state.decide_join(context, &join, &attested)).unwrap();
         self.agents.insert(name, agent);
+    }
+
+    /// Renews: an entry like any other, which moves the ledger's time on.
+    pub(crate) fn stay(&mut self, name: &str) {
+        let agent = self.agent(name);
+        let renewal = RenewStatement {
+            domain: domain(),
+            generation: self.state.instance(&agent.id).unwrap().statement.generation,
+            instance: agent.id.clone(),
+            spki: agent.spki,
+            configuration: configuration(),
+            issued: self.now,
+            extensions: Extensions::none(),
+        };
+        let signed = renewal.sign(&agent.key);
+        self.decide(|state, context| state.decide_renew(context, &agent.actor(), &signed)).unwrap();
     }
 
     pub(crate) fn agent(&self, name: &str) -> Agent {

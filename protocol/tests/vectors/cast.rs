@@ -6,6 +6,7 @@ use countersign_protocol::{
     extension::{Criticality, Extension, Extensions},
     id::GrantId,
     key::{PublicKey, SigningKey},
+    ledger::LeafIndex,
     name::{InstanceId, PrincipalId},
     payload::{Ascending, Bounded},
     time::{Lifetime, Timestamp},
@@ -17,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 /// 2027-01-15T08:00:00Z, when everything happens.
 pub(crate) const NOW: u64 = 1_800_000_000_000;
 
-/// Everyone who has a key. The domain's old keys signed until leaf 100.
+/// Everyone who has a key. The domain's old keys signed until leaf 90 or 100.
 pub(crate) const KEYS: [&str; 16] = [
     "capability",
     "capability-old",
@@ -94,27 +95,29 @@ pub(crate) fn holder(name: &str) -> Holder {
 }
 
 /// One key of each purpose in use, and two that are not any more.
+/// The keys with which a ledger of a few entries begins.
+pub(crate) fn first_key_set() -> KeySet {
+    let domain = "acme.example".parse().unwrap();
+    KeySet::new(domain, public("capability"), public("activation"), public("checkpoint")).unwrap()
+}
+
 pub(crate) fn key_set() -> KeySet {
-    let keys = KeySet::new(
-        "acme.example".parse().unwrap(),
-        public("capability"),
-        public("activation"),
-        public("checkpoint"),
-    );
-    let mut bytes = countersign_protocol::payload::Payload::to_bytes(&keys.unwrap());
-    for (purpose, name) in
-        [(KeyPurpose::Capability, "capability-old"), (KeyPurpose::Activation, "activation-old")]
-    {
-        let end_leaf = countersign_protocol::ledger::LeafIndex::new(100).unwrap();
-        let first_leaf = countersign_protocol::ledger::LeafIndex::ZERO;
-        let old = DomainKey { purpose, id: 7, key: public(name), first_leaf, end_leaf };
-        bytes.extend(
-            super::wire::Message::default()
-                .bytes(2, &countersign_protocol::payload::Payload::to_bytes(&old))
-                .done(),
-        );
-    }
-    countersign_protocol::payload::Payload::from_bytes(&bytes).unwrap()
+    KeySet::of("acme.example".parse().unwrap(), domain_keys()).unwrap()
+}
+
+/// The domain's keys; those of before have the number seven.
+pub(crate) fn domain_keys() -> Vec<DomainKey> {
+    let key = |purpose, id, name, first, end| {
+        let [first_leaf, end_leaf] = [first, end].map(|leaf| LeafIndex::new(leaf).unwrap());
+        DomainKey { purpose, id, key: public(name), first_leaf, end_leaf }
+    };
+    vec![
+        key(KeyPurpose::Capability, 1, "capability", 100, 0),
+        key(KeyPurpose::Capability, 7, "capability-old", 0, 100),
+        key(KeyPurpose::Activation, 1, "activation", 90, 0),
+        key(KeyPurpose::Activation, 7, "activation-old", 0, 90),
+        key(KeyPurpose::Checkpoint, 1, "checkpoint", 0, 0),
+    ]
 }
 
 pub(crate) fn actions(names: &[&str]) -> Ascending<countersign_protocol::name::Word, 1, 16> {

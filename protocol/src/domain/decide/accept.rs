@@ -33,7 +33,11 @@ impl State {
         let signers = [offer_key(offer)?, key];
         let body: ContractBody = contract.open(&signers).map_err(super::not_opened)?;
         let grantor = &body.grantor.instance;
-        require!("NEG-019", self.is_live(grantor), Reason::ParentChanged, "The grantor is gone.");
+        let live = self.is_live(grantor, context.now);
+        require!("NEG-019", live, Reason::ParentChanged, "The grantor is gone.");
+        // Its standing was checked on its channel; a channel can outlive the newest certificate.
+        let live = self.is_live(&made.sender, context.now);
+        require!("NEG-022", live, Reason::CertificateExpired, "The delegatee has to renew it first.");
         let parent = self.check_parent(context, &body, grantor)?;
         require!("CTR-012", context.now < body.rights.not_after, Reason::OutsideValidity);
         require!("CTR-013", self.contract(&body.contract_id).is_none(), Reason::IdAlreadyUsed);

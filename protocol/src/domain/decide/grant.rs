@@ -21,6 +21,7 @@ impl State {
         let (key_id, key) = context.capability_key;
         let token = mint_grant(&terms, key_id, key);
         let verified = token.verify(self.domain_keys()?)?;
+        verified.check_granted_at(self.tree().size().next_leaf())?;
         Ok(vec![Event::GrantIssued(GrantIssued {
             request: signed.clone(),
             chain_id: verified.chain_id(),
@@ -47,7 +48,7 @@ impl State {
             return Ok(None);
         }
         check_issued(request.issued, context.now)?;
-        let live = self.is_live(&request.holder);
+        let live = self.is_live(&request.holder, context.now);
         let holder = require_some!(
             "TOK-052",
             self.instance(&request.holder).filter(|_| live),

@@ -9,7 +9,7 @@ use crate::{
     },
     identity::{InstanceStatement, JoinStatement, RenewStatement},
     limits::{JOIN_TOKEN_MAX_MS, SVID_MAX_MS, SVID_MIN_MS},
-    name::{PrincipalId, PrincipalKind, Word},
+    name::{InstanceId, PrincipalId, PrincipalKind, Word},
     refusal::{Reason, Refusal},
     require, require_some,
     signed::Signed,
@@ -136,9 +136,10 @@ impl State {
         Ok(vec![Event::InstanceRenewed(InstanceRenewed { statement, renewal: renewal.clone() })])
     }
 
-    /// Whether an instance may act now, its certificate included.
-    pub fn is_live(&self, instance: &crate::name::InstanceId) -> bool {
-        self.instance(instance).is_some_and(|instance| instance.standing == Standing::Live)
+    /// Whether an instance may act at that time, its certificate included: one that has stopped
+    /// renewing may be a process that is gone.
+    pub fn is_live(&self, instance: &InstanceId, now: Timestamp) -> bool {
+        self.instance(instance).is_some_and(|it| it.standing == Standing::Live && now < it.statement.expires)
     }
 }
 

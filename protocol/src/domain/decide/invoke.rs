@@ -87,7 +87,8 @@ impl State {
         check_id_time(context, proof.invocation_id)?;
         let busy = caller.invoking < OPEN_INVOCATIONS_PER_INSTANCE;
         require!("API-032", busy, Reason::Overloaded, "{} invocations are open.", caller.invoking);
-        let ready = |callee: &&InstanceId| *callee.principal() == proof.callee && self.is_live(callee);
+        let ready =
+            |callee: &&InstanceId| *callee.principal() == proof.callee && self.is_live(callee, context.now);
         let callee = require_some!("API-033", wanted.callee.filter(ready), Reason::CalleeUnavailable);
         self.intent(context, wanted, callee)
     }

@@ -5,6 +5,7 @@ use crate::{
     capability::Request,
     digest::{Digest, SpkiHash},
     key::SigningKey,
+    ledger::Origin,
     refusal::Reason,
     signed::{Signed, Statement},
     time::Timestamp,
@@ -130,6 +131,8 @@ fn an_activation_is_of_one_chain_and_by_the_domain() {
     assert_eq!(join(|_| ()), None);
     assert_eq!(join(|activation| activation.chain_id = grant().chain_id()), refused);
     assert_eq!(join(|activation| activation.domain = "other.example".parse().unwrap()), refused);
+    assert_eq!(join(|activation| activation.origin = Origin::of(&"other.example".parse().unwrap())), refused);
+    assert_eq!(join(|activation| activation.origin = "acme.example/copy".parse().unwrap()), refused);
     assert_eq!(join(|activation| activation.subject = Digest::of(b"another contract")), refused);
     assert_eq!(join(|activation| activation.activated_by = ActivatedBy::Grant), refused);
 

@@ -73,14 +73,12 @@ fn signers(shelf: &mut Shelf) {
         ("by-the-checkpoint-key", "checkpoint", "A key of the domain that signs something else."),
         ("by-the-holder", "fetcher", "The holder activates its own chain."),
         ("by-the-grantor", "researcher", "The grantor activates what it offered."),
-        ("by-a-key-no-longer-in-use", "activation-old", "The key of leaves before the hundredth."),
+        ("by-a-key-no-longer-in-use", "activation-old", "The key of leaves before the ninetieth."),
     ] {
         let draft = refuse(shelf, id, HOP, "CHN-020", why).at(signer).resigned();
         give(draft, &two, &sign(&of(&two, 107), name));
     }
-    let early = "activation.early-leaf";
-    let draft = shelf.accept(OP, early).rule("CHN-020").because("A leaf of two keys: the newer one signs.");
-    give(draft, &two, &sign(&of(&two, 99), "activation"));
+    retired(shelf);
     let draft = refuse(shelf, "forged", HOP, "CHN-020", "mallory signs in the activation key's name.");
     let mut forged = of(&two, 107).sign(&cast::key("mallory"));
     forged.signatures[0].key = cast::public("activation");
@@ -93,6 +91,48 @@ fn signers(shelf: &mut Shelf) {
     let mut twice = of(&two, 107).sign(&cast::key("activation"));
     twice.add_signature(&cast::key("checkpoint"));
     give(draft.at("/activation/signatures/1"), &two, &twice.to_bytes());
+}
+
+/// Keys that were in use before, what they signed, and what they would like to sign.
+fn retired(shelf: &mut Shelf) {
+    let (old, one) = (token::old(), token::one());
+    let mut accept = |id: &str, rule: &str, why: &str, token: &Container, leaf: u64, signer: &str| {
+        let id = format!("activation.{id}");
+        give(shelf.accept(OP, &id).rule(rule).because(why), token, &sign(&of(token, leaf), signer));
+    };
+    let why = "A leaf of before, by the key of before.";
+    accept("early-leaf", "CHN-020", why, &old, 89, "activation-old");
+    let why = "The last leaf of a capability key that is retired now.";
+    accept("last-leaf-of-a-retired-key", "TOK-008", why, &old, 99, "activation");
+    let why = "A hop on a grant that could not have been recorded earlier.";
+    accept("first-leaf-after-a-grant", "TOK-008", why, &one, 101, "activation");
+    let why = "A grant of before, handed on afterwards.";
+    let handed_on = old.clone().hop(&cast::hop_terms("researcher", 1), "planner");
+    accept("late-hop-of-an-old-grant", "TOK-008", why, &handed_on, 107, "activation");
+
+    let why = "The key of leaves from the ninetieth on.";
+    let draft = refuse(shelf, "by-a-key-not-yet-in-use", "activation.early-leaf", "CHN-020", why);
+    let draft = draft.at("/activation/signatures/0/key").resigned();
+    give(draft, &old, &sign(&of(&old, 89), "activation"));
+    for (id, twin, why, token) in [
+        (
+            "grant-by-a-retired-key",
+            "last-leaf-of-a-retired-key",
+            "A capability key that was retired signs a grant of today.",
+            &old,
+        ),
+        (
+            "grant-by-a-later-key",
+            "first-leaf-after-a-grant",
+            "The capability key signed for no leaf before this one.",
+            &one,
+        ),
+    ] {
+        let draft = shelf.reject(OP, &format!("activation.{id}"), &format!("activation.{twin}"));
+        let draft = draft.rule("TOK-008").because(why).reason("TOKEN_UNTRUSTED").flag("PrivilegeEscalation");
+        let draft = draft.at("/activation/payload/leaf").resigned();
+        give(draft, token, &sign(&of(token, 100), "activation"));
+    }
 }
 
 fn subjects(shelf: &mut Shelf) {
@@ -123,6 +163,10 @@ fn subjects(shelf: &mut Shelf) {
             activation.chain_id = parent;
         },
     );
+    let log = "/activation/payload/origin";
+    change("of-another-log", "CHN-023", log, "A leaf of a copy of the ledger.", &|activation| {
+        activation.origin = "acme.example/copy".parse().unwrap();
+    });
     change("of-another-contract", "CHN-022", subject, "Another contract's leaf.", &|activation| {
         activation.subject = Digest::of(b"another contract");
     });

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         cast,
-        forge::{Container, Step},
+        forge::{Container, Step, grant_block},
         read::to_base64,
     },
     Draft, Shelf,
@@ -34,6 +34,12 @@ pub(super) fn fill(shelf: &mut Shelf) {
 
 pub(super) fn grant() -> Container {
     Container::grant(&cast::grant_terms())
+}
+
+/// The same, by the capability key of before leaf 100.
+pub(super) fn old() -> Container {
+    let block = grant_block(&cast::grant_terms());
+    Container { root_key_id: 7, ..Container::root(block, "acme.example", "capability-old", None) }
 }
 
 pub(super) fn one() -> Container {

@@ -55,7 +55,7 @@ impl From<Malformed> for No {
             Malformed::Value { .. } => {
                 ("value", &["CONV-010", "CONV-014", "CONV-017", "CONV-102", "IDN-100", "TOK-031", "TOK-033"])
             }
-            Malformed::Inconsistent => ("inconsistent", &["CONV-010", "CONV-017", "TOK-030"]),
+            Malformed::Inconsistent => ("inconsistent", &["CONV-010", "CONV-017", "IDN-109", "TOK-030"]),
             Malformed::TooLong { .. } => ("too_long", &["CONV-019"]),
         };
         Self::fault("PAYLOAD_MALFORMED", fault, rules)

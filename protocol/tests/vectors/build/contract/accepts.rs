@@ -20,6 +20,7 @@ pub(super) fn fill(shelf: &mut Shelf) {
     stage.give(draft.output(finalized()), cast::NOW, |_| ());
     contents(shelf, &stage);
     times(shelf, &stage);
+    certificates(shelf);
     meanwhile(shelf);
 }
 
@@ -107,6 +108,30 @@ fn times(shelf: &mut Shelf, stage: &Stage) {
     let draft = shelf.reject(OP, "contract.accept-of-an-ended-contract", twin).rule("CTR-012");
     let draft = draft.reason("OUTSIDE_VALIDITY").because("A contract that ends now.").at("/time");
     short.give(draft, cast::NOW + 50_000, |_| ());
+}
+
+/// Whoever has stopped renewing takes part in nothing new.
+fn certificates(shelf: &mut Shelf) {
+    let mut stage = Stage::new(|_| ());
+    stage.world.renew("researcher", 20_000);
+    let twin = "contract.accept-before-its-certificate-expires";
+    let draft = shelf.accept(OP, twin).rule("NEG-022").output(finalized());
+    let why = "researcher's newest certificate ends in a millisecond.";
+    stage.give(draft.because(why), cast::NOW + 19_999, |_| ());
+    let draft = shelf.reject(OP, "contract.accept-after-its-certificate-expired", twin).rule("NEG-022");
+    let draft =
+        draft.reason("CERTIFICATE_EXPIRED").because("researcher's newest certificate ended.").at("/time");
+    stage.give(draft, cast::NOW + 20_000, |_| ());
+
+    let mut stage = Stage::new(|_| ());
+    stage.world.renew("planner", 20_000);
+    let twin = "contract.accept-before-the-grantor-expires";
+    let draft = shelf.accept(OP, twin).rule("NEG-019").output(finalized());
+    let why = "planner's newest certificate ends in a millisecond.";
+    stage.give(draft.because(why), cast::NOW + 19_999, |_| ());
+    let draft = shelf.reject(OP, "contract.accept-after-the-grantor-expired", twin).rule("NEG-019");
+    let draft = draft.reason("PARENT_CHANGED").because("planner's newest certificate ended.").at("/time");
+    stage.give(draft, cast::NOW + 20_000, |_| ());
 }
 
 /// What was recorded between offer and acceptance.

@@ -9,7 +9,7 @@ use countersign_protocol::{
     domain::{Actor, Attested, Context, Decision, Entry, GrantRule, Policy, State},
     extension::Extensions,
     grant::GrantRequest,
-    identity::JoinStatement,
+    identity::{JoinStatement, RenewStatement},
     name::InstanceId,
     negotiation::{Accept, Move, MoveKind, Offer, Request, empty_transcript},
     payload::Payload,
@@ -32,7 +32,7 @@ impl World {
     /// The domain's keys, alice, planner, researcher and fetcher, and alice's grant to planner.
     pub(super) fn new() -> Self {
         let mut world = Self { state: State::default(), entries: Vec::new() };
-        world.decide(|state, context| state.decide_keys(context, &cast::key_set()));
+        world.decide(|state, context| state.decide_keys(context, &cast::first_key_set()));
         for name in ["alice", "planner", "researcher", "fetcher"] {
             world.join(name);
         }
@@ -52,7 +52,10 @@ impl World {
 
     /// Decides and records; what the vectors are built on is never refused.
     pub(super) fn decide(&mut self, decide: impl FnOnce(&State, &Context<'_>) -> Decision) {
-        let policy = policy();
+        self.decide_under(policy(), decide);
+    }
+
+    fn decide_under(&mut self, policy: Policy, decide: impl FnOnce(&State, &Context<'_>) -> Decision) {
         let (key, domain) = (cast::key("capability"), "acme.example".parse().unwrap());
         let now = cast::at(cast::NOW);
         let context = Context { now, policy: &policy, capability_key: (1, &key), domain: &domain };
@@ -98,6 +101,22 @@ impl World {
         self.revoke("planner", None, Some(cast::instance("planner")));
     }
 
+    /// The next certificate of that instance lives so long.
+    pub(super) fn renew(&mut self, name: &str, millis: u64) {
+        let renewal = RenewStatement {
+            domain: "acme.example".parse().unwrap(),
+            instance: cast::instance(name),
+            spki: spki(name),
+            configuration: configuration(),
+            generation: 1,
+            issued: cast::at(cast::NOW),
+            extensions: Extensions::none(),
+        };
+        let signed = renewal.sign(&cast::key(name));
+        let policy = Policy { svid_lifetime: Lifetime::from_millis(millis), ..policy() };
+        self.decide_under(policy, |state, context| state.decide_renew(context, &actor(name), &signed));
+    }
+
     fn revoke(&mut self, sender: &str, chain: Option<ChainId>, instance: Option<InstanceId>) {
         let request = RevokeRequest {
             domain: "acme.example".parse().unwrap(),
@@ -121,7 +140,7 @@ impl World {
     fn grant_token(&self) -> Token {
         let chain = self.state.grant(&cast::uuid(16).parse().unwrap()).unwrap();
         let token = self.state.chain(&chain).unwrap().token.clone();
-        UnverifiedToken::from_bytes(token).verify(&cast::key_set()).unwrap()
+        UnverifiedToken::from_bytes(token).verify(&cast::first_key_set()).unwrap()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lists within their bounds and sets in their order, and fields that fit together.
 
-use countersign_protocol::payload::Payload;
+use countersign_protocol::{ledger::LeafIndex, payload::Payload, trust::DomainKey};
 
 use super::{
     super::super::{
@@ -49,6 +49,8 @@ fn lists(shelf: &mut Shelf) {
     let draft = bad(shelf, "payload.two-keys", "payload.key-set", "CONV-017", "value");
     let bytes = edit(&cast::key_set().to_bytes(), &[], |fields| fields.truncate(3));
     give(draft.at("/value/keys/2").because("A domain without a key for its checkpoints."), "KeySet", &bytes);
+
+    key_sets(shelf);
 
     let draft = bad(shelf, "payload.integers-unpacked", "payload.capability", "CONV-016", "wire_type");
     let numbers = Message::default().varint(3, 14).done();
@@ -172,4 +174,37 @@ fn choices(shelf: &mut Shelf) {
 /// Another number in that field of a message, at that position.
 fn varint_at(bytes: &[u8], path: &[(u64, usize)], position: usize, field: (u64, u64)) -> Vec<u8> {
     edit(bytes, path, |fields| fields[position] = Message::default().varint(field.0, field.1).done())
+}
+
+/// Key sets in which a leaf has two keys, or none.
+fn key_sets(shelf: &mut Shelf) {
+    type Change = fn(&mut Vec<DomainKey>);
+    let cases: [(&str, &str, &str, Change); 6] = [
+        ("overlapping-keys", "keys/1/end_leaf", "Two capability keys for leaf 100.", |keys| {
+            keys[1].end_leaf = LeafIndex::new(101).unwrap();
+        }),
+        ("two-keys-in-use", "keys/3/end_leaf", "An activation key that never ended.", |keys| {
+            keys[3].end_leaf = LeafIndex::ZERO;
+        }),
+        ("no-key-in-use", "keys/4/end_leaf", "Nobody signs the checkpoints to come.", |keys| {
+            keys[4].end_leaf = LeafIndex::new(100).unwrap();
+        }),
+        ("key-for-no-leaf", "keys/1/first_leaf", "A key that ended where it began.", |keys| {
+            keys[1].first_leaf = LeafIndex::new(100).unwrap();
+        }),
+        ("key-number-twice", "keys/1/id", "Two capability keys of number one.", |keys| keys[1].id = 1),
+        ("key-for-two-purposes", "keys/2/key", "The checkpoint key signs activations as well.", |keys| {
+            keys[2].key = keys[4].key;
+        }),
+    ];
+    for (id, path, why, change) in cases {
+        let mut keys = cast::domain_keys();
+        change(&mut keys);
+        let domain = Message::default().bytes(1, b"acme.example").done();
+        let keys = keys.iter().map(|key| Message::default().bytes(2, &key.to_bytes()).done());
+        let bytes = [domain].into_iter().chain(keys).collect::<Vec<_>>().concat();
+        let draft = bad(shelf, &format!("payload.{id}"), "payload.key-set", "IDN-109", "inconsistent");
+        let draft = draft.flag("PrivilegeEscalation").because(why);
+        give(draft.at(&format!("/value/{path}")), "KeySet", &bytes);
+    }
 }
