@@ -485,4 +485,9 @@ fn keys_policy_and_order_are_what_they_should_be() {
         intent(entries, |intent| intent.seen_size = intent.seen_size.plus(1).unwrap());
     });
     assert_eq!(swapped, Some("LOG-043"), "ended before it began");
+    let swapped = forged(|world, entries| {
+        let planner = world.state.instance(&world.agent("planner").id).unwrap().admitted;
+        entries.swap(planner.get() as usize, 15);
+    });
+    assert_eq!(swapped, Some("LOG-034"), "granted to whom nobody had admitted yet");
 }

@@ -6,8 +6,9 @@ use countersign_protocol::{
     domain::Event,
     extension::Extensions,
     grant::GrantRequest,
-    id::GrantId,
-    negotiation::MoveKind,
+    id::{GrantId, InstanceUuid},
+    name::{InstanceId, PrincipalId},
+    negotiation::{self, MoveKind},
     refusal::Reason,
     revocation::RevokeRequest,
     signed::{Signed, Statement},
@@ -77,6 +78,35 @@ fn revoke(world: &mut World, by: &Agent, request: &RevokeRequest) -> Result<usiz
     decided.map(|events| events.len())
 }
 
+/// Attack line 29: a right for a process that was cut off, or never let in.
+#[test]
+fn a_grant_is_for_a_live_instance() {
+    let mut world = World::new();
+    let (alice, root, planner) = (world.agent("alice"), world.agent("root"), world.agent("planner"));
+    let mut asked = grant_request(&mut world);
+    assert_eq!(ask(&mut world.clone(), &alice, &asked), Ok(1), "the twin");
+    let request_id = world.request_id();
+    let cut_off = RevokeRequest {
+        domain: domain(),
+        sender: root.id.clone(),
+        chain: None,
+        instance: Some(planner.id),
+        chains: 0,
+        request_id,
+        issued: world.now,
+        extensions: Extensions::none(),
+    };
+    assert_eq!(revoke(&mut world, &root, &cut_off), Ok(1));
+    assert_eq!(ask(&mut world, &alice, &asked), Err(Reason::InstanceUnknown), "revoked");
+    asked.holder = stranger(&mut world, "planner");
+    assert_eq!(ask(&mut world, &alice, &asked), Err(Reason::InstanceUnknown), "never admitted");
+}
+
+/// An instance that nobody has admitted.
+fn stranger(world: &mut World, name: &str) -> InstanceId {
+    principal(name).instance(InstanceUuid::new(world.now, &mut world.rng))
+}
+
 /// fetcher revokes in researcher's name; and one request is one revocation.
 #[test]
 fn a_revocation_is_asked_for_in_ones_own_name_and_once() {
@@ -99,8 +129,7 @@ fn a_revocation_is_asked_for_in_ones_own_name_and_once() {
     let other = RevokeRequest { chains: 0, ..asked };
     assert_eq!(revoke(&mut world, &researcher, &other), Err(Reason::IdAlreadyUsed));
     let request_id = world.request_id();
-    let nobody =
-        principal("guest").instance(countersign_protocol::id::InstanceUuid::new(world.now, &mut world.rng));
+    let nobody = stranger(&mut world, "guest");
     let absent = RevokeRequest { request_id, chain: None, instance: Some(nobody), ..other };
     assert_eq!(revoke(&mut world, &researcher, &absent), Err(Reason::NotFound));
 }
@@ -114,8 +143,7 @@ fn a_channel_is_that_of_the_admitted_instance() {
     copied.spki = SpkiHash::from_bytes([4; 32]);
     assert_eq!(ask(&mut world, &copied, &asked), Err(Reason::ChannelMismatch));
     let mut unknown = world.agent("alice");
-    unknown.id =
-        principal("alice").instance(countersign_protocol::id::InstanceUuid::new(world.now, &mut world.rng));
+    unknown.id = stranger(&mut world, "alice");
     assert_eq!(ask(&mut world, &unknown, &asked), Err(Reason::InstanceUnknown));
     let alice = world.agent("alice");
     assert_eq!(ask(&mut world, &alice, &asked), Ok(1), "the twin");
@@ -127,7 +155,7 @@ fn a_channel_is_that_of_the_admitted_instance() {
 fn nobody_joins_under_the_brokers_name() {
     let mut world = World::new();
     let root = world.agent("root").actor();
-    let mut issue = |who: countersign_protocol::name::PrincipalId| {
+    let mut issue = |who: PrincipalId| {
         let (secret, expires) = (Digest::of(b"secret"), world.now.plus(Lifetime::from_millis(60_000)));
         let issued = world
             .decide(|state, context| state.decide_join_token(context, Some(&root), secret, &who, expires));
@@ -161,15 +189,10 @@ fn a_negotiation_cannot_be_opened_over_anothers() {
     let over = Talk { grantee: "mallory".into(), last_offer: None, grantor: "planner".into(), id: talk.id };
     let mut made = Talk::new(&mut world, "planner", "mallory").bare(&mut world, "mallory", MoveKind::Request);
     made.negotiation_id = over.id;
-    made.transcript = countersign_protocol::negotiation::empty_transcript(&domain(), over.id);
+    made.transcript = negotiation::empty_transcript(&domain(), over.id);
     let deadline = world.now.plus(Lifetime::from_millis(600_000));
     let purpose = Digest::of(b"why");
-    let opening = |max_rounds| countersign_protocol::negotiation::Request {
-        rights: rights(1, 1),
-        purpose,
-        deadline,
-        max_rounds,
-    };
+    let opening = |max_rounds| negotiation::Request { rights: rights(1, 1), purpose, deadline, max_rounds };
     made.request = Some(opening(11));
     assert_eq!(over.send(&mut world, "mallory", &made), Err(Reason::LimitExceeded), "as if there were none");
     made.request = Some(opening(5));

@@ -264,6 +264,10 @@ fn an_old_invocation_id_never_runs_again() {
     world.grant(rights(1, 1)).unwrap();
     assert!(world.state.invocation(&id).is_none());
     assert_eq!(present(&mut world, "fetcher", leaf, &late), Err(Reason::ProofExpired));
+    let timeless = "ffffffff-ffff-7000-8000-000000000000".parse().unwrap();
+    let timeless = proof(&mut world, "fetcher", leaf, timeless).sign(&world.agent("fetcher").key);
+    let refused = present(&mut world, "fetcher", leaf, &timeless);
+    assert_eq!(refused, Err(Reason::ProofExpired), "nor one of no time at all");
 }
 
 #[test]
