@@ -3,6 +3,7 @@
 mod codegen;
 #[cfg(test)]
 mod floors;
+mod guards;
 mod trace;
 
 use std::{env, error::Error, path::Path, process::ExitCode};
@@ -10,7 +11,11 @@ use std::{env, error::Error, path::Path, process::ExitCode};
 const USAGE: &str = "usage: cargo xtask <command>
   codegen          write the files that follow from spec/
   codegen --check  fail if that would change one of them
-  trace            hold the sentences of spec/ against the code and tests that cite them";
+  trace            hold the sentences of spec/ against the code and tests that cite them
+  guards           turn each guard off and fail if no test turns red; takes long
+    --core         those of the core, by its own tests
+    --only <id>    those whose id begins so
+    --list         only name them";
 
 fn main() -> ExitCode {
     match run(&env::args().skip(1).collect::<Vec<_>>()) {
@@ -30,6 +35,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         ["codegen"] => codegen::write(root),
         ["codegen", "--check"] => codegen::check(root),
         ["trace"] => trace::run(root),
+        ["guards", options @ ..] => guards::run(root, &guards::Options::parse(options).ok_or(USAGE)?),
         _ => Err(USAGE.into()),
     }
 }

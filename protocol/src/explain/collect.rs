@@ -97,13 +97,9 @@ impl Collection {
         leaf: LeafIndex,
         instance: &InstanceId,
     ) -> Result<&InstanceStatement, Refusal> {
-        let known = self.admitted.get(instance).filter(|admission| admission.leaf < leaf);
-        let known = require_some!(
-            "LOG-034",
-            known,
-            Reason::BundleInvalid,
-            "{instance} was not admitted before leaf {leaf}."
-        );
+        let (invalid, known) = (Reason::BundleInvalid, self.admitted.get(instance));
+        let known = require_some!("LOG-034", known, invalid, "The admission of {instance} is missing.");
+        require!("LOG-034", known.leaf < leaf, invalid, "{instance} was not admitted before leaf {leaf}.");
         Ok(&known.event)
     }
 

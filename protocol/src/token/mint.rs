@@ -67,7 +67,7 @@ fn authority_message(payload: &[u8], next: &PublicKey) -> Vec<u8> {
 }
 
 /// Biscuit's external signature, version 1.
-fn hop_message(payload: &[u8], previous: &Signature) -> Vec<u8> {
+pub(super) fn hop_message(payload: &[u8], previous: &Signature) -> Vec<u8> {
     let version = (THIRD_PARTY_SIGNATURE as u32).to_le_bytes();
     [b"\0EXTERNAL\0\0VERSION\0", &version[..], b"\0PAYLOAD\0", payload, b"\0PREVSIG\0", previous.as_bytes()]
         .concat()

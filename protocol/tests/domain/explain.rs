@@ -4,9 +4,9 @@ use countersign_protocol::{
     capability::{Amount, Argument, Arguments, Constraint, IntRange, Request, Rule, Value},
     digest::{ChainId, Digest},
     domain::{Balance, End, Entry, Event},
-    explain::{self, Attested, Bundle, Explanation, Proven},
+    explain::{self, Attested, Bundle, Explanation, Proven, ProvenEntry},
     id::InvocationId,
-    ledger::{Checkpoint, LeafIndex, Origin, SignedCheckpoint, Tree, leaf_hash},
+    ledger::{Checkpoint, LeafIndex, Origin, SignedCheckpoint, Tree, TreeSize, leaf_hash},
     payload::{Bounded, Payload},
     refusal::{Reason, Refusal, Viewer},
     signed::Statement,
@@ -184,6 +184,61 @@ fn a_rewritten_ledger_can_change_nothing_but_the_brokers_own_word() {
         }
     }
     assert!(survivors > 0, "the test must know what the broker's word is");
+}
+
+/// A broker that mixes up what it reads back notices it, and hands out nothing.
+#[test]
+fn a_bundle_is_made_of_the_ledgers_own_entries_under_its_own_checkpoint() {
+    let (world, id, leaf) = used();
+    let good: Vec<(LeafIndex, Vec<u8>)> = explain::leaves(&world.state, id)
+        .unwrap()
+        .iter()
+        .map(|leaf| (*leaf, world.entries[leaf.get() as usize].to_bytes()))
+        .collect();
+    let sign = |size: u64, root| {
+        let (origin, size) = (Origin::of(&domain()), TreeSize::new(size).unwrap());
+        SignedCheckpoint::sign(&Checkpoint { origin, size, root }, &domain_key(203))
+    };
+    let assemble = |entries: &[(LeafIndex, Vec<u8>)], checkpoint: SignedCheckpoint, policy: &[u8]| {
+        let activation = world.activation(leaf).sign(&domain_key(202));
+        let policy = Some(policy.to_vec());
+        let made = explain::assemble(&world.state, id, checkpoint, entries.to_vec(), activation, policy);
+        made.map(drop).map_err(|refusal| (refusal.rule(), refusal.reason()))
+    };
+    let broken = Err(("LOG-031", Reason::LedgerUnavailable));
+    let (size, root) = (world.state.tree().size().get(), world.state.tree().root());
+    assert_eq!(assemble(&good, sign(size, root), POLICY), Ok(()), "the twin");
+    assert_eq!(assemble(&good[1..], sign(size, root), POLICY), broken, "one too few");
+    let mut other = good.clone();
+    other[1].1 = other[2].1.clone();
+    assert_eq!(assemble(&other, sign(size, root), POLICY), broken, "another entry's bytes");
+    assert_eq!(assemble(&good, sign(size + 1, root), POLICY), broken, "a checkpoint ahead of the ledger");
+    assert_eq!(assemble(&good, sign(size - 1, root), POLICY), broken, "one from before the end");
+    let huge = vec![0; Bundle::MAX_BYTES];
+    assert_eq!(assemble(&good, sign(size, root), &huge), Err(("LOG-046", Reason::LimitExceeded)));
+    let mut oversized = bundle(&world, id, leaf);
+    oversized.policy = Some(huge);
+    assert_eq!(oversized.verify(&keys()).unwrap_err().rule(), "LOG-045", "nor is one read");
+}
+
+/// A second entry of a kind is not overlooked: the reader could have been shown either.
+#[test]
+fn a_bundle_with_a_second_grant_is_refused() {
+    let mut world = World::new();
+    let other = world.grant(rights(400, 5)).unwrap();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    let leaf = world.contract(grant, "planner", "researcher", rights(100, 4)).unwrap();
+    let id = done(&mut world, "researcher", leaf);
+    let good = bundle(&world, id, leaf);
+    assert!(verify(&good).is_ok(), "the twin");
+    let leaf = world.state.chain(&other).unwrap().leaf;
+    let entry = world.entries[leaf.get() as usize].to_bytes();
+    let path = world.state.tree().inclusion(leaf, world.state.tree().size()).unwrap();
+    let mut entries = good.entries.to_vec();
+    entries.push(ProvenEntry { leaf, entry, path });
+    entries.sort_by_key(|entry| entry.leaf);
+    let both = Bundle { entries: Bounded::new(entries).unwrap(), ..good };
+    assert_eq!(verify(&both).unwrap_err().rule(), "LOG-034");
 }
 
 /// The entry without what only the broker says.

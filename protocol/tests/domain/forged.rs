@@ -5,7 +5,10 @@ use countersign_protocol::{
     capability::Amount,
     contract::ContractBody,
     digest::Digest,
-    domain::{ContractFinalized, Entry, Event, GrantIssued, InstanceAdmitted, Intent, InvocationEnded},
+    domain::{
+        ContractFinalized, Entry, Event, GrantIssued, InstanceAdmitted, Intent, InvocationEnded,
+        InvocationOutcome,
+    },
     explain::{Bundle, ProvenEntry},
     grant::GrantRequest,
     identity::JoinStatement,
@@ -24,10 +27,10 @@ use crate::{
 };
 
 /// One change to an otherwise good thing.
-type Change<T> = fn(&World, &mut T);
+pub(crate) type Change<T> = fn(&World, &mut T);
 
 /// The rule under which a bundle about a changed ledger is refused.
-fn forged(change: impl FnOnce(&World, &mut Vec<Entry>)) -> Option<&'static str> {
+pub(crate) fn forged(change: impl FnOnce(&World, &mut Vec<Entry>)) -> Option<&'static str> {
     let (world, id, leaf) = used();
     let mut entries = world.entries.clone();
     change(&world, &mut entries);
@@ -44,7 +47,7 @@ fn altered(change: impl FnOnce(&World, &mut Bundle)) -> Option<&'static str> {
     refused(&bundle)
 }
 
-fn refused(bundle: &Bundle) -> Option<&'static str> {
+pub(crate) fn refused(bundle: &Bundle) -> Option<&'static str> {
     let refusal = verify(bundle).err()?;
     assert_eq!(refusal.reason(), Reason::BundleInvalid, "{refusal}");
     Some(refusal.rule())
@@ -53,7 +56,7 @@ fn refused(bundle: &Bundle) -> Option<&'static str> {
 macro_rules! editor {
     ($name:ident, $event:ident) => {
         /// Changes the one entry of this kind; of admissions, planner's.
-        fn $name(entries: &mut [Entry], change: impl FnOnce(&mut $event)) {
+        pub(crate) fn $name(entries: &mut [Entry], change: impl FnOnce(&mut $event)) {
             let planner = |event: &Event| match event {
                 Event::InstanceAdmitted(event) => event.statement.instance.principal().short() == "planner",
                 _ => true,
@@ -74,7 +77,7 @@ editor!(intent, Intent);
 editor!(end, InvocationEnded);
 
 /// Opens a statement, changes it, and signs it again with these keys.
-fn resign<T: Statement>(signed: &mut Signed, keys: &[&SigningKey], change: impl FnOnce(&mut T)) {
+pub(crate) fn resign<T: Statement>(signed: &mut Signed, keys: &[&SigningKey], change: impl FnOnce(&mut T)) {
     let mut statement: T = signed.peek_unverified().unwrap();
     change(&mut statement);
     *signed = statement.sign(keys[0]);
@@ -301,7 +304,7 @@ fn an_intent_says_what_proof_chain_and_account_say() {
     let with =
         |change: Change<Intent>| forged(|world, entries| intent(entries, |event| change(world, event)));
     assert_eq!(with(|_, _| ()), None, "the twin");
-    let changes: [(&str, Change<Intent>, &str); 13] = [
+    let changes: [(&str, Change<Intent>, &str); 14] = [
         ("invocation", |w, i| i.invocation_id = next_id(w), "LOG-041"),
         ("missing link", |_, i| i.chain.truncate(1), "LOG-040"),
         ("no chain", |_, i| i.chain.clear(), "LOG-040"),
@@ -312,6 +315,7 @@ fn an_intent_says_what_proof_chain_and_account_say() {
         ("size", |_, i| i.seen_size = i.seen_size.plus(1).unwrap(), "LOG-041"),
         ("approval", |_, i| i.approvals.push(Digest::of(b"by nobody")), "LOG-041"),
         ("reserve", |_, i| i.reserved = Amount::new(2).unwrap(), "LOG-042"),
+        ("reserve and balance", |_, i| (i.reserved, i.after.open) = (two(), two()), "LOG-042"),
         ("balance", |_, i| i.after.open = Amount::new(2).unwrap(), "LOG-042"),
         ("settled", |_, i| i.after.settled = Amount::new(1).unwrap(), "LOG-042"),
         ("account", |_, i| i.previous = LeafIndex::ZERO, "LOG-042"),
@@ -329,6 +333,10 @@ fn an_intent_says_what_proof_chain_and_account_say() {
         intent.after.open = Amount::ZERO;
     });
     assert_eq!(wrapped, Some("LOG-042"));
+}
+
+fn two() -> Amount {
+    Amount::new(2).unwrap()
 }
 
 fn next_id(world: &World) -> countersign_protocol::id::InvocationId {
@@ -383,7 +391,7 @@ fn a_proof_is_the_holders_own_for_this_use() {
     }
 }
 
-fn proof_digest(entries: &[Entry]) -> Digest {
+pub(crate) fn proof_digest(entries: &[Entry]) -> Digest {
     let intent = |entry: &Entry| match &entry.event {
         Event::Intent(intent) => Some(intent.proof.digest()),
         _ => None,
@@ -414,9 +422,11 @@ fn a_receipt_is_the_callees_own_for_this_use() {
     for (what, change) in changes {
         assert_eq!(signed_by("files", change), Some("LOG-043"), "{what}");
     }
-    let ends: [(&str, Change<InvocationEnded>); 3] = [
+    let ends: [(&str, Change<InvocationEnded>); 5] = [
         ("no receipt", |_, event| event.receipt = None),
-        ("unknown", |_, event| event.outcome = countersign_protocol::domain::InvocationOutcome::Unknown),
+        ("unknown", |_, event| event.outcome = InvocationOutcome::Unknown),
+        ("unknown for nothing", |_, event| unreceipted(event, InvocationOutcome::Unknown, Amount::ZERO)),
+        ("cancelled for a price", |_, event| unreceipted(event, InvocationOutcome::Cancelled, event.settled)),
         ("settled", |_, event| event.settled = Amount::ZERO),
     ];
     for (what, change) in ends {
@@ -426,6 +436,27 @@ fn a_receipt_is_the_callees_own_for_this_use() {
             "{what}"
         );
     }
+}
+
+fn unreceipted(event: &mut InvocationEnded, outcome: InvocationOutcome, settled: Amount) {
+    (event.receipt, event.outcome, event.settled) = (None, outcome, settled);
+}
+
+/// The callee asks for more than was reserved, and the broker settles it.
+#[test]
+fn a_receipt_cannot_cost_more_than_was_reserved() {
+    let costing = |cost| {
+        forged(|world, entries| {
+            let key = world.agent("files").key;
+            end(entries, |event| {
+                let receipt = event.receipt.as_mut().unwrap();
+                resign(receipt, &[&key], |receipt: &mut Receipt| receipt.cost = cost);
+                event.settled = cost;
+            });
+        })
+    };
+    assert_eq!(costing(Amount::ZERO), None, "the twin: it may ask for less");
+    assert_eq!(costing(two()), Some("LOG-043"));
 }
 
 #[test]
@@ -447,4 +478,16 @@ fn keys_policy_and_order_are_what_they_should_be() {
     assert_eq!(back, Some("LOG-034"));
     let swapped = forged(|_, entries| entries.swap(19, 20));
     assert_eq!(swapped, Some("LOG-039"), "used before it was made");
+    let swapped = forged(|_, entries| entries.swap(15, 19));
+    assert_eq!(swapped, Some("LOG-039"), "older than its parent");
+    let swapped = forged(|_, entries| {
+        entries.swap(20, 21);
+        intent(entries, |intent| intent.seen_size = intent.seen_size.plus(1).unwrap());
+    });
+    assert_eq!(swapped, Some("LOG-043"), "ended before it began");
+    let swapped = forged(|world, entries| {
+        let planner = world.state.instance(&world.agent("planner").id).unwrap().admitted;
+        entries.swap(planner.get() as usize, 15);
+    });
+    assert_eq!(swapped, Some("LOG-034"), "granted to whom nobody had admitted yet");
 }

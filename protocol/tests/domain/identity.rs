@@ -62,13 +62,14 @@ impl Newcomer {
 
 #[test]
 fn a_join_token_lets_in_whom_it_names_and_once() {
-    let cases: [(&str, Change<Newcomer>, Reason); 7] = [
+    let cases: [(&str, Change<Newcomer>, Reason); 8] = [
         ("domain", |_, n| n.join.domain = "other.example".parse().unwrap(), Reason::WrongDomain),
         ("another's name", |w, n| n.join.instance = other(w, "root"), Reason::JoinRefused),
         ("evidence", |_, n| n.join.evidence = Digest::of(b"alice"), Reason::JoinRefused),
         ("no token", |_, n| no_token(n), Reason::JoinRefused),
         ("another TLS key", |_, n| n.attested.spki = SpkiHash::from_bytes([4; 32]), Reason::JoinRefused),
         ("another's key", |w, n| n.key = w.agent("alice").key, Reason::SignatureInvalid),
+        ("an expired token", |w, n| n.join.issued = later(w, 60_000), Reason::JoinRefused),
         ("an old statement", |w, _| w.pass(30_001), Reason::DeadlinePassed),
     ];
     for (what, change, reason) in cases {
@@ -90,6 +91,11 @@ fn a_join_token_lets_in_whom_it_names_and_once() {
     let mut second = Newcomer { key: guest.key.clone(), join: guest.join.clone(), attested: guest.attested };
     second.join.instance = other(&mut world, "guest");
     assert_eq!(second.knock(&mut world), Err(Reason::JoinRefused), "used");
+}
+
+fn later(world: &mut World, millis: u64) -> countersign_protocol::time::Timestamp {
+    world.pass(millis);
+    world.now
 }
 
 fn other(world: &mut World, name: &str) -> countersign_protocol::name::InstanceId {

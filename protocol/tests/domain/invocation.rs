@@ -35,7 +35,13 @@ pub(crate) fn proof(world: &mut World, caller: &str, chain: ChainId, id: Invocat
     proof_of(world, caller, chain, id, &request())
 }
 
-fn proof_of(world: &mut World, caller: &str, chain: ChainId, id: InvocationId, request: &Request) -> Proof {
+pub(crate) fn proof_of(
+    world: &mut World,
+    caller: &str,
+    chain: ChainId,
+    id: InvocationId,
+    request: &Request,
+) -> Proof {
     let request = request.clone();
     Proof {
         domain: domain(),
@@ -66,7 +72,7 @@ pub(crate) fn present(
     present_request(world, on, chain, proof, &request())
 }
 
-fn present_request(
+pub(crate) fn present_request(
     world: &mut World,
     on: &str,
     chain: ChainId,
@@ -258,6 +264,10 @@ fn an_old_invocation_id_never_runs_again() {
     world.stay("mallory");
     assert!(world.state.invocation(&id).is_none());
     assert_eq!(present(&mut world, "fetcher", leaf, &late), Err(Reason::ProofExpired));
+    let timeless = "ffffffff-ffff-7000-8000-000000000000".parse().unwrap();
+    let timeless = proof(&mut world, "fetcher", leaf, timeless).sign(&world.agent("fetcher").key);
+    let refused = present(&mut world, "fetcher", leaf, &timeless);
+    assert_eq!(refused, Err(Reason::ProofExpired), "nor one of no time at all");
 }
 
 #[test]
@@ -289,6 +299,7 @@ fn a_receipt_is_the_callees_own_about_this_invocation() {
     let other_id = world.invocation_id();
     let other_callee = world.agent("mallory").id;
     let changed = [
+        Receipt { domain: "other.example".parse().unwrap(), ..good.clone() },
         Receipt { invocation_id: other_id, ..good.clone() },
         Receipt { chain_id: first, ..good.clone() },
         Receipt { proof: Digest::of(b"another"), ..good.clone() },

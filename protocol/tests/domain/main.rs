@@ -5,10 +5,13 @@
 
 mod audit;
 mod budget;
+mod collusion;
 mod explain;
 mod forged;
 mod identity;
+mod impostors;
 mod invocation;
+mod limits;
 mod memory;
 mod negotiation;
 mod rotation;

@@ -48,7 +48,11 @@ fn only_the_sender_can_submit_its_move() {
     assert_eq!(world.submit("mallory", &signed), Err(Reason::ChannelMismatch));
     let forged = made.sign(&world.agent("mallory").key);
     assert_eq!(world.submit("planner", &forged), Err(Reason::SignatureInvalid));
-    assert_eq!(talk.plain(&mut world, "mallory", MoveKind::Withdraw), Err(Reason::NotAParty));
+    // mallory says what planner would, to whom planner would say it.
+    let claimed = Move { sender: world.agent("mallory").id, ..made.clone() };
+    assert_eq!(talk.send(&mut world, "mallory", &claimed), Err(Reason::NotAParty));
+    let astray = Move { audience: principal("mallory"), ..made.clone() };
+    assert_eq!(talk.send(&mut world, "planner", &astray), Err(Reason::NotAParty), "to somebody else");
     assert!(world.submit("planner", &signed).is_ok(), "the twin");
 }
 
@@ -82,6 +86,9 @@ fn two_moves_for_one_place_are_equivocation() {
     assert!(matches!(&events[..], [Event::NegotiationEnded(end)] if end.cause == EndCause::Equivocation));
     assert_eq!(state(&world, &talk), State::Terminated);
     assert_eq!(talk.accept(&mut world), Err(Reason::MoveNotAllowed), "the offer died with it");
+    other.kind = MoveKind::Withdraw;
+    let third = talk.send(&mut world, "planner", &other);
+    assert_eq!(third, Err(Reason::Equivocation), "whoever was convicted is told why");
 }
 
 #[test]

@@ -6,24 +6,42 @@ use std::collections::BTreeSet;
 use super::Text;
 
 /// What refuses under the id that follows.
-const GUARDS: [&str; 3] = ["require!(", "require_some!(", "Refusal::new("];
+const GUARDS: [(&str, Kind); 3] =
+    [("require!(", Kind::Condition), ("require_some!(", Kind::Value), ("Refusal::new(", Kind::Value)];
 
-/// The line and id of every guard. Where the first argument is no literal (inside the macros
-/// themselves), there is none.
-pub(super) fn read(text: &Text) -> Vec<(usize, &str)> {
+/// What a guard stands before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Code that would run as well if the guard did not refuse.
+    Condition,
+    /// Code that needs a value which only the guard can give.
+    Value,
+}
+
+/// One place that refuses.
+#[derive(Debug)]
+pub(crate) struct Guard<'a> {
+    /// The rule that it cites.
+    pub(crate) id: &'a str,
+    pub(crate) kind: Kind,
+    /// The line on which it begins.
+    pub(crate) line: usize,
+    /// The line of the id: rustfmt may give it one of its own.
+    pub(crate) id_line: usize,
+}
+
+/// Every guard. Where the first argument is no literal (inside the macros themselves), there is none.
+pub(crate) fn read(text: &Text) -> Vec<Guard<'_>> {
+    let content = &text.content;
     let mut found = Vec::new();
-    for guard in GUARDS {
-        for (place, _) in text.content.match_indices(guard) {
-            if in_comment(&text.content, place) {
-                continue;
-            }
-            let after = text.content.get(place + guard.len()..).unwrap_or_default();
-            // rustfmt may put the id on a line of its own.
+    for (guard, kind) in GUARDS {
+        for (place, _) in content.match_indices(guard).filter(|(place, _)| !in_comment(content, *place)) {
+            let after = content.get(place + guard.len()..).unwrap_or_default();
             if let Some(literal) = after.trim_start().strip_prefix('"')
                 && let Some((id, _)) = literal.split_once('"')
             {
-                let before = text.content.len() - literal.len();
-                found.push((line_at(&text.content, before), id));
+                let id_line = line_at(content, content.len() - literal.len());
+                found.push(Guard { id, kind, line: line_at(content, place), id_line });
             }
         }
     }

@@ -2,7 +2,7 @@
 //! known attack names the tests that keep it out.
 
 mod attacks;
-mod guards;
+pub(crate) mod guards;
 mod requirements;
 
 use std::{
@@ -15,7 +15,7 @@ use std::{
 use crate::codegen::Registry;
 
 /// The crates whose refusals cite a sentence.
-const CITING: [&str; 3] = ["protocol/", "broker/", "client/"];
+pub(crate) const CITING: [&str; 3] = ["protocol/", "broker/", "client/"];
 
 /// The table that answers each known attack.
 const ATTACKS: &str = "spec/security.md";
@@ -35,9 +35,9 @@ impl fmt::Display for Problem {
 }
 
 /// A text file and its path from the workspace.
-struct Text {
-    path: String,
-    content: String,
+pub(crate) struct Text {
+    pub(crate) path: String,
+    pub(crate) content: String,
 }
 
 impl Text {
@@ -83,10 +83,9 @@ fn trace(spec: &[Text], code: &[Text], reasons: &Registry) -> (usize, BTreeSet<P
     }
     let known: BTreeSet<&str> = requirements.keys().map(String::as_str).collect();
     for text in code.iter().filter(|text| CITING.iter().any(|folder| text.path.starts_with(folder))) {
-        for (line, id) in guards::read(text) {
-            if !known.contains(id) {
-                problems.insert(text.problem(line, format!("{id} is no requirement of spec/")));
-            }
+        for guard in guards::read(text).iter().filter(|guard| !known.contains(guard.id)) {
+            let what = format!("{} is no requirement of spec/", guard.id);
+            problems.insert(text.problem(guard.id_line, what));
         }
     }
     match spec.iter().find(|text| text.path == ATTACKS) {
@@ -101,7 +100,12 @@ fn trace(spec: &[Text], code: &[Text], reasons: &Registry) -> (usize, BTreeSet<P
 
 /// The files with that extension in a folder and, if `deep`, in the folders beneath it. What is
 /// hidden, linked to or built is not ours.
-fn texts(root: &Path, folder: &Path, extension: &str, deep: bool) -> Result<Vec<Text>, Box<dyn Error>> {
+pub(crate) fn texts(
+    root: &Path,
+    folder: &Path,
+    extension: &str,
+    deep: bool,
+) -> Result<Vec<Text>, Box<dyn Error>> {
     let mut texts = Vec::new();
     let mut folders: Vec<PathBuf> = vec![folder.into()];
     while let Some(folder) = folders.pop() {

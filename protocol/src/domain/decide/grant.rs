@@ -48,14 +48,9 @@ impl State {
             return Ok(None);
         }
         check_issued(request.issued, context.now)?;
-        let live = self.is_live(&request.holder, context.now);
-        let holder = require_some!(
-            "TOK-052",
-            self.instance(&request.holder).filter(|_| live),
-            Reason::InstanceUnknown,
-            "The holder is {}.",
-            request.holder
-        );
+        let (unknown, to) = (Reason::InstanceUnknown, &request.holder);
+        let holder = require_some!("TOK-052", self.instance(to), unknown, "The holder is {to}.");
+        require!("TOK-052", self.is_live(to, context.now), unknown, "The holder is {to}.");
         let rule = require_some!(
             "TOK-053",
             context.rule_for(&request),

@@ -4,13 +4,16 @@ use super::fixture::*;
 use crate::{
     capability::{Amount, Budget, Rights},
     extension::{Criticality, Extension, Extensions},
-    key::PublicKey,
+    key::{PublicKey, SigningKey},
     payload::{Ascending, Bounded, Payload, Writer},
     refusal::Reason,
     token::{
-        GrantTerms, HopTerms, UnverifiedToken, append_hop, compile,
-        container::Container,
+        GrantTerms, HopTerms, UnverifiedToken, append_hop,
+        chain::next_key,
+        compile,
+        container::{Container, HopBlock},
         datalog::{Block, Check, Predicate, Query, Term},
+        mint::{block_message, hop_message},
         mint_grant, sign_hop,
     },
 };
@@ -118,6 +121,31 @@ fn a_hop_cannot_be_moved_dropped_or_repeated() {
     cut.next_secret = Container::read(parent.as_bytes()).unwrap().next_secret;
     let cut = UnverifiedToken::from_bytes(cut.write()).verify(&keys()).unwrap();
     assert_eq!(cut.chain_id(), parent.verify(&keys()).unwrap().chain_id());
+}
+
+/// planner links its hop with a key of its own, under which the hop after it could be swapped by nobody
+/// else: the token would hold a secret. Everyone else signs anew what follows.
+#[test]
+fn a_next_key_in_the_middle_is_the_one_that_its_chain_gives() {
+    let chain = chain();
+    let ids: Vec<_> = chain.links().map(|link| link.chain_id).collect();
+    let linked_by = |own: &SigningKey| {
+        let mut container = Container::read(chain.as_bytes()).unwrap();
+        let authority = container.authority.signature;
+        let [first, second] = &mut container.hops[..] else { panic!("two hops") };
+        let link = |hop: &HopBlock, before, key: &SigningKey| {
+            let (payload, next) = (&hop.block.payload, &hop.block.next_key);
+            key.sign(&block_message(payload, next, before, &hop.grantor_signature))
+        };
+        first.block.next_key = own.public();
+        first.block.signature = link(first, &authority, &next_key(ids[0]));
+        let before = first.block.signature;
+        second.grantor_signature = key("researcher").sign(&hop_message(&second.block.payload, &before));
+        second.block.signature = link(second, &before, own);
+        UnverifiedToken::from_bytes(container.write())
+    };
+    assert!(linked_by(&next_key(ids[1])).verify(&keys()).is_ok(), "the twin");
+    assert_eq!(reason(&linked_by(&key("planner"))), Reason::TokenMalformed);
 }
 
 /// Attack lines 9 and 10: a block that says more, or other, than its terms compile to.
