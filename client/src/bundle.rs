@@ -1,7 +1,11 @@
 //! What a trust domain is verified with, once it has itself been held against what is pinned.
 
 use countersign_protocol::{
-    digest::Digest, ledger::NoteVerifier, name::TrustDomain, payload::Payload, trust::{KeyPurpose, KeySet},
+    digest::Digest,
+    ledger::NoteVerifier,
+    name::TrustDomain,
+    payload::Payload,
+    trust::{KeyPurpose, KeySet},
 };
 use countersign_wire::v1;
 
