@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use countersign_protocol::refusal::Reason;
+use countersign_protocol::{domain::State, refusal::Reason};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::{task::JoinHandle, time::sleep};
 
@@ -88,15 +88,7 @@ impl Siege {
         if aim == Aim::StartUp && !self.stumble().await {
             phases.push(Phase::StartUp);
         }
-        let start = Instant::now();
-        self.daemon.start().await;
-        let start = start.elapsed();
-        self.crew.pace.resume();
-        self.auditor.catch_up().await;
-        self.auditor.check_told(&told);
-        self.auditor.check_proofs(&told).await;
-        self.auditor.check_continues(&remains, &state);
-        self.check().await;
+        let served_after = self.recover(&told, &remains, &state).await;
         let phases: Vec<_> =
             phases.into_iter().inspect(|it| *self.found.entry(*it).or_default() += 1).collect();
         let named: Vec<_> = phases.iter().map(ToString::to_string).collect();
@@ -111,8 +103,23 @@ impl Siege {
             remains.unfinished,
             told.acknowledged(),
             state.open_invocations().count(),
-            start.as_millis(),
+            served_after.as_millis(),
         );
+    }
+
+    /// Starts the broker again and holds it to what was told and to what its files held. Gives how long
+    /// it took to serve.
+    async fn recover(&mut self, told: &Notes, remains: &Remains, before: &State) -> Duration {
+        let start = Instant::now();
+        self.daemon.start().await;
+        let served_after = start.elapsed();
+        self.crew.pace.resume();
+        self.auditor.catch_up().await;
+        self.auditor.check_told(told);
+        self.auditor.check_proofs(told).await;
+        self.auditor.check_continues(remains, before);
+        self.check().await;
+        served_after
     }
 
     /// Starts it and kills it again while it starts. Whether it served by then.
@@ -132,12 +139,7 @@ impl Siege {
         let told = notes(&self.crew);
         let remains = Remains::of(&self.daemon.ledger(), self.auditor.next()).await;
         let (state, _) = self.auditor.fold(&remains);
-        self.daemon.start().await;
-        self.auditor.catch_up().await;
-        self.auditor.check_told(&told);
-        self.auditor.check_proofs(&told).await;
-        self.auditor.check_continues(&remains, &state);
-        self.check().await;
+        self.recover(&told, &remains, &state).await;
         println!(
             "full disk: {} entries on it, {} torn bytes; {} acknowledged, all recovered",
             remains.head.size,
