@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use rand::{Rng as _, rngs::StdRng};
-use tokio::{sync::broadcast, time::timeout};
+use tokio::{
+    sync::broadcast,
+    time::{sleep, timeout},
+};
 
 use crate::pace::Pace;
 
@@ -30,6 +33,9 @@ pub(crate) enum Aim {
     StartUp,
 }
 
+/// How long something that happens all the time may fail to happen.
+const MOMENT_MAX: Duration = Duration::from_secs(60);
+
 const AIMS: [Aim; 6] = [
     Aim::At(Moment::Working),
     Aim::At(Moment::Negotiating),
@@ -47,19 +53,23 @@ impl Aim {
 
     /// Waits for its moment, and a little longer.
     pub(crate) async fn wait(self, moments: &broadcast::Sender<Moment>, pace: &Pace, rng: &mut StdRng) {
-        let mut heard = moments.subscribe();
-        tokio::time::sleep(Duration::from_millis(rng.gen_range(50..400))).await;
-        heard = heard.resubscribe();
+        // Everyone is back at work, the callee too.
+        hear(moments, Moment::Working).await;
+        sleep(Duration::from_millis(rng.gen_range(50..400))).await;
         match self {
-            Self::At(wanted) => {
-                let moment = async { while heard.recv().await != Ok(wanted) {} };
-                timeout(Duration::from_secs(60), moment)
-                    .await
-                    .unwrap_or_else(|_| panic!("nothing is {wanted:?}"));
-                tokio::time::sleep(Duration::from_micros(rng.gen_range(0..12_000))).await;
+            Self::At(moment) => {
+                hear(moments, moment).await;
+                sleep(Duration::from_micros(rng.gen_range(0..12_000))).await;
             }
             Self::Whenever | Self::StartUp => {}
             Self::Idle => pace.pause().await,
         }
     }
+}
+
+/// Waits until that happens once more.
+async fn hear(moments: &broadcast::Sender<Moment>, wanted: Moment) {
+    let mut heard = moments.subscribe();
+    let heard = async { while heard.recv().await != Ok(wanted) {} };
+    timeout(MOMENT_MAX, heard).await.unwrap_or_else(|_| panic!("nobody is {wanted:?}"));
 }

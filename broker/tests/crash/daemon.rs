@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{
         Arc,
@@ -18,6 +18,8 @@ use countersign_protocol::{join_token::JoinToken, trust::KeySet};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+use crate::disk::Disk;
+
 pub(crate) const DOMAIN: &str = "prod.acme.example";
 
 /// How long a start may take: it reads and checks the whole ledger.
@@ -25,8 +27,23 @@ const START_MAX: Duration = Duration::from_secs(60);
 
 /// `countersignd` on files and ports that stay the same.
 pub(crate) struct Daemon {
-    directory: TempDir,
     running: Option<Running>,
+    home: Home,
+}
+
+/// Where everything is that the broker has.
+pub(crate) enum Home {
+    Directory(TempDir),
+    Disk(Disk),
+}
+
+impl Home {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Directory(directory) => directory.path(),
+            Self::Disk(disk) => disk.root(),
+        }
+    }
 }
 
 struct Running {
@@ -39,8 +56,7 @@ struct Running {
 impl Daemon {
     /// A new domain that nobody serves yet, and its admin's join token. `rules` goes at the end of
     /// the configuration.
-    pub(crate) fn init(rules: &str) -> (Self, JoinToken) {
-        let directory = tempfile::tempdir().unwrap();
+    pub(crate) fn init(home: Home, rules: &str) -> (Self, JoinToken) {
         let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let [listen, enrolment] = ports.map(|port| port.local_addr().unwrap());
         let text = format!(
@@ -48,8 +64,10 @@ impl Daemon {
              listen = \"{listen}\"\nenrolment_listen = \"{enrolment}\"\n\
              admins = [\"spiffe://{DOMAIN}/human/root\"]\n{rules}"
         );
-        fs::write(directory.path().join("countersign.toml"), text).unwrap();
-        let this = Self { directory, running: None };
+        let path = home.path().join("countersign.toml");
+        fs::write(&path, text).unwrap();
+        fs::File::open(&path).unwrap().sync_all().unwrap();
+        let this = Self { running: None, home };
         let made = this.command("exec \"$0\" init").output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         (this, String::from_utf8(made.stdout).unwrap().trim().parse().unwrap())
@@ -57,12 +75,12 @@ impl Daemon {
 
     /// Where the ledger is.
     pub(crate) fn ledger(&self) -> PathBuf {
-        self.directory.path().join("data/ledger")
+        self.home.path().join("data/ledger")
     }
 
     /// What auditors pin.
     pub(crate) fn keys(&self) -> KeySet {
-        let text = fs::read_to_string(self.directory.path().join("data/public/keys.txt")).unwrap();
+        let text = fs::read_to_string(self.home.path().join("data/public/keys.txt")).unwrap();
         text.trim_end().parse().unwrap()
     }
 
@@ -96,6 +114,20 @@ impl Daemon {
         assert!(status.code().is_none(), "it had ended by itself: {status}: {}", running.log.join().unwrap());
     }
 
+    /// Cuts the power under it: it stops, what is on the disk at that moment is what stays, and it
+    /// is gone. `meanwhile` runs once it has stopped.
+    pub(crate) async fn cut<T>(&mut self, meanwhile: impl AsyncFnOnce() -> T) -> T {
+        let Home::Disk(disk) = &self.home else { panic!("this disk has no power of its own") };
+        let process = self.running.as_ref().unwrap().child.id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &process]).status().unwrap().success());
+        let outcome = meanwhile().await;
+        disk.snapshot();
+        self.kill();
+        let Home::Disk(disk) = &self.home else { panic!("it was there") };
+        disk.restore();
+        outcome
+    }
+
     /// Waits until it ends by itself; gives how, and what it said.
     pub(crate) async fn ended(&mut self, longest: Duration) -> (ExitStatus, String) {
         let mut running = self.running.take().unwrap();
@@ -116,7 +148,7 @@ impl Daemon {
         let mut command = Command::new("sh");
         command
             .args(["-c", script, env!("CARGO_BIN_EXE_countersignd")])
-            .current_dir(self.directory.path())
+            .current_dir(self.home.path())
             .env_remove("COUNTERSIGN_CONFIG")
             .env_remove("COUNTERSIGN_LOG");
         command

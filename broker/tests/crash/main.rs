@@ -3,6 +3,7 @@
 //!
 //! `COUNTERSIGN_KILLS` says how often (3), `COUNTERSIGN_SEED` repeats a plan. Run with `--nocapture`
 //! to see each kill: `COUNTERSIGN_KILLS=200 cargo test -p countersign-broker --test crash -- --nocapture`.
+//! Power cuts need root: `COUNTERSIGN_CUTS=40 ... --test crash power_cut -- --ignored --nocapture`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
@@ -10,6 +11,7 @@ mod aim;
 mod auditor;
 mod crew;
 mod daemon;
+mod disk;
 mod oracle;
 mod pace;
 mod phase;
@@ -21,7 +23,7 @@ mod told;
 
 use std::{env, time::Duration};
 
-use siege::Siege;
+use siege::{How, Siege};
 
 /// A number from the environment.
 fn number(name: &str) -> Option<u64> {
@@ -33,9 +35,9 @@ async fn a_killed_broker_loses_nothing_that_it_acknowledged() {
     let kills = number("COUNTERSIGN_KILLS").unwrap_or(3);
     let seed = number("COUNTERSIGN_SEED").unwrap_or_else(rand::random);
     println!("COUNTERSIGN_SEED={seed} COUNTERSIGN_KILLS={kills}");
-    let mut siege = Box::pin(Siege::begin(seed)).await;
+    let mut siege = Box::pin(Siege::begin(How::Kill, seed)).await;
     for number in 1..=kills {
-        Box::pin(siege.kill(number)).await;
+        Box::pin(siege.strike(number)).await;
     }
     let found = Box::pin(siege.end()).await;
     // A few kills need not find everything; many must.
@@ -44,8 +46,21 @@ async fn a_killed_broker_loses_nothing_that_it_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs root, loop devices and mkfs.ext4"]
+async fn a_power_cut_loses_nothing_that_was_acknowledged() {
+    let cuts = number("COUNTERSIGN_CUTS").unwrap_or(3);
+    let seed = number("COUNTERSIGN_SEED").unwrap_or_else(rand::random);
+    println!("COUNTERSIGN_SEED={seed} COUNTERSIGN_CUTS={cuts}");
+    let mut siege = Box::pin(Siege::begin(How::PowerCut, seed)).await;
+    for number in 1..=cuts {
+        Box::pin(siege.strike(number)).await;
+    }
+    Box::pin(siege.end()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_the_broker_and_room_lets_it_go_on() {
-    let mut siege = Box::pin(Siege::begin(number("COUNTERSIGN_SEED").unwrap_or(1))).await;
+    let mut siege = Box::pin(Siege::begin(How::Kill, number("COUNTERSIGN_SEED").unwrap_or(1))).await;
     Box::pin(siege.run_out_of_disk(Duration::from_secs(60))).await;
     Box::pin(siege.end()).await;
 }

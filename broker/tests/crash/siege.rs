@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use countersign_protocol::refusal::Reason;
+use countersign_protocol::{domain::State, refusal::Reason};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::{task::JoinHandle, time::sleep};
 
@@ -14,7 +14,8 @@ use crate::{
     aim::Aim,
     auditor::Auditor,
     crew::{Crew, TEAMS, rules},
-    daemon::Daemon,
+    daemon::{Daemon, Home},
+    disk::Disk,
     phase::{self, Phase},
     remains::Remains,
     team::Team,
@@ -24,7 +25,17 @@ use crate::{
 /// Blocks of a disk that is soon full: hundreds of entries.
 const BLOCKS: u32 = 512;
 
+/// How the broker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// By SIGKILL: the system keeps what it was given.
+    Kill,
+    /// With everything that is not on the disk.
+    PowerCut,
+}
+
 pub(crate) struct Siege {
+    how: How,
     daemon: Daemon,
     crew: Arc<Crew>,
     teams: Vec<JoinHandle<()>>,
@@ -35,8 +46,12 @@ pub(crate) struct Siege {
 
 impl Siege {
     /// A broker with people at work.
-    pub(crate) async fn begin(seed: u64) -> Self {
-        let (mut daemon, first) = Daemon::init(&rules());
+    pub(crate) async fn begin(how: How, seed: u64) -> Self {
+        let home = match how {
+            How::Kill => Home::Directory(tempfile::tempdir().unwrap()),
+            How::PowerCut => Home::Disk(Disk::new()),
+        };
+        let (mut daemon, first) = Daemon::init(home, &rules());
         daemon.start().await;
         let crew = Crew::gather(&first).await;
         let mut rng = StdRng::seed_from_u64(seed);
@@ -46,39 +61,41 @@ impl Siege {
             teams.push(tokio::spawn(team.work()));
         }
         let auditor = Auditor::new(crew.root.clone(), daemon.keys());
-        Self { daemon, crew, teams, auditor, rng, found: Phase::counts() }
+        Self { how, daemon, crew, teams, auditor, rng, found: Phase::counts() }
     }
 
     /// Kills the broker at some moment, starts it again, and checks everything.
-    pub(crate) async fn kill(&mut self, number: u64) {
+    pub(crate) async fn strike(&mut self, number: u64) {
         let aim = Aim::of(number - 1);
         aim.wait(&self.crew.moments, &self.crew.pace, &mut self.rng).await;
         let under_way = self.crew.pace.counts();
-        self.daemon.kill();
+        let crew = Arc::clone(&self.crew);
         // Replies that had left it may still arrive, and then they count.
-        sleep(Duration::from_millis(20)).await;
-        let told = self.notes();
+        let settled = async || {
+            sleep(Duration::from_millis(20)).await;
+            notes(&crew)
+        };
+        let told = match self.how {
+            How::Kill => {
+                self.daemon.kill();
+                settled().await
+            }
+            How::PowerCut => self.daemon.cut(settled).await,
+        };
         let remains = Remains::of(&self.daemon.ledger(), self.auditor.next()).await;
         let (state, events) = self.auditor.fold(&remains);
         let mut phases = phase::found(&events, &state, &told, under_way);
         if aim == Aim::StartUp && !self.stumble().await {
             phases.push(Phase::StartUp);
         }
-        let start = Instant::now();
-        self.daemon.start().await;
-        let start = start.elapsed();
-        self.crew.pace.resume();
-        self.auditor.catch_up().await;
-        self.auditor.check_told(&told);
-        self.auditor.check_proofs(&told).await;
-        self.auditor.check_continues(&remains, &state);
-        self.check().await;
+        let served_after = self.recover(&told, &remains, &state).await;
         let phases: Vec<_> =
             phases.into_iter().inspect(|it| *self.found.entry(*it).or_default() += 1).collect();
         let named: Vec<_> = phases.iter().map(ToString::to_string).collect();
         println!(
-            "kill {number}: {}; {} steps under way, {} entries on the disk, {} torn bytes, {} unfinished \
+            "{:?} {number}: {}; {} steps under way, {} entries on the disk, {} torn bytes, {} unfinished \
              files; {} acknowledged, all recovered; {} invocations ended as unknown; served again after {} ms",
+            self.how,
             named.join(", "),
             under_way.0,
             remains.head.size,
@@ -86,8 +103,23 @@ impl Siege {
             remains.unfinished,
             told.acknowledged(),
             state.open_invocations().count(),
-            start.as_millis(),
+            served_after.as_millis(),
         );
+    }
+
+    /// Starts the broker again and holds it to what was told and to what its files held. Gives how long
+    /// it took to serve.
+    async fn recover(&mut self, told: &Notes, remains: &Remains, before: &State) -> Duration {
+        let start = Instant::now();
+        self.daemon.start().await;
+        let served_after = start.elapsed();
+        self.crew.pace.resume();
+        self.auditor.catch_up().await;
+        self.auditor.check_told(told);
+        self.auditor.check_proofs(told).await;
+        self.auditor.check_continues(remains, before);
+        self.check().await;
+        served_after
     }
 
     /// Starts it and kills it again while it starts. Whether it served by then.
@@ -104,15 +136,10 @@ impl Siege {
         assert_eq!(status.code(), Some(6), "{log}");
         assert!(log.contains("start again to read what is there"), "{log}");
         sleep(Duration::from_millis(20)).await;
-        let told = self.notes();
+        let told = notes(&self.crew);
         let remains = Remains::of(&self.daemon.ledger(), self.auditor.next()).await;
         let (state, _) = self.auditor.fold(&remains);
-        self.daemon.start().await;
-        self.auditor.catch_up().await;
-        self.auditor.check_told(&told);
-        self.auditor.check_proofs(&told).await;
-        self.auditor.check_continues(&remains, &state);
-        self.check().await;
+        self.recover(&told, &remains, &state).await;
         println!(
             "full disk: {} entries on it, {} torn bytes; {} acknowledged, all recovered",
             remains.head.size,
@@ -124,7 +151,7 @@ impl Siege {
     /// Lets all work end and checks everything once more. Gives how often each phase was met.
     pub(crate) async fn end(mut self) -> BTreeMap<Phase, u64> {
         self.crew.pace.pause().await;
-        let told = self.notes();
+        let told = notes(&self.crew);
         let checkpoint = self.auditor.catch_up().await;
         self.auditor.check_told(&told);
         self.check().await;
@@ -149,17 +176,10 @@ impl Siege {
         self.found
     }
 
-    /// Everything that was told by now.
-    fn notes(&self) -> Notes {
-        self.crew.told.saw_checkpoint(&self.crew.root);
-        self.crew.told.saw_checkpoint(&self.crew.alice);
-        self.crew.told.notes().clone()
-    }
-
     /// What needs no memory of the kill: budgets, proofs, retries, and the ends of what has ended.
     async fn check(&self) {
         self.auditor.check_budgets();
-        let told = self.notes();
+        let told = notes(&self.crew);
         let (latest, ended) = (told.latest.clone(), told.ended.clone());
         for (made, id) in latest {
             let Some(noted) = told.answers.get(&id) else { continue };
@@ -174,4 +194,11 @@ impl Siege {
             assert_eq!(reason, Some(Reason::Revoked), "{:?}", outcome.map(|answer| answer.invocation));
         }
     }
+}
+
+/// Everything that was told by now.
+fn notes(crew: &Crew) -> Notes {
+    crew.told.saw_checkpoint(&crew.root);
+    crew.told.saw_checkpoint(&crew.alice);
+    crew.told.notes().clone()
 }
