@@ -134,7 +134,7 @@ fn policy() -> Policy {
     Policy {
         admins: vec![principal("root")],
         grant_rules: vec![rule],
-        svid_lifetime: Lifetime::from_millis(300_000),
+        svid_lifetime: Lifetime::from_millis(3_600_000),
         human_svid_lifetime: Lifetime::from_millis(3_600_000),
         digest: Digest::of(b"policy"),
     }
