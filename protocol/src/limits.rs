@@ -64,8 +64,9 @@ pub const SIGNATURES_MAX: usize = 5;
 /// Rounds of one negotiation; the parties may only agree on fewer.
 pub const ROUNDS_MAX: u32 = 10;
 
-/// Moves of one negotiation: a round is at most two moves, plus the ends.
-pub const MOVES_MAX: u32 = 2 * ROUNDS_MAX + 2;
+/// Moves of one negotiation. It follows from the rounds and the table, so nothing counts the moves: each
+/// round is one move by either side, and one more ends the last.
+pub const MOVES_MAX: u32 = 2 * ROUNDS_MAX + 1;
 
 /// Negotiations that one instance may have open: state that a peer makes the broker hold.
 pub const OPEN_NEGOTIATIONS_PER_INSTANCE: usize = 64;

@@ -70,7 +70,7 @@ impl Mediator {
         // Until the chain is known to name the caller, it is a stranger to it.
         case.lower(Viewer::Stranger);
         let keys = self.domain.peek(|state, _| state.keys().cloned());
-        let keys = require_some!("LOG-001", keys, Reason::LedgerUnavailable, "It has no keys yet.");
+        let keys = require_some!("LOG-004", keys, Reason::LedgerUnavailable, "It has no keys yet.");
         let token = asked.token.clone().verify(&keys)?;
         case.chain = Some(token.chain_id());
         if is_party(&token, &case.actor) {
@@ -89,7 +89,7 @@ impl Mediator {
     /// The broker is the home of the chain: what activated it is what its own state says.
     fn activation(&self, id: ChainId) -> Result<Activation, Refusal> {
         let activation = self.domain.peek(|state, _| state.activation(id));
-        Ok(require_some!("CHN-020", activation, Reason::NotActivated))
+        Ok(require_some!("CHN-032", activation, Reason::NotActivated))
     }
 
     /// Records a denial, and says of it what the caller may know.

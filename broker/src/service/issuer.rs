@@ -65,12 +65,12 @@ impl Issuer {
 /// The domain's keys.
 pub(super) async fn key_set(domain: &Domain) -> Result<KeySet, Refusal> {
     domain
-        .read(|state, _| Ok(require_some!("LOG-001", state.keys().cloned(), Reason::LedgerUnavailable)))
+        .read(|state, _| Ok(require_some!("LOG-004", state.keys().cloned(), Reason::LedgerUnavailable)))
         .await
 }
 
 /// The key of the checkpoints that are signed now.
 pub(super) fn log_vkey(keys: &KeySet) -> Result<String, Refusal> {
-    let verifier = require_some!("LOG-001", keys.log_verifier(), Reason::LedgerUnavailable);
+    let verifier = require_some!("LOG-004", keys.log_verifier(), Reason::LedgerUnavailable);
     Ok(verifier.to_string())
 }

@@ -4,10 +4,13 @@ use crate::world::{self, Talk, World, principal, rights};
 use countersign_protocol::{
     capability::Amount,
     contract::ContractBody,
+    digest::Digest,
     domain::{EndCause, Event},
-    negotiation::{Accept, Move, MoveKind, State},
+    limits::MOVES_MAX,
+    negotiation::{Accept, Move, MoveKind, Request, State},
     refusal::Reason,
     signed::Statement,
+    time::Lifetime,
 };
 
 /// A world with alice's grant, and researcher asking planner.
@@ -110,6 +113,33 @@ fn rounds_run_out() {
     assert_eq!(talk.counter(&mut world, rights(9, 1)), Err(Reason::RoundsExhausted));
     assert_eq!(talk.plain(&mut world, "researcher", MoveKind::Decline), Err(Reason::RoundsExhausted));
     assert!(talk.accept(&mut world).is_ok());
+}
+
+/// Attack line 20: nothing counts the moves, because the rounds do.
+#[test]
+fn the_longest_talk_has_the_moves_that_its_rounds_leave_it() {
+    let mut world = World::new();
+    let grant = world.grant(rights(500, 5)).unwrap();
+    let mut talk = Talk::new(&mut world, "planner", "researcher");
+    let open = |world: &mut World, talk: &Talk, max_rounds| {
+        let mut made = talk.bare(world, "researcher", MoveKind::Request);
+        let deadline = world.now.plus(Lifetime::from_millis(600_000));
+        let purpose = Digest::of(b"why");
+        made.request = Some(Request { rights: rights(1, 1), purpose, deadline, max_rounds });
+        talk.send(world, "researcher", &made)
+    };
+    assert_eq!(open(&mut world, &talk, 11), Err(Reason::LimitExceeded));
+    assert_eq!(open(&mut world, &talk, 0), Err(Reason::LimitExceeded));
+    open(&mut world, &talk, 10).unwrap();
+    for _ in 1..10 {
+        talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+        talk.counter(&mut world, rights(9, 1)).unwrap();
+    }
+    talk.offer(&mut world, grant, rights(100, 4)).unwrap();
+    assert_eq!(talk.counter(&mut world, rights(9, 1)), Err(Reason::RoundsExhausted));
+    talk.plain(&mut world, "planner", MoveKind::Withdraw).unwrap();
+    let ended = world.state.negotiation(&talk.id).unwrap();
+    assert_eq!((ended.state, ended.moves.len()), (State::Terminated, MOVES_MAX as usize));
 }
 
 #[test]

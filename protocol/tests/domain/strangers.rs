@@ -7,7 +7,7 @@ use countersign_protocol::{
     grant::GrantRequest,
     id::GrantId,
     identity::RenewStatement,
-    negotiation::{Move, MoveKind},
+    negotiation::{Move, MoveKind, Request},
     receipt::Receipt,
     refusal::{Reason, Refusal, Viewer},
     revocation::RevokeRequest,
@@ -74,6 +74,37 @@ fn a_stranger_cannot_tell_absent_from_forbidden() {
     });
     assert_ne!(moves[0].reason(), moves[1].reason(), "an operator can tell");
     assert_eq!(moves[0].view(Viewer::Stranger), moves[1].view(Viewer::Stranger));
+}
+
+/// A rule's number says what was wrong: two faults that share a reason are two rules.
+#[test]
+fn each_rule_has_one_meaning() {
+    let mut world = World::new();
+    let talk = Talk::new(&mut world, "planner", "researcher");
+    let opening = |world: &mut World, max_rounds| {
+        let mut made = talk.bare(world, "researcher", MoveKind::Request);
+        let (purpose, deadline) = (countersign_protocol::digest::Digest::of(b"why"), made.deadline);
+        made.request = Some(Request { rights: rights(1, 1), purpose, deadline, max_rounds });
+        made
+    };
+    let rule = |world: &World, by: &str, made: &Move| {
+        let agent = world.agent(by);
+        let signed = made.sign(&agent.key);
+        let refusal = refused(world, |state, context| state.decide_move(context, &agent.actor(), &signed));
+        (refusal.rule(), refusal.reason())
+    };
+    let endless = opening(&mut world, 11);
+    assert_eq!(rule(&world, "researcher", &endless), ("NEG-023", Reason::LimitExceeded));
+    let good = opening(&mut world, 1);
+    talk.send(&mut world, "researcher", &good).unwrap();
+    let strange = talk.bare(&mut world, "mallory", MoveKind::Reject);
+    assert_eq!(rule(&world, "mallory", &strange), ("NEG-002", Reason::NotAParty));
+    let mut elsewhere = talk.bare(&mut world, "planner", MoveKind::Reject);
+    elsewhere.audience = world.agent("mallory").id.principal().clone();
+    assert_eq!(rule(&world, "planner", &elsewhere), ("NEG-024", Reason::NotAParty));
+
+    let second = refused(&world, |state, context| state.decide_keys(context, &keys()));
+    assert_eq!((second.rule(), second.reason()), ("LOG-001", Reason::IdAlreadyUsed));
 }
 
 fn critical() -> Extensions {

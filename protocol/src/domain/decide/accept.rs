@@ -3,8 +3,8 @@
 use super::{Context, Decision};
 use crate::{
     contract::ContractBody,
-    domain::{ContractFinalized, Event, Negotiation, StandingOffer, State},
-    negotiation::{Accept, Move},
+    domain::{ContractFinalized, Event, Instance, Negotiation, StandingOffer, State},
+    negotiation::Accept,
     refusal::Reason,
     require, require_some,
     signed::{Algorithm, KeyedSignature},
@@ -17,26 +17,27 @@ impl State {
     pub(super) fn decide_accept(
         &self,
         context: &Context<'_>,
-        made: &Move,
+        delegatee: &Instance,
         accept: &Accept,
         negotiation: &Negotiation,
         moved: Event,
     ) -> Decision {
-        let offer = require_some!("NEG-015", negotiation.offer.as_ref(), Reason::AcceptMismatch);
-        require!("NEG-015", accept.contract == offer.hash, Reason::AcceptMismatch);
+        let named = |offer: &&StandingOffer| offer.hash == accept.contract;
+        let offer =
+            require_some!("NEG-015", negotiation.offer.as_ref().filter(named), Reason::AcceptMismatch);
         require!("NEG-014", context.now < offer.expires, Reason::OfferExpired);
         self.check_seen(&accept.seen)?;
-        let delegatee = require_some!("NEG-002", self.instance(&made.sender), Reason::NotAParty);
         let (key, signature) = (delegatee.statement.key, accept.contract_signature);
         let mut contract = offer.contract.clone();
         contract.signatures.push(KeyedSignature { algorithm: Algorithm::Ed25519, key, signature });
-        let signers = [offer_key(offer)?, key];
+        // The delegator's key was held against its record when the offer was ordered.
+        let signers: Vec<_> = contract.signatures.iter().map(|signature| signature.key).collect();
         let body: ContractBody = contract.open(&signers).map_err(super::not_opened)?;
         let grantor = &body.grantor.instance;
         let live = self.is_live(grantor, context.now);
         require!("NEG-019", live, Reason::ParentChanged, "The grantor is gone.");
         // Its standing was checked on its channel; a channel can outlive the newest certificate.
-        let live = self.is_live(&made.sender, context.now);
+        let live = self.is_live(&delegatee.statement.instance, context.now);
         require!("NEG-022", live, Reason::CertificateExpired, "The delegatee has to renew it first.");
         let parent = self.check_parent(context, &body, grantor)?;
         require!("CTR-012", context.now < body.rights.not_after, Reason::OutsideValidity);
@@ -52,16 +53,11 @@ impl State {
         let token = append_hop(&token, &body.hop_terms(), body.grantor.key, offer.hop_signature);
         let chain_id = token.verify(self.domain_keys()?)?.chain_id();
         let finalized = ContractFinalized {
-            negotiation_id: made.negotiation_id,
+            negotiation_id: body.negotiation_id,
             contract,
             chain_id,
             token: token.as_bytes().to_vec(),
         };
         Ok(vec![moved, Event::ContractFinalized(finalized)])
     }
-}
-
-fn offer_key(offer: &StandingOffer) -> Result<crate::key::PublicKey, crate::refusal::Refusal> {
-    let signature = require_some!("NEG-015", offer.contract.signatures.first(), Reason::AcceptMismatch);
-    Ok(signature.key)
 }

@@ -95,7 +95,7 @@ impl State {
 
     fn intent(&self, context: &Context<'_>, wanted: &Wanted<'_>, callee: &InstanceId) -> Decision {
         let proof = wanted.proof;
-        let leaf = require_some!("CHN-020", self.chain(&proof.chain_id), Reason::NotActivated);
+        let leaf = require_some!("CHN-032", self.chain(&proof.chain_id), Reason::NotActivated);
         let reserved = leaf.account.budget().per_call;
         for (_, link) in self.path(proof.chain_id) {
             let room = link.account.window_allows(reserved, context.now);
@@ -129,7 +129,7 @@ impl State {
     /// Every link is known to this ledger, and none was revoked.
     fn check_not_revoked(&self, chain: &[ChainId]) -> Result<(), Refusal> {
         for id in chain {
-            let link = require_some!("CHN-020", self.chain(id), Reason::NotActivated);
+            let link = require_some!("CHN-032", self.chain(id), Reason::NotActivated);
             require!("CHN-030", link.state != contract::State::Revoked, Reason::Revoked);
         }
         Ok(())

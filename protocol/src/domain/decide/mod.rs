@@ -106,7 +106,7 @@ impl State {
     }
 
     fn domain_keys(&self) -> Result<&KeySet, Refusal> {
-        Ok(require_some!("LOG-001", self.keys(), Reason::LedgerUnavailable, "It has no keys yet."))
+        Ok(require_some!("LOG-004", self.keys(), Reason::LedgerUnavailable, "It has no keys yet."))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::{Actor, Context, Decision, not_opened, open_own};
 use crate::{
-    domain::{EndCause, Event, Moved, Negotiation, NegotiationEnded, State},
-    limits::{CLOCK_SKEW_MS, MOVES_MAX, NEGOTIATION_MAX_MS, OPEN_NEGOTIATIONS_PER_INSTANCE, ROUNDS_MAX},
-    negotiation::{Cell, Move, MoveKind, Request, empty_transcript, next},
+    domain::{EndCause, Event, Instance, Moved, Negotiation, NegotiationEnded, State},
+    limits::{CLOCK_SKEW_MS, NEGOTIATION_MAX_MS, OPEN_NEGOTIATIONS_PER_INSTANCE, ROUNDS_MAX},
+    negotiation::{Cell, Move, Request, empty_transcript, next},
     refusal::{Reason, Refusal},
     require, require_some,
     signed::Signed,
@@ -22,12 +22,12 @@ impl State {
         context.check_domain(&made.domain)?;
         made.extensions.check()?;
         match self.negotiation(&made.negotiation_id) {
-            None => self.decide_opening(context, signed, &made),
-            Some(negotiation) => self.decide_next(context, signed, &made, negotiation),
+            None => Self::decide_opening(context, sender, signed, &made),
+            Some(negotiation) => self.decide_next(context, sender, signed, &made, negotiation),
         }
     }
 
-    fn decide_opening(&self, context: &Context<'_>, signed: &Signed, made: &Move) -> Decision {
+    fn decide_opening(context: &Context<'_>, sender: &Instance, signed: &Signed, made: &Move) -> Decision {
         let request = require_some!("NEG-003", made.request.as_ref(), Reason::NegotiationUnknown);
         check_place(made, 1, 1, empty_transcript(&made.domain, made.negotiation_id))?;
         check_deadline(context, made)?;
@@ -39,7 +39,7 @@ impl State {
             "Nobody negotiates with itself."
         );
         check_opening_limits(context, made, request)?;
-        let open = self.instance(&made.sender).map_or(0, |instance| instance.negotiating);
+        let open = sender.negotiating;
         require!(
             "NEG-013",
             open < OPEN_NEGOTIATIONS_PER_INSTANCE,
@@ -52,6 +52,7 @@ impl State {
     fn decide_next(
         &self,
         context: &Context<'_>,
+        sender: &Instance,
         signed: &Signed,
         made: &Move,
         negotiation: &Negotiation,
@@ -59,7 +60,7 @@ impl State {
         if made.request.is_some() && made.sender != negotiation.delegatee {
             // What an opening is refused for must not depend on whether somebody else's negotiation
             // has the id: only an opening that would succeed finds it taken.
-            self.decide_opening(context, signed, made)?;
+            Self::decide_opening(context, sender, signed, made)?;
             return Err(Refusal::new("NEG-020", Reason::IdAlreadyUsed, ""));
         }
         check_party(made, negotiation)?;
@@ -96,12 +97,12 @@ impl State {
         require!("NEG-009", context.now < negotiation.deadline, Reason::DeadlinePassed);
         let rounds_left = !uses_round || negotiation.round < negotiation.max_rounds;
         require!("NEG-010", rounds_left, Reason::RoundsExhausted, "It has {}.", negotiation.max_rounds);
-        let few = negotiation.moves.len() < MOVES_MAX as usize;
-        require!("NEG-011", few, Reason::RoundsExhausted, "It has {MOVES_MAX} moves.");
         let moved = Event::Moved(Moved { signed_move: signed.clone() });
         match (&made.offer, &made.accept) {
-            (Some(offer), _) => self.check_offer(context, made, offer, negotiation).map(|()| vec![moved]),
-            (_, Some(accept)) => self.decide_accept(context, made, accept, negotiation, moved),
+            (Some(offer), _) => {
+                self.check_offer(context, sender, made, offer, negotiation).map(|()| vec![moved])
+            }
+            (_, Some(accept)) => self.decide_accept(context, sender, accept, negotiation, moved),
             (None, None) => Ok(vec![moved]),
         }
     }
@@ -119,7 +120,7 @@ fn check_party(made: &Move, negotiation: &Negotiation) -> Result<(), Refusal> {
         true => &negotiation.delegator,
         false => negotiation.delegatee.principal(),
     };
-    require!("NEG-002", made.audience == *other, Reason::NotAParty, "It is addressed to {}.", made.audience);
+    require!("NEG-024", made.audience == *other, Reason::NotAParty, "It is addressed to {}.", made.audience);
     Ok(())
 }
 
@@ -150,7 +151,7 @@ fn check_opening_limits(context: &Context<'_>, made: &Move, request: &Request) -
         "A negotiation lasts {NEGOTIATION_MAX_MS} ms at most."
     );
     require!(
-        "NEG-010",
+        "NEG-023",
         (1..=ROUNDS_MAX).contains(&request.max_rounds),
         Reason::LimitExceeded,
         "A negotiation has 1 to {ROUNDS_MAX} rounds."
@@ -159,6 +160,5 @@ fn check_opening_limits(context: &Context<'_>, made: &Move, request: &Request) -
     let skew = Lifetime::from_millis(CLOCK_SKEW_MS);
     let fresh = made_at.is_some_and(|at| at <= context.now.plus(skew) && context.now <= at.plus(skew));
     require!("NEG-017", fresh, Reason::LimitExceeded, "The negotiation's id is of another time.");
-    require!("NEG-003", made.kind == MoveKind::Request, Reason::NegotiationUnknown);
     Ok(())
 }

@@ -7,7 +7,6 @@ use crate::{
     key::PublicKey,
     name::InstanceId,
     negotiation::{Move, Offer},
-    payload::Payload,
     refusal::{Reason, Refusal},
     require, require_some,
     signed::{Algorithm, KeyedSignature, Signed, Statement},
@@ -20,11 +19,11 @@ impl State {
     pub(super) fn check_offer(
         &self,
         context: &Context<'_>,
+        delegator: &Instance,
         made: &Move,
         offer: &Offer,
         negotiation: &Negotiation,
     ) -> Result<(), Refusal> {
-        let delegator = require_some!("NEG-002", self.instance(&made.sender), Reason::NotAParty);
         let body = open_contract(offer, delegator.statement.key)?;
         require!("NEG-018", context.now < offer.expires, Reason::OfferExpired);
         self.check_parties(made, &body, delegator, negotiation)?;
@@ -51,17 +50,13 @@ impl State {
         delegator: &Instance,
         negotiation: &Negotiation,
     ) -> Result<(), Refusal> {
-        let delegatee = require_some!("NEG-002", self.instance(&negotiation.delegatee), Reason::NotAParty);
+        let delegatee = self.instance(&negotiation.delegatee);
         require!("CTR-003", body.domain == made.domain, MISMATCH, "The domain differs.");
         require!("CTR-003", body.negotiation_id == made.negotiation_id, MISMATCH, "The negotiation differs.");
         require!("CTR-004", body.transcript == negotiation.transcript, MISMATCH, "The transcript differs.");
         require!("CTR-005", is_party(&body.grantor, delegator), MISMATCH, "The grantor is not the sender.");
-        require!(
-            "CTR-006",
-            is_party(&body.grantee, delegatee),
-            MISMATCH,
-            "The grantee is not the delegatee."
-        );
+        let grantee = delegatee.is_some_and(|delegatee| is_party(&body.grantee, delegatee));
+        require!("CTR-006", grantee, MISMATCH, "The grantee is not the delegatee.");
         require!("CTR-007", body.purpose == negotiation.purpose, MISMATCH, "The purpose differs.");
         Ok(())
     }
@@ -109,9 +104,7 @@ fn open_contract(offer: &Offer, key: PublicKey) -> Result<ContractBody, Refusal>
         payload: offer.contract.clone(),
         signatures: vec![signature],
     };
-    let body: ContractBody = open_own(&signed, key)?;
-    require!("CTR-001", body.to_bytes() == offer.contract, MISMATCH, "It is not canonical.");
-    Ok(body)
+    open_own(&signed, key)
 }
 
 fn is_party(party: &Party, instance: &Instance) -> bool {
