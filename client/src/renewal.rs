@@ -55,7 +55,7 @@ impl Inner {
         });
         let reply = match reply.await {
             // It was too old when it arrived, so it was not decided, and never will be.
-            Err(error) if error.reason() == Some(Reason::DeadlinePassed) => {
+            Err(error) if error.reason() == Some(Reason::StatementStale) => {
                 self.standing().pending = None;
                 return Err(error);
             }
@@ -112,5 +112,5 @@ pub(crate) fn read(certificate: v1::Certificate, now: Timestamp) -> Result<(Svid
 
 /// Whether no later try can succeed: this instance is revoked, locked or unknown.
 fn is_final(error: &Error) -> bool {
-    error.reason().is_some_and(|reason| reason.retry() == Retry::No && reason != Reason::DeadlinePassed)
+    error.reason().is_some_and(|reason| reason.retry() == Retry::No)
 }

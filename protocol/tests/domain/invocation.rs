@@ -257,7 +257,7 @@ fn an_old_invocation_id_never_runs_again() {
     // Any entry moves the ledger's time on; what is too old is forgotten with it.
     world.stay("mallory");
     assert!(world.state.invocation(&id).is_none());
-    assert_eq!(present(&mut world, "fetcher", leaf, &late), Err(Reason::ProofExpired));
+    assert_eq!(present(&mut world, "fetcher", leaf, &late), Err(Reason::InvocationIdStale));
 }
 
 #[test]
