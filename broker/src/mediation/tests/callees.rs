@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 use countersign_protocol::{
-    capability::Amount, digest::Digest, domain::InvocationOutcome, id::InvocationId, payload::Payload,
-    receipt::Receipt, signed::Statement,
+    capability::Amount,
+    digest::Digest,
+    domain::InvocationOutcome,
+    extension::{Criticality, Extension, Extensions},
+    id::InvocationId,
+    limits::EXTENSION_MAX_BYTES,
+    payload::Payload,
+    receipt::Receipt,
+    signed::Statement,
 };
 use countersign_wire::v1::{Answer, ServeRequest};
 use tokio::sync::mpsc;
@@ -44,6 +51,27 @@ async fn a_receipt_is_the_callees_own_word_about_this_invocation() {
     let other: InvocationId = "01900000-0000-7000-8000-000000000001".parse().unwrap();
     let invocation = |_: &World, receipt: &mut Receipt| receipt.invocation_id = other;
     assert_eq!(answered(invocation, "files", b"content").await, fault);
+}
+
+/// A receipt that the core refuses for what it carries ends the invocation all the same, and it costs
+/// what was reserved.
+#[tokio::test]
+async fn a_receipt_that_cannot_be_taken_leaves_the_outcome_unknown() {
+    let carrying = |extension: Extension| {
+        move |_: &World, receipt: &mut Receipt| {
+            receipt.cost = Amount::ZERO;
+            receipt.extensions = Extensions::new(vec![extension]).unwrap();
+        }
+    };
+    let extension = |criticality| Extension {
+        id: "later".parse().unwrap(),
+        criticality,
+        bytes: vec![1; EXTENSION_MAX_BYTES],
+    };
+    let critical = carrying(extension(Criticality::Critical));
+    assert_eq!(answered(critical, "files", b"content").await, ("EXTENSION_UNKNOWN".into(), 9));
+    let ignorable = carrying(extension(Criticality::Ignorable));
+    assert_eq!(answered(ignorable, "files", b"content").await, ("done".into(), 10), "the twin");
 }
 
 #[tokio::test]
