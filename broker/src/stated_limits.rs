@@ -32,6 +32,7 @@ pub(crate) fn all() -> Vec<(String, u64)> {
         BUNDLE_MAX_BYTES,
         KEYS_TEXT_MAX_BYTES,
         EXTENSIONS_MAX,
+        EXTENSION_MAX_BYTES,
         DOMAIN_KEYS_MAX,
         SIGNATURES_MAX,
         ROUNDS_MAX,

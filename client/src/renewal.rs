@@ -55,7 +55,7 @@ impl Inner {
             IdentityClient::new(channel).renew(request).await
         });
         let reply = match reply.await {
-            Err(error) if error.reason() == Some(Reason::DeadlinePassed) => {
+            Err(error) if error.reason() == Some(Reason::StatementStale) => {
                 // Whoever says so of one that is not too old may have recorded it, and have it looked
                 // like a copy's. Or this clock is ahead: then its time is still to come.
                 if is_stale(&renewal, self.clock.now()) {
@@ -126,5 +126,5 @@ fn is_stale(renewal: &Signed, now: Timestamp) -> bool {
 
 /// Whether no later try can succeed: this instance is revoked, locked or unknown.
 fn is_final(error: &Error) -> bool {
-    error.reason().is_some_and(|reason| reason.retry() == Retry::No && reason != Reason::DeadlinePassed)
+    error.reason().is_some_and(|reason| reason.retry() == Retry::No)
 }

@@ -302,6 +302,8 @@ def fits(message, value):
         require(all(a < b for a, b in zip(keys, keys[1:])))
     if message == "KeySet":
         each_leaf_has_one_key(value["keys"])
+    elif message == "Extension":
+        require(len(value["bytes"]) <= 4096)
     elif message == "Rights":
         require(value["not_before"] < value["not_after"] and value["delegations_left"] <= 16)
     elif message == "Budget":

@@ -2,7 +2,7 @@
 
 use crate::{
     code_enum,
-    limits::EXTENSIONS_MAX,
+    limits::{EXTENSION_MAX_BYTES, EXTENSIONS_MAX},
     name::Word,
     payload,
     payload::Bounded,
@@ -30,6 +30,13 @@ payload! {
         /// Its content.
         3 => pub bytes: Vec<u8>,
     }
+    valid_if Extension::fits;
+}
+
+impl Extension {
+    fn fits(&self) -> bool {
+        self.bytes.len() <= EXTENSION_MAX_BYTES
+    }
 }
 
 payload! {
@@ -46,10 +53,10 @@ impl Extensions {
         Self { list: Bounded::default() }
     }
 
-    /// Extensions in ascending order of their ids; `None` where they are not.
+    /// Extensions in ascending order of their ids; `None` where they are not, or one is too long.
     pub fn new(extensions: Vec<Extension>) -> Option<Self> {
         let extensions = Self { list: Bounded::new(extensions).ok()? };
-        extensions.ids_ascend().then_some(extensions)
+        (extensions.ids_ascend() && extensions.list.iter().all(Extension::fits)).then_some(extensions)
     }
 
     fn ids_ascend(&self) -> bool {
@@ -68,5 +75,30 @@ impl Extensions {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Payload;
+
+    /// Attack line 17: a receipt that is blown up by extensions must still fit an entry of the ledger.
+    #[test]
+    fn extensions_leave_room_for_the_statement_that_carries_them() {
+        let extension = |id: usize, bytes| Extension {
+            id: format!("later.{id}").parse().unwrap(),
+            criticality: Criticality::Ignorable,
+            bytes: vec![1; bytes],
+        };
+        let read = |extensions: Vec<Extension>| {
+            let unchecked = Extensions { list: Bounded::new(extensions.clone()).unwrap() };
+            let read = Extensions::from_bytes(&unchecked.to_bytes()).ok();
+            assert_eq!(Extensions::new(extensions), read);
+            read.map(|extensions| extensions.to_bytes().len())
+        };
+        assert_eq!(read(vec![extension(0, EXTENSION_MAX_BYTES + 1)]), None);
+        let most = (0..EXTENSIONS_MAX).map(|id| extension(id, EXTENSION_MAX_BYTES)).collect();
+        assert!(read(most).unwrap() < crate::limits::PAYLOAD_MAX_BYTES * 3 / 4, "the twin");
     }
 }

@@ -12,9 +12,12 @@ use zeroize::Zeroizing;
 #[error("the signature does not verify under this key")]
 pub struct BadSignature;
 
-/// The bytes are no public key: not a point, or a point of small order.
+/// The bytes are no public key: not the canonical encoding of a point, or of a point of small order.
+///
+/// A point of mixed order is a key (CONV-102): whoever made it can make signatures that only some
+/// verifiers accept, and every verifier of this protocol is held to the same equation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("not an Ed25519 public key of the prime-order group")]
+#[error("not an Ed25519 public key: not the one encoding of a point, or a point of small order")]
 pub struct BadKey;
 
 /// A private key. It prints as `SigningKey(..)` and is zeroized when dropped.
@@ -56,13 +59,13 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A public key whose point has been checked: it decodes, and it is not of small order.
+/// A public key whose point has been checked: it has this one encoding, and it is not of small order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey(ed25519_dalek::VerifyingKey);
 
 impl PublicKey {
     /// Accepts a signature only if every conforming strict verifier does: canonical encodings, no
-    /// small-order key or commitment, no cofactor.
+    /// small-order key or commitment, the challenge reduced modulo L, no cofactor (CONV-102).
     pub fn verify(&self, bytes: &[u8], signature: &Signature) -> Result<(), BadSignature> {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
         self.0.verify_strict(bytes, &signature).map_err(|_| BadSignature)

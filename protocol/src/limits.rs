@@ -52,6 +52,10 @@ pub const BODY_MAX_BYTES: usize = 1024 * 1024;
 /// Extensions of one signed statement.
 pub const EXTENSIONS_MAX: usize = 8;
 
+/// Bytes of one extension. A peer chooses them, and an entry holds whole statements: eight of these in
+/// a receipt, or in a proof, leave half of an entry to the rest.
+pub const EXTENSION_MAX_BYTES: usize = 4 * 1024;
+
 /// Bytes of a key set's text: that many keys of 64 bytes in base64, and the domain.
 pub const KEYS_TEXT_MAX_BYTES: usize = 8 * 1024;
 

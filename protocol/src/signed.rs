@@ -8,6 +8,7 @@ use crate::{
     code_enum,
     digest::Digest,
     key::{BadSignature, PublicKey, Signature, SigningKey},
+    limits::SIGNATURES_MAX,
     payload,
     payload::{Malformed, Payload},
 };
@@ -89,9 +90,14 @@ payload! {
         /// The signatures, in the order in which they were made.
         3 => pub signatures: Vec<KeyedSignature>,
     }
+    valid_if Signed::has_few_signatures;
 }
 
 impl Signed {
+    fn has_few_signatures(&self) -> bool {
+        self.signatures.len() <= SIGNATURES_MAX
+    }
+
     /// Adds the signature of one more key.
     pub fn add_signature(&mut self, key: &SigningKey) {
         let signature = key.sign(&signed_bytes(self.payload_type.as_str(), &self.payload));
@@ -207,6 +213,20 @@ mod tests {
         assert!(matches!(signed.open::<Other>(&[key(1).public()]), Err(NotOpened::Type)));
         signed.payload_type = Other::TYPE.into();
         assert!(matches!(signed.open::<Other>(&[key(1).public()]), Err(NotOpened::Signature(_))));
+    }
+
+    /// Attack line 17: each signature is a point to decompress, before any is known to be needed.
+    #[test]
+    fn an_envelope_has_few_signatures() {
+        let signed = |signers: usize| {
+            let mut signed = Note { number: 4 }.sign(&key(1));
+            (1..signers).for_each(|_| signed.add_signature(&key(1)));
+            signed
+        };
+        let most = signed(SIGNATURES_MAX);
+        assert_eq!(Signed::from_bytes(&most.to_bytes()), Ok(most));
+        let more = signed(SIGNATURES_MAX + 1);
+        assert_eq!(Signed::from_bytes(&more.to_bytes()), Err(Malformed::Inconsistent));
     }
 
     #[test]

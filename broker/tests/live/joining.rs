@@ -170,7 +170,7 @@ async fn a_request_that_is_not_wholly_its_senders_is_refused() {
         let issued = broker.clock.now().as_millis().checked_add_signed(wrong).unwrap();
         let issued = Timestamp::new(issued).unwrap();
         let reason = refused(&broker, &token, |statement| statement.issued = issued, |_| ()).await;
-        assert_eq!(reason, "DEADLINE_PASSED", "{wrong}");
+        assert_eq!(reason, "STATEMENT_STALE", "{wrong}");
     }
     assert!(other.join(&token).await.is_ok(), "the twin");
 }

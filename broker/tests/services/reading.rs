@@ -250,7 +250,7 @@ async fn bad_grants_have_their_reasons() {
         (
             "long ago",
             &|it| it.issued = countersign_protocol::time::Timestamp::new(1).unwrap(),
-            "DEADLINE_PASSED",
+            "STATEMENT_STALE",
         ),
     ];
     for (what, change, expected) in cases {

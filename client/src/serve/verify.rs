@@ -65,7 +65,7 @@ fn check_ours(agent: &Agent, permit: &Permit, named: &str, now: Timestamp) -> Re
     let same = proof.invocation_id.to_string() == named;
     require!("API-082", same, Reason::ProofInvalid, "It is for another invocation.");
     let young = is_young(proof.invocation_id, now);
-    require!("API-083", young, Reason::ProofExpired, "Its id is of another time.");
+    require!("API-083", young, Reason::InvocationIdStale, "Its id is of another time.");
     Ok(())
 }
 

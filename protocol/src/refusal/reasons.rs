@@ -25,7 +25,7 @@ pub enum Reason {
     CertificateExpired,
     /// A principal stands twice in one chain.
     ChainLoops,
-    /// The chain is longer than is allowed.
+    /// The chain has more hops than any verifier takes.
     ChainTooDeep,
     /// The statement was not made by the identity that this channel authenticated.
     ChannelMismatch,
@@ -61,6 +61,8 @@ pub enum Reason {
     InvocationCancelled,
     /// This invocation id stands for a different request.
     InvocationConflict,
+    /// The invocation's id is of another time, so whether it was used before is not remembered.
+    InvocationIdStale,
     /// The join token is unknown, used, expired or for someone else.
     JoinRefused,
     /// The ledger cannot be written, so nothing was done.
@@ -123,8 +125,8 @@ pub enum Reason {
     SignatureInvalid,
     /// Another move came first.
     StaleTranscript,
-    /// A stated term is not one that this version supports.
-    TermUnsupported,
+    /// The statement was signed too long ago, or ahead of the broker's clock.
+    StatementStale,
     /// The token is not a canonical token of this profile.
     TokenMalformed,
     /// The token's signatures do not lead back to this trust domain's key.
@@ -164,6 +166,7 @@ impl Reason {
         Reason::InstanceUnknown,
         Reason::InvocationCancelled,
         Reason::InvocationConflict,
+        Reason::InvocationIdStale,
         Reason::JoinRefused,
         Reason::LedgerUnavailable,
         Reason::LimitExceeded,
@@ -195,7 +198,7 @@ impl Reason {
         Reason::RoundsExhausted,
         Reason::SignatureInvalid,
         Reason::StaleTranscript,
-        Reason::TermUnsupported,
+        Reason::StatementStale,
         Reason::TokenMalformed,
         Reason::TokenUntrusted,
         Reason::WrongDomain,
@@ -232,6 +235,7 @@ impl Reason {
             Reason::InstanceUnknown => "INSTANCE_UNKNOWN",
             Reason::InvocationCancelled => "INVOCATION_CANCELLED",
             Reason::InvocationConflict => "INVOCATION_CONFLICT",
+            Reason::InvocationIdStale => "INVOCATION_ID_STALE",
             Reason::JoinRefused => "JOIN_REFUSED",
             Reason::LedgerUnavailable => "LEDGER_UNAVAILABLE",
             Reason::LimitExceeded => "LIMIT_EXCEEDED",
@@ -263,7 +267,7 @@ impl Reason {
             Reason::RoundsExhausted => "ROUNDS_EXHAUSTED",
             Reason::SignatureInvalid => "SIGNATURE_INVALID",
             Reason::StaleTranscript => "STALE_TRANSCRIPT",
-            Reason::TermUnsupported => "TERM_UNSUPPORTED",
+            Reason::StatementStale => "STATEMENT_STALE",
             Reason::TokenMalformed => "TOKEN_MALFORMED",
             Reason::TokenUntrusted => "TOKEN_UNTRUSTED",
             Reason::WrongDomain => "WRONG_DOMAIN",
@@ -301,6 +305,7 @@ impl Reason {
             Reason::InstanceUnknown => 16,
             Reason::InvocationCancelled => 10,
             Reason::InvocationConflict => 6,
+            Reason::InvocationIdStale => 9,
             Reason::JoinRefused => 16,
             Reason::LedgerUnavailable => 14,
             Reason::LimitExceeded => 3,
@@ -332,7 +337,7 @@ impl Reason {
             Reason::RoundsExhausted => 9,
             Reason::SignatureInvalid => 3,
             Reason::StaleTranscript => 10,
-            Reason::TermUnsupported => 3,
+            Reason::StatementStale => 9,
             Reason::TokenMalformed => 3,
             Reason::TokenUntrusted => 7,
             Reason::WrongDomain => 3,
@@ -370,6 +375,7 @@ impl Reason {
             Reason::InstanceUnknown => Retry::No,
             Reason::InvocationCancelled => Retry::Fresh,
             Reason::InvocationConflict => Retry::Fresh,
+            Reason::InvocationIdStale => Retry::Fresh,
             Reason::JoinRefused => Retry::No,
             Reason::LedgerUnavailable => Retry::Later,
             Reason::LimitExceeded => Retry::No,
@@ -401,7 +407,7 @@ impl Reason {
             Reason::RoundsExhausted => Retry::No,
             Reason::SignatureInvalid => Retry::No,
             Reason::StaleTranscript => Retry::Fresh,
-            Reason::TermUnsupported => Retry::No,
+            Reason::StatementStale => Retry::Fresh,
             Reason::TokenMalformed => Retry::No,
             Reason::TokenUntrusted => Retry::No,
             Reason::WrongDomain => Retry::No,
@@ -439,6 +445,7 @@ impl Reason {
             Reason::InstanceUnknown => Reason::NotAdmitted,
             Reason::InvocationCancelled => Reason::InvocationCancelled,
             Reason::InvocationConflict => Reason::InvocationConflict,
+            Reason::InvocationIdStale => Reason::InvocationIdStale,
             Reason::JoinRefused => Reason::JoinRefused,
             Reason::LedgerUnavailable => Reason::LedgerUnavailable,
             Reason::LimitExceeded => Reason::LimitExceeded,
@@ -470,7 +477,7 @@ impl Reason {
             Reason::RoundsExhausted => Reason::RoundsExhausted,
             Reason::SignatureInvalid => Reason::SignatureInvalid,
             Reason::StaleTranscript => Reason::StaleTranscript,
-            Reason::TermUnsupported => Reason::TermUnsupported,
+            Reason::StatementStale => Reason::StatementStale,
             Reason::TokenMalformed => Reason::TokenMalformed,
             Reason::TokenUntrusted => Reason::TokenUntrusted,
             Reason::WrongDomain => Reason::WrongDomain,
@@ -492,7 +499,7 @@ impl Reason {
             Reason::CalleeUnavailable => "The callee is not connected, or is not keeping up.",
             Reason::CertificateExpired => "The certificate of this connection has expired.",
             Reason::ChainLoops => "A principal stands twice in one chain.",
-            Reason::ChainTooDeep => "The chain is longer than is allowed.",
+            Reason::ChainTooDeep => "The chain has more hops than any verifier takes.",
             Reason::ChannelMismatch => {
                 "The statement was not made by the identity that this channel authenticated."
             }
@@ -518,6 +525,9 @@ impl Reason {
                 "The invocation was cancelled before it reached the callee: nothing was done, nothing was spent."
             }
             Reason::InvocationConflict => "This invocation id stands for a different request.",
+            Reason::InvocationIdStale => {
+                "The invocation's id is of another time, so whether it was used before is not remembered."
+            }
             Reason::JoinRefused => "The join token is unknown, used, expired or for someone else.",
             Reason::LedgerUnavailable => "The ledger cannot be written, so nothing was done.",
             Reason::LimitExceeded => "A size or count is beyond its limit.",
@@ -555,7 +565,9 @@ impl Reason {
             Reason::RoundsExhausted => "The negotiation has used all its rounds.",
             Reason::SignatureInvalid => "A signature does not verify under the key that must have made it.",
             Reason::StaleTranscript => "Another move came first.",
-            Reason::TermUnsupported => "A stated term is not one that this version supports.",
+            Reason::StatementStale => {
+                "The statement was signed too long ago, or ahead of the broker's clock."
+            }
             Reason::TokenMalformed => "The token is not a canonical token of this profile.",
             Reason::TokenUntrusted => "The token's signatures do not lead back to this trust domain's key.",
             Reason::WrongDomain => "This broker does not serve that trust domain.",
@@ -575,15 +587,15 @@ impl Reason {
             Reason::CalleeUnavailable => "Try again with the same invocation id and a fresh proof.",
             Reason::CertificateExpired => "Renew the certificate and connect again.",
             Reason::ChainLoops => "Delegate to a principal that is not already part of the chain.",
-            Reason::ChainTooDeep => {
-                "A grantor may cap re-delegation, and every verifier has a limit of its own."
-            }
+            Reason::ChainTooDeep => "Delegate from a link that is nearer to the grant.",
             Reason::ChannelMismatch => "Submit your own statements, over your own connection.",
             Reason::CheckFailed => "Compare action, resource and arguments with `countersign token inspect`.",
             Reason::ClockWentBack => "An operator must correct the clock.",
             Reason::ContractNotActive => "See the contract's state with `countersign contract show`.",
             Reason::DeadlineExceeded => "Try again with the same invocation id to learn the outcome.",
-            Reason::DeadlinePassed => "Open a new negotiation.",
+            Reason::DeadlinePassed => {
+                "Begin anew, with a later deadline; compare this machine's clock with GetInfo."
+            }
             Reason::DecisionUnavailable => "Try again; this is not a denial.",
             Reason::Equivocation => "Both signed moves are in the ledger.",
             Reason::ExtensionUnknown => "Leave the extension out, or ask GetInfo which are supported.",
@@ -597,6 +609,9 @@ impl Reason {
             Reason::InstanceUnknown => "Join again: identities live as long as the process that holds them.",
             Reason::InvocationCancelled => "Invoke again under a new invocation id, with a fresh proof.",
             Reason::InvocationConflict => "Use a new invocation id for a new request.",
+            Reason::InvocationIdStale => {
+                "If it may have been done, ask the callee's owner; then make a new id. Compare this machine's clock with GetInfo."
+            }
             Reason::JoinRefused => "Ask an admin for a new join token; each one works once.",
             Reason::LedgerUnavailable => "An operator can run `countersignd doctor`.",
             Reason::LimitExceeded => "GetInfo and spec/limits.md state every limit.",
@@ -648,7 +663,7 @@ impl Reason {
                 "Sign the DSSE encoding of the payload type and these exact bytes with the instance key."
             }
             Reason::StaleTranscript => "Read the negotiation, then answer its latest move.",
-            Reason::TermUnsupported => "See spec/contract.md for the values that are supported.",
+            Reason::StatementStale => "Sign a new one; compare this machine's clock with GetInfo.",
             Reason::TokenMalformed => "Use the token as the broker returned it.",
             Reason::TokenUntrusted => "Use a token whose root grant was issued by this trust domain.",
             Reason::WrongDomain => "Connect to a broker of the trust domain that is home to the grant.",

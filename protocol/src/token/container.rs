@@ -40,10 +40,25 @@ pub(super) struct HopBlock {
     pub(super) grantor_signature: Signature,
 }
 
+/// Why bytes are not taken for a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotRead {
+    /// They depart from the encoding.
+    Malformed(Malformed),
+    /// They hold more hops than a chain may have; nothing after those is looked at.
+    TooDeep,
+}
+
+impl From<Malformed> for NotRead {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
 impl Container {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, NotRead> {
         if bytes.len() > TOKEN_MAX_BYTES {
-            return Err(Malformed::TooLong { bytes: bytes.len(), limit: TOKEN_MAX_BYTES });
+            return Err(Malformed::TooLong { bytes: bytes.len(), limit: TOKEN_MAX_BYTES }.into());
         }
         let mut reader = Reader::new(bytes);
         let root_key_id = reader.stated_varint(1)?.ok_or(Malformed::Missing { field: 1 })?;
@@ -52,7 +67,7 @@ impl Container {
         let mut hops = Vec::new();
         while let Some(hop) = reader.bytes(3)? {
             if hops.len() == CHAIN_MAX_DEPTH {
-                return Err(Malformed::Value { field: 3 });
+                return Err(NotRead::TooDeep);
             }
             hops.push(read_hop(hop)?);
         }

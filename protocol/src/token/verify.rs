@@ -5,13 +5,14 @@ use biscuit_auth::{Algorithm, Biscuit};
 use super::{
     chain::{Link, grant_chain_id, hop_chain_id, next_key},
     compile,
-    container::{Container, HopBlock},
+    container::{Container, HopBlock, NotRead},
     terms::{GrantTerms, HopTerms},
 };
 use crate::{
     digest::ChainId,
     key::PublicKey,
     ledger::LeafIndex,
+    limits::CHAIN_MAX_DEPTH,
     name::TrustDomain,
     payload::{Malformed, Payload, Reader},
     refusal::{Reason, Refusal},
@@ -44,8 +45,15 @@ impl UnverifiedToken {
     }
 
     fn container(&self) -> Result<Container, Refusal> {
-        Container::read(&self.0)
-            .map_err(|malformed| Refusal::new("TOK-001", Reason::TokenMalformed, malformed.to_string()))
+        Container::read(&self.0).map_err(|why| match why {
+            NotRead::Malformed(malformed) => {
+                Refusal::new("TOK-001", Reason::TokenMalformed, malformed.to_string())
+            }
+            NotRead::TooDeep => {
+                let detail = format!("It has more than {CHAIN_MAX_DEPTH} hops.");
+                Refusal::new("TOK-003", Reason::ChainTooDeep, detail)
+            }
+        })
     }
 
     /// Verifies every signature back to the expected domain's capability key, then what the blocks

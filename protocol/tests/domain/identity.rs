@@ -70,7 +70,7 @@ fn a_join_token_lets_in_whom_it_names_and_once() {
         ("another TLS key", |_, n| n.attested.spki = SpkiHash::from_bytes([4; 32]), Reason::JoinRefused),
         ("another's key", |w, n| n.key = w.agent("alice").key, Reason::SignatureInvalid),
         ("an expired token", |w, n| n.join.issued = later(w, 60_000), Reason::JoinRefused),
-        ("an old statement", |w, _| w.pass(30_001), Reason::DeadlinePassed),
+        ("an old statement", |w, _| w.pass(30_001), Reason::StatementStale),
     ];
     for (what, change, reason) in cases {
         let mut world = World::new();
@@ -155,7 +155,7 @@ fn an_instance_stays_what_it_was() {
         ("instance", |w, r| r.instance = w.agent("alice").id, Reason::ChannelMismatch),
         ("domain", |_, r| r.domain = "other.example".parse().unwrap(), Reason::WrongDomain),
         ("generation", |_, r| r.generation = 2, Reason::OutOfSequence),
-        ("time", |_, r| r.issued = r.issued.plus(Lifetime::from_millis(30_001)), Reason::DeadlinePassed),
+        ("time", |_, r| r.issued = r.issued.plus(Lifetime::from_millis(30_001)), Reason::StatementStale),
     ];
     for (what, change, reason) in cases {
         let mut changed = good.clone();

@@ -263,11 +263,11 @@ fn an_old_invocation_id_never_runs_again() {
     // Any entry moves the ledger's time on; what is too old is forgotten with it.
     world.stay("mallory");
     assert!(world.state.invocation(&id).is_none());
-    assert_eq!(present(&mut world, "fetcher", leaf, &late), Err(Reason::ProofExpired));
+    assert_eq!(present(&mut world, "fetcher", leaf, &late), Err(Reason::InvocationIdStale));
     let timeless = "ffffffff-ffff-7000-8000-000000000000".parse().unwrap();
     let timeless = proof(&mut world, "fetcher", leaf, timeless).sign(&world.agent("fetcher").key);
     let refused = present(&mut world, "fetcher", leaf, &timeless);
-    assert_eq!(refused, Err(Reason::ProofExpired), "nor one of no time at all");
+    assert_eq!(refused, Err(Reason::InvocationIdStale), "nor one of no time at all");
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn a_revocation_is_remembered_for_as_long_as_it_could_come_again() {
     assert!(world.state.revocation(&request.request_id).is_some());
     go_on(&mut world, 1);
     assert_eq!(world.state.revocation(&request.request_id), None);
-    assert_eq!(send(&mut world), Err(Reason::DeadlinePassed), "too old to be a second one");
+    assert_eq!(send(&mut world), Err(Reason::StatementStale), "too old to be a second one");
 }
 
 /// Attack line 36: so are the ids of negotiations.

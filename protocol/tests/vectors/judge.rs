@@ -11,7 +11,7 @@ use countersign_protocol::{
     grant::GrantRequest,
     key::{PublicKey, Signature},
     ledger::{Checkpoint, ConsistencyProof, InclusionProof, NoteVerifier, SignedCheckpoint, leaf_hash},
-    negotiation::Move,
+    negotiation::{Move, Offer},
     payload::Payload,
     refusal::Refusal,
     revocation::RevokeRequest,
@@ -67,6 +67,7 @@ fn decode(message: &str, bytes: &[u8]) -> Answer {
         "Checkpoint" => payload::<Checkpoint>(bytes)?.to_bytes(),
         "InclusionProof" => payload::<InclusionProof>(bytes)?.to_bytes(),
         "Proof" => payload::<Proof>(bytes)?.to_bytes(),
+        "Offer" => payload::<Offer>(bytes)?.to_bytes(),
         "Move" => payload::<Move>(bytes)?.to_bytes(),
         other => panic!("nothing decodes {other}"),
     };

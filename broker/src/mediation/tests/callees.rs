@@ -8,7 +8,7 @@ use countersign_protocol::{
     domain::InvocationOutcome,
     extension::{Criticality, Extension, Extensions},
     id::InvocationId,
-    limits::PAYLOAD_MAX_BYTES,
+    limits::EXTENSION_MAX_BYTES,
     payload::Payload,
     receipt::Receipt,
     signed::Statement,
@@ -57,24 +57,24 @@ async fn a_receipt_is_the_callees_own_word_about_this_invocation() {
 }
 
 /// Attack line 30: whatever is wrong with a receipt is the callee's fault. Its caller is not told that
-/// it asked for something wrong, and the ledger does not say that it was denied.
+/// it asked for something wrong, the ledger does not say that it was denied, and it costs what was
+/// reserved.
 #[tokio::test]
-async fn a_receipt_that_cannot_be_recorded_is_no_denial_of_its_caller() {
-    let extended = |criticality, signed_bytes: usize| {
-        move |world: &World, receipt: &mut Receipt| {
-            let signed = receipt.sign(&world.agent("files").key).to_bytes().len();
-            let bytes = vec![7; signed_bytes.saturating_sub(signed + 24).max(1)];
-            let extension = Extension { id: "mood".parse().unwrap(), criticality, bytes };
+async fn a_receipt_that_cannot_be_taken_is_no_denial_of_its_caller() {
+    let carrying = |criticality, bytes: usize| {
+        move |_: &World, receipt: &mut Receipt| {
+            receipt.cost = Amount::ZERO;
+            let extension = Extension { id: "later".parse().unwrap(), criticality, bytes: vec![1; bytes] };
             receipt.extensions = Extensions::new(vec![extension]).unwrap();
         }
     };
     let fault = ("CALLEE_FAULT".to_owned(), 9);
-    let unknown = extended(Criticality::Critical, 0);
+    let unknown = carrying(Criticality::Critical, EXTENSION_MAX_BYTES);
     assert_eq!(answered(unknown, "files", b"content").await, fault, "critical and unknown");
-    let huge = extended(Criticality::Ignorable, PAYLOAD_MAX_BYTES);
-    assert_eq!(answered(huge, "files", b"content").await, fault, "too large for an entry");
-    let small = extended(Criticality::Ignorable, 0);
-    assert_eq!(answered(small, "files", b"content").await.0, "done", "the twin");
+    let huge = carrying(Criticality::Ignorable, EXTENSION_MAX_BYTES + 1);
+    assert_eq!(answered(huge, "files", b"content").await, fault, "larger than an extension is");
+    let small = carrying(Criticality::Ignorable, EXTENSION_MAX_BYTES);
+    assert_eq!(answered(small, "files", b"content").await, ("done".into(), 10), "the twin");
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ async fn an_id_does_not_outlive_its_memory() {
     world.send("fetcher", &world.again(&call)).await.unwrap();
     world.pass(1);
     world.send("fetcher", &world.call("fetcher", leaf)).await.unwrap();
-    assert_eq!(refused(world.send("fetcher", &world.again(&call)).await), "PROOF_EXPIRED");
+    assert_eq!(refused(world.send("fetcher", &world.again(&call)).await), "INVOCATION_ID_STALE");
     assert!(asked.recv().await.is_some() && asked.recv().await.is_some());
     assert!(asked.try_recv().is_err(), "it was not done again");
 }

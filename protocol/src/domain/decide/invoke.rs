@@ -201,9 +201,10 @@ impl State {
 
 /// An id is remembered for as long as it could come again; one that is older could be a second run.
 fn check_id_time(context: &Context<'_>, id: InvocationId) -> Result<(), Refusal> {
-    let made = require_some!("API-030", id.time(), Reason::ProofExpired);
+    let stale = Reason::InvocationIdStale;
+    let made = require_some!("API-030", id.time(), stale);
     let ahead = context.now.plus(Lifetime::from_millis(CLOCK_SKEW_MS));
     let old = made.plus(Lifetime::from_millis(RESULT_RETENTION_MS));
-    require!("API-030", made <= ahead && context.now < old, Reason::ProofExpired, "The id is of {made}.");
+    require!("API-030", made <= ahead && context.now < old, stale, "The id is of {made}.");
     Ok(())
 }

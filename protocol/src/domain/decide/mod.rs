@@ -144,7 +144,7 @@ pub(crate) fn check_issued(issued: Timestamp, now: Timestamp) -> Result<(), Refu
     use crate::limits::CLOCK_SKEW_MS;
     let skew = Lifetime::from_millis(CLOCK_SKEW_MS);
     let near = issued <= now.plus(skew) && now <= issued.plus(skew);
-    require!("TIM-005", near, Reason::DeadlinePassed, "It was issued at {issued}, now is {now}.");
+    require!("TIM-005", near, Reason::StatementStale, "It was issued at {issued}, now is {now}.");
     Ok(())
 }
 

@@ -112,7 +112,7 @@ fn deep(hops: usize) -> UnverifiedToken {
 #[test]
 fn a_chain_has_sixteen_hops_at_most() {
     assert_eq!(deep(CHAIN_MAX_DEPTH).verify(&keys()).map(|token| token.depth()), Ok(CHAIN_MAX_DEPTH));
-    assert_eq!(reason(&deep(CHAIN_MAX_DEPTH + 1)), Reason::TokenMalformed);
+    assert_eq!(reason(&deep(CHAIN_MAX_DEPTH + 1)), Reason::ChainTooDeep);
 }
 
 #[test]

@@ -93,6 +93,11 @@ fn extensions() -> Vec<u8> {
         .to_bytes()
 }
 
+fn long_extension(bytes: usize) -> Vec<u8> {
+    let extension = Message::default().bytes(1, b"example.long").varint(2, 2).bytes(3, &vec![7; bytes]);
+    Message::default().message(1, extension).done()
+}
+
 fn grant_request() -> Vec<u8> {
     GrantRequest {
         domain: "acme.example".parse().unwrap(),
@@ -125,7 +130,7 @@ fn inclusion() -> Vec<u8> {
 }
 
 fn accepted(shelf: &mut Shelf) {
-    let all: [(&str, &str, &str, Vec<u8>); 9] = [
+    let all: [(&str, &str, &str, Vec<u8>); 10] = [
         ("budget", "Budget", "A budget with a window.", budget()),
         ("rights", "Rights", "Rights with a list, a set and messages within messages.", rights()),
         (
@@ -141,6 +146,7 @@ fn accepted(shelf: &mut Shelf) {
             arguments(),
         ),
         ("extensions", "Extensions", "Two extensions, ascending by id.", extensions()),
+        ("long-extension", "Extensions", "An extension of 4,096 bytes.", long_extension(4096)),
         (
             "grant-request",
             "GrantRequest",
@@ -231,12 +237,12 @@ fn fields(shelf: &mut Shelf) {
 
 fn sizes(shelf: &mut Shelf) {
     let sized = |bytes: usize| {
-        let extension = Message::default().bytes(1, b"example.large").varint(2, 2);
-        Message::default().message(1, extension.bytes(3, &vec![7; bytes])).done()
+        let offer = Message::default().bytes(1, &vec![7; bytes]).bytes(2, &[8; 64]).bytes(3, &[9; 64]);
+        offer.varint(4, cast::NOW).done()
     };
     let most = 65_535 - (sized(60_000).len() - 60_000);
     let draft = shelf.accept(OP, "payload.largest").rule("CONV-019").because("65,535 bytes.");
-    give(draft, "Extensions", &sized(most));
+    give(draft, "Offer", &sized(most));
     let draft = bad(shelf, "payload.too-large", "payload.largest", "CONV-019", "too_long").flag("Exhaustion");
-    give(draft.at("/value/list/0/bytes").because("65,536 bytes."), "Extensions", &sized(most + 1));
+    give(draft.at("/value/contract").because("65,536 bytes."), "Offer", &sized(most + 1));
 }

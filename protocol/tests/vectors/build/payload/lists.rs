@@ -7,7 +7,7 @@ use super::{
         cast,
         wire::{Message, edit},
     },
-    Shelf, arguments, bad, budget, capability, extensions, give, revocation, rights,
+    Shelf, arguments, bad, budget, capability, extensions, give, long_extension, revocation, rights,
 };
 
 pub(super) fn fill(shelf: &mut Shelf) {
@@ -51,6 +51,11 @@ fn lists(shelf: &mut Shelf) {
     give(draft.at("/value/keys/2").because("A domain without a key for its checkpoints."), "KeySet", &bytes);
 
     key_sets(shelf);
+
+    let draft =
+        bad(shelf, "payload.extension-too-long", "payload.long-extension", "CONV-010", "inconsistent");
+    let draft = draft.flag("Exhaustion").because("An extension of 4,097 bytes.");
+    give(draft.at("/value/list/0/bytes"), "Extensions", &long_extension(4097));
 
     let draft = bad(shelf, "payload.integers-unpacked", "payload.capability", "CONV-016", "wire_type");
     let numbers = Message::default().varint(3, 14).done();

@@ -148,7 +148,7 @@ fn sizes(shelf: &mut Shelf) {
     accept(shelf, "token.sixteen-hops", "TOK-003", "As many hops as a token may have.", &many(16));
     let draft =
         malformed(shelf, "seventeen-hops", "token.sixteen-hops", "TOK-003", "One hop more.").resigned();
-    give(draft.at("/token/blocks/17").flag("Exhaustion"), &many(17).bytes());
+    give(draft.at("/token/blocks/17").reason("CHAIN_TOO_DEEP").flag("Exhaustion"), &many(17).bytes());
     let draft = malformed(shelf, "too-large", GRANT, "TOK-002", "28,673 bytes, the last of them junk.")
         .flag("Exhaustion");
     let bytes = grant().bytes();
