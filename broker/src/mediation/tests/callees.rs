@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use countersign_protocol::{
-    capability::Amount, digest::Digest, domain::InvocationOutcome, id::InvocationId, payload::Payload,
-    receipt::Receipt, signed::Statement,
+    capability::Amount, digest::Digest, domain::InvocationOutcome, id::InvocationId, limits::BODY_MAX_BYTES,
+    payload::Payload, receipt::Receipt, signed::Statement,
 };
 use countersign_wire::v1::{Answer, ServeRequest};
 use tokio::sync::mpsc;
@@ -44,6 +44,18 @@ async fn a_receipt_is_the_callees_own_word_about_this_invocation() {
     let other: InvocationId = "01900000-0000-7000-8000-000000000001".parse().unwrap();
     let invocation = |_: &World, receipt: &mut Receipt| receipt.invocation_id = other;
     assert_eq!(answered(invocation, "files", b"content").await, fault);
+}
+
+/// Attack line 36: what a callee makes the broker keep has a bound, whatever it signs.
+#[tokio::test]
+async fn an_answers_body_has_a_bound() {
+    let sized = async |bytes| {
+        let body = vec![0; bytes];
+        let vouched = |_: &World, receipt: &mut Receipt| receipt.result = Digest::of(&body);
+        answered(vouched, "files", &body).await.0
+    };
+    assert_eq!(sized(BODY_MAX_BYTES).await, "done", "the twin");
+    assert_eq!(sized(BODY_MAX_BYTES + 1).await, "CALLEE_FAULT");
 }
 
 #[tokio::test]
