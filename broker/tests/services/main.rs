@@ -5,6 +5,7 @@
 
 mod checkpoints;
 mod explaining;
+mod gate;
 mod ledger;
 mod negotiating;
 mod reading;

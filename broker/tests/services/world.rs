@@ -214,11 +214,16 @@ impl World {
     }
 
     async fn join(&mut self, name: &'static str) {
+        self.join_over(name, SpkiHash::from_bytes(Digest::of(name.as_bytes()).to_array())).await;
+    }
+
+    /// Lets one in that holds this channel key.
+    pub(crate) async fn join_over(&mut self, name: &'static str, spki: SpkiHash) {
         let now = self.now();
         let agent = Agent {
             id: principal(name).instance(InstanceUuid::new(now, &mut self.rng)),
             key: SigningKey::generate(&mut self.rng),
-            spki: SpkiHash::from_bytes(Digest::of(name.as_bytes()).to_array()),
+            spki,
         };
         let (secret, expires) = (Digest::of(name.as_bytes()), now.plus(Lifetime::from_millis(60_000)));
         let join = JoinStatement {

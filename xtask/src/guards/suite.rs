@@ -71,8 +71,11 @@ impl Suite {
             let name = binary.executable.display();
             let tests = binary.tests()?;
             let log = folder.path().join(index.to_string());
+            let said = log.with_extension("out");
             let mut run = binary.command(&[]);
-            if !finishes_green(run.env(LOG, &log).spawn()?, LONGEST)? {
+            run.env(LOG, &log).stdout(fs::File::create(&said)?);
+            if !finishes_green(run.spawn()?, LONGEST)? {
+                print!("{}", String::from_utf8_lossy(&fs::read(said)?));
                 return Err(format!("guards: {name} is red with every guard on").into());
             }
             let log = if log.exists() { fs::read_to_string(log)? } else { String::new() };

@@ -50,8 +50,9 @@ pub(super) fn run(
     let work = || -> io::Result<()> {
         while let Some(site) = next() {
             let outcome = try_without(suite, sightings, &site)?;
-            println!("{site}: {outcome}");
-            if outcome != Outcome::Killed {
+            if outcome == Outcome::Killed {
+                println!("{site}: {outcome}");
+            } else {
                 survivors.lock().unwrap_or_else(PoisonError::into_inner).push((site, outcome));
             }
         }

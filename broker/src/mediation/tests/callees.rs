@@ -8,7 +8,7 @@ use countersign_protocol::{
     domain::InvocationOutcome,
     extension::{Criticality, Extension, Extensions},
     id::InvocationId,
-    limits::EXTENSION_MAX_BYTES,
+    limits::{BODY_MAX_BYTES, EXTENSION_MAX_BYTES},
     payload::Payload,
     receipt::Receipt,
     signed::Statement,
@@ -71,10 +71,20 @@ async fn a_receipt_that_cannot_be_taken_is_no_denial_of_its_caller() {
     let fault = ("CALLEE_FAULT".to_owned(), 9);
     let unknown = carrying(Criticality::Critical, EXTENSION_MAX_BYTES);
     assert_eq!(answered(unknown, "files", b"content").await, fault, "critical and unknown");
-    let huge = carrying(Criticality::Ignorable, EXTENSION_MAX_BYTES + 1);
-    assert_eq!(answered(huge, "files", b"content").await, fault, "larger than an extension is");
     let small = carrying(Criticality::Ignorable, EXTENSION_MAX_BYTES);
     assert_eq!(answered(small, "files", b"content").await, ("done".into(), 10), "the twin");
+}
+
+/// Attack line 36: what a callee makes the broker keep has a bound, whatever it signs.
+#[tokio::test]
+async fn an_answers_body_has_a_bound() {
+    let sized = async |bytes| {
+        let body = vec![0; bytes];
+        let vouched = |_: &World, receipt: &mut Receipt| receipt.result = Digest::of(&body);
+        answered(vouched, "files", &body).await.0
+    };
+    assert_eq!(sized(BODY_MAX_BYTES).await, "done", "the twin");
+    assert_eq!(sized(BODY_MAX_BYTES + 1).await, "CALLEE_FAULT");
 }
 
 #[tokio::test]
