@@ -115,7 +115,7 @@ impl v1::identity_server::Identity for Services {
             return Err(status(&Refusal::new("IDN-033", Reason::InstanceForked, "")));
         }
         if broker.lying(Lie::RenewalSaidTooLate) {
-            return Err(status(&Refusal::new("TIM-005", Reason::DeadlinePassed, "")));
+            return Err(status(&Refusal::new("TIM-005", Reason::StatementStale, "")));
         }
         let spki = broker.spkis.lock().unwrap()[&statement.instance].clone();
         let generation = broker.state().instance(&statement.instance).unwrap().statement.generation;

@@ -16,7 +16,7 @@ mod revocation;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, LazyLock, Mutex, MutexGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
@@ -69,9 +69,11 @@ pub(crate) fn principal(name: &str) -> PrincipalId {
     format!("spiffe://{DOMAIN}/{kind}/{name}").parse().unwrap()
 }
 
+/// When all rights begin, so that each is within each other's time whenever it is made.
+static BEGINNING: LazyLock<Timestamp> = LazyLock::new(now);
+
 /// Rights on `file:/data/**` for so many calls, that leave so many delegations, for ten minutes.
 pub(crate) fn rights(calls: u64, delegations_left: u32) -> Rights {
-    let minute = now().as_millis() / 60_000 * 60_000;
     Rights {
         capabilities: Bounded::new(vec![Capability {
             resource: "file:/data/**".parse().unwrap(),
@@ -80,8 +82,8 @@ pub(crate) fn rights(calls: u64, delegations_left: u32) -> Rights {
         }])
         .unwrap(),
         audiences: Ascending::new(vec![principal("archive"), principal("files")]).unwrap(),
-        not_before: Timestamp::new(minute).unwrap(),
-        not_after: Timestamp::new(minute + 600_000).unwrap(),
+        not_before: *BEGINNING,
+        not_after: BEGINNING.plus(Lifetime::from_millis(600_000)),
         budget: Budget {
             unit: "calls".parse().unwrap(),
             ceiling: Amount::new(calls).unwrap(),
