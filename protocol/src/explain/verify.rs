@@ -34,7 +34,7 @@ impl Bundle {
         require!("LOG-035", published.event.keys == *keys, INVALID, "The ledger holds other keys.");
         let intent = entries.intent()?;
         let (links, token) = walk(keys, &mut entries, &intent)?;
-        let active = self.activate(keys, &checkpoint, &links, token)?;
+        let active = self.activate(keys, &links, token)?;
         let mut explanation = self.explain_intent(&checkpoint, &entries, &intent, links, &active)?;
         let end = entries.end();
         explain_end(&mut explanation, &entries, &intent, end)?;
@@ -65,16 +65,10 @@ impl Bundle {
         Ok(())
     }
 
-    /// The chain's activation is the domain's, for this log, by the leaf that made the last link.
-    fn activate(
-        &self,
-        keys: &KeySet,
-        checkpoint: &Checkpoint,
-        links: &[ExplainedLink],
-        token: Token,
-    ) -> Result<ActiveToken, Refusal> {
+    /// The chain's activation is the domain's, by the leaf that made the last link. That it is for the
+    /// domain's log, whose name the checkpoint bears, an active token is held to already (CHN-023).
+    fn activate(&self, keys: &KeySet, links: &[ExplainedLink], token: Token) -> Result<ActiveToken, Refusal> {
         let activation = Activation::open(&self.activation, keys).map_err(worthless("LOG-040"))?;
-        require!("LOG-040", activation.origin == checkpoint.origin, INVALID, "It is of another log.");
         let made = links.last().map(|link| link.leaf);
         require!("LOG-040", Some(activation.leaf) == made, INVALID, "It names another leaf.");
         ActiveToken::new(token, activation).map_err(worthless("LOG-040"))

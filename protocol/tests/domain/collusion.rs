@@ -6,6 +6,7 @@ use countersign_protocol::{
     digest::{ChainId, Digest},
     domain::{Entry, Event},
     grant::GrantRequest,
+    ledger::LeafIndex,
     payload::Payload,
     receipt::Receipt,
     time::Timestamp,
@@ -28,13 +29,22 @@ fn granted(world: &World) -> Token {
 /// The contract changed, and everything that follows from it made anew: hop, token, activation, proof
 /// and receipt.
 fn conspired(change: Change<ContractBody>) -> Option<&'static str> {
+    conspired_by(change, 0)
+}
+
+/// The same, with an activation that names a leaf so many before the contract's, and a proof for it.
+fn conspired_by(change: Change<ContractBody>, before: u64) -> Option<&'static str> {
     let (world, id, leaf) = used();
+    let made = world.state.chain(&leaf).unwrap().leaf.get();
+    let activated = LeafIndex::new(made - before).unwrap();
     let mut entries = world.entries.clone();
     let (chain, subject) = contracted(&world, &mut entries, change);
     let [researcher, files] = ["researcher", "files"].map(|name| world.agent(name).key);
     intent(&mut entries, |event| {
         event.chain[1] = chain;
-        resign(&mut event.proof, &[&researcher], |proof: &mut Proof| proof.chain_id = chain);
+        resign(&mut event.proof, &[&researcher], |proof: &mut Proof| {
+            (proof.chain_id, proof.activation_leaf) = (chain, activated);
+        });
     });
     let proof = proof_digest(&entries);
     end(&mut entries, |event| {
@@ -47,7 +57,7 @@ fn conspired(change: Change<ContractBody>) -> Option<&'static str> {
     see_again(&mut ledger);
     let mut bundle = relogged(&bundle(&world, id, leaf), &ledger);
     resign(&mut bundle.activation, &[&domain_key(202)], |activation: &mut Activation| {
-        (activation.chain_id, activation.subject) = (chain, subject);
+        (activation.chain_id, activation.subject, activation.leaf) = (chain, subject, activated);
     });
     refused(&bundle)
 }
@@ -86,6 +96,13 @@ fn a_contract_fits_its_chain_whoever_signed_it() {
     for (what, change) in changes {
         assert_eq!(conspired(change), Some("LOG-038"), "{what}");
     }
+}
+
+/// The leaf before the contract's is that of the accept: no contract yet.
+#[test]
+fn an_activation_names_the_leaf_that_made_its_link() {
+    assert_eq!(conspired_by(|_, _| (), 0), None, "the twin");
+    assert_eq!(conspired_by(|_, _| (), 1), Some("LOG-040"));
 }
 
 /// Both sign narrower terms after the fact; the token stays the wide one, whatever the entry calls it.

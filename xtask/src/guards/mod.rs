@@ -12,6 +12,7 @@ use std::{error::Error, path::Path};
 use crate::trace::guards::Kind;
 use site::Site;
 use suite::Suite;
+use trial::Outcome;
 
 /// Which guards, and how far.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Box<dyn Error>> 
         return Ok(());
     }
     let (all, mut unreached) = (open.len(), valued);
-    let mut survivors = Vec::new();
+    let mut survivors: Vec<(Site, Outcome)> = Vec::new();
     for packages in if options.core { &[CORE][..] } else { &[CORE, SHELL][..] } {
         if open.is_empty() && unreached.is_empty() {
             break;
@@ -71,7 +72,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Box<dyn Error>> 
         let suite = Suite::build(root, packages)?;
         let sightings = suite.sightings()?;
         unreached.retain(|site| !sightings.contains_key(&site.place));
+        let before = std::mem::take(&mut survivors);
         survivors = trial::run(&suite, &sightings, open)?;
+        // What an earlier suite saw of it says more than that a later one saw nothing.
+        for (site, outcome) in survivors.iter_mut().filter(|(_, it)| *it == Outcome::NeverRefused) {
+            let seen = before.iter().find(|(earlier, _)| earlier.place == site.place);
+            *outcome = seen.map_or(Outcome::NeverRefused, |(_, earlier)| earlier.clone());
+        }
         open = survivors.iter().map(|(site, _)| Site::clone(site)).collect();
     }
     unreached.iter().for_each(|site| println!("unreached  {site}: no test makes it refuse"));
