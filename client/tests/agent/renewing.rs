@@ -60,13 +60,13 @@ async fn a_lost_renewal_is_sent_again_as_it_was() {
 #[tokio::test]
 async fn a_broker_that_says_too_late_too_soon_gets_no_second_renewal() {
     let fake = Fake::start().await;
-    fake.set_svid_ms(4_000);
+    fake.set_svid_ms(10_000);
     fake.lie(Lie::RenewalSaidTooLate);
     let planner = join(&fake, "planner").await;
-    sleep(Duration::from_millis(3_000)).await;
+    sleep(Duration::from_millis(6_000)).await;
     assert_eq!((fake.count("InstanceRenewed"), fake.count("InstanceForked")), (1, 0));
     fake.stop_lying();
-    sleep(Duration::from_millis(1_500)).await;
+    sleep(Duration::from_millis(3_000)).await;
     planner.lookup(planner.instance()).await.unwrap();
     assert_eq!(fake.count("InstanceForked"), 0, "the twin: it goes on with the first one's answer");
 }
