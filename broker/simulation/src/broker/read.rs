@@ -66,11 +66,10 @@ impl World {
         asked.map(|(id, _)| *id).collect()
     }
 
-    /// An instance's key and configuration, as the domain recorded them.
+    /// An instance's key and configuration, as the domain recorded them: who has asked once knows.
     pub fn read_party(&self, instance: &InstanceId) -> Option<Party> {
-        let statement = &self.process.as_ref()?.state.instance(instance)?.statement;
-        let (key, configuration) = (statement.key, statement.configuration);
-        Some(Party { instance: instance.clone(), key, configuration })
+        let member = self.witness.model.members.get(instance)?;
+        Some(Party { instance: instance.clone(), key: member.key, configuration: member.configuration })
     }
 
     /// A chain of which every link is in force: no activation is given for another one.

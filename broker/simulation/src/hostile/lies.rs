@@ -120,43 +120,36 @@ impl World {
         hold(invariant, checked.is_err(), || format!("the lie {} is believed", lie.name()))
     }
 
-    /// The ledger as it would be with one entry that is another.
-    fn rewritten(&self, which: u8) -> (usize, Vec<Vec<u8>>) {
+    /// The ledger as it would be with one entry that is another: one by which the broker is bound. What
+    /// is its own word alone, a join token or a denial, it can say in many ways.
+    fn rewritten(&self, which: u8) -> Option<(usize, Vec<Vec<u8>>)> {
         let mut entries: Vec<Vec<u8>> = self.ledger.entries().iter().map(|it| it.to_vec()).collect();
         let at = usize::from(which) % entries.len();
-        let Ok(mut entry) = Entry::from_bytes(&entries[at]) else { return (at, entries) };
-        entry.event = match entry.event {
+        let entry = Entry::from_bytes(&entries[at]).ok()?;
+        match entry.event {
+            Event::JoinTokenIssued(_) | Event::Denied(_) => return None,
             Event::InvocationEnded(mut event) => {
-                event.settled =
-                    if event.settled == Amount::ZERO { Amount::new(1).unwrap() } else { Amount::ZERO };
-                Event::InvocationEnded(event)
+                event.settled = if event.settled == Amount::ZERO { Amount::new(1)? } else { Amount::ZERO };
+                let event = Event::InvocationEnded(event);
+                entries[at] = Entry { event, ..entry }.to_bytes();
             }
             Event::Intent(mut event) => {
                 event.epoch += 1;
-                Event::Intent(event)
+                entries[at] = Entry { event: Event::Intent(event), ..entry }.to_bytes();
             }
-            Event::JoinTokenIssued(mut event) => {
-                event.secret = Digest::of(b"another secret");
-                Event::JoinTokenIssued(event)
+            _ => {
+                let end = entries[at].len() - 1;
+                entries[at][end] ^= 1;
             }
-            Event::Denied(mut event) => {
-                event.uncounted += 1;
-                Event::Denied(event)
-            }
-            other => {
-                entry.time = entry.time.plus(countersign_protocol::time::Lifetime::from_millis(1));
-                other
-            }
-        };
-        entries[at] = entry.to_bytes();
-        (at, entries)
+        }
+        Some((at, entries))
     }
 
     fn lie_of_log(&mut self, lie: Lie, step: &Step) -> Checked {
         let viewers = self.parties.iter().filter_map(|party| party.view.latest.clone());
         let (held, signed) = pick(step.who, &viewers.collect::<Vec<_>>())?;
         let mut view = View { latest: Some((held.clone(), signed)) };
-        let (at, other) = self.rewritten(step.which);
+        let (at, other) = self.rewritten(step.which)?;
         let tree = tree_of(&other);
         let head = |size: TreeSize| Some(Head { size, root: tree.root_at(size)? });
         let told = match lie {
@@ -312,6 +305,8 @@ impl World {
             }
             _ => {
                 use countersign_protocol::negotiation::State;
+                // That the broker ended one is its own to say, and to hide.
+                (told.state != State::Terminated).then_some(())?;
                 let states = [State::Requested, State::Offered, State::Finalized];
                 told.state = states.into_iter().find(|state| *state != told.state)?;
             }
@@ -370,6 +365,8 @@ impl World {
                     entries.iter().enumerate().filter(|(index, _)| *index != at).map(|(_, it)| it.clone());
                 bundle.entries = Bounded::new(rest.collect()).unwrap();
             }
+            // What an INTENT says of the account and of revocations is the broker's own word.
+            Lie::BundleRewritten if is_intent(&entries[at].entry) => return Ok(None),
             Lie::BundleRewritten => bundle = self.relogged(bundle, at),
             _ => {
                 let Ok(mut activation) = bundle.activation.peek_unverified::<Activation>() else {
@@ -405,8 +402,13 @@ impl World {
     fn lie_of_ledger(&mut self, lie: Lie, step: &Step) -> Checked {
         // An audit costs as much as a run.
         (step.how % 4 == 0).then_some(())?;
-        let (at, mut ledger) = self.rewritten(step.which);
+        let (at, mut ledger) = self.rewritten(step.which)?;
+        // What nobody has a checkpoint of can be left out, or come later: nobody was promised it.
+        let seen = self.parties.iter().filter_map(|party| party.view.latest.as_ref());
+        let promised = seen.map(|(held, _)| held.size.get()).max().unwrap_or(0);
+        let covered = (at as u64) < promised;
         match lie {
+            Lie::LedgerDropped | Lie::LedgerReordered if !covered => return None,
             Lie::LedgerDropped => {
                 ledger = self.ledger.entries().iter().map(|it| it.to_vec()).collect();
                 ledger.remove(at);
@@ -434,6 +436,10 @@ impl World {
         let report = audit.finish(&checkpoint);
         Some(if report.is_clean() { Ok(()) } else { Err(format!("{} findings", report.findings.len())) })
     }
+}
+
+fn is_intent(entry: &[u8]) -> bool {
+    Entry::from_bytes(entry).is_ok_and(|it| matches!(it.event, Event::Intent(_)))
 }
 
 fn tree_of(entries: &[Vec<u8>]) -> Tree {

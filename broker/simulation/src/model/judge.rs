@@ -192,7 +192,6 @@ impl Model {
         outcome((|| {
             must(self.now.is_none_or(|last| last <= now), "the clock is behind the ledger")?;
             let statement: JoinStatement = peek(join)?;
-            must(is_fresh(statement.issued, now), "it is not fresh")?;
             let token = self.tokens.get(&attested.evidence).ok_or(Refused("no such token"))?;
             must(statement.domain == domain() && statement.evidence == attested.evidence, "other evidence")?;
             must(now < token.expires, "the token has expired")?;
@@ -200,6 +199,7 @@ impl Model {
             if let Some(used) = token.used_by {
                 return if used == join.digest() { Ok(Known) } else { Err(Refused("the token is used")) };
             }
+            must(is_fresh(statement.issued, now), "it is not fresh")?;
             must(!self.members.contains_key(&statement.instance), "the instance exists")?;
             must(statement.spki == attested.spki, "another channel")?;
             Ok(Happens(EventKind::InstanceAdmitted))

@@ -58,7 +58,7 @@ impl World {
     /// A negotiation stands anew; if it led to a contract, its parties have themselves shown that.
     fn heard_of(&mut self, who: usize, told: &Told) -> Flow {
         let before = self.parties[who].conversations.get(&told.id);
-        if before.is_some_and(|before| before.moves.len() > told.moves.len()) {
+        if before.is_some_and(|it| it.moves.len() > told.moves.len() || it.state.is_terminal()) {
             // An older answer, overtaken by a newer one.
             return Ok(());
         }

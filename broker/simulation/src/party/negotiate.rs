@@ -15,7 +15,13 @@ use countersign_protocol::{
 };
 
 use super::{CAST, Conversation, Holding, Purpose, conversation::bare, seat};
-use crate::{network::Request, plan::Step, scope, stop::Flow, world::World};
+use crate::{
+    network::{Packet, Request},
+    plan::Step,
+    scope,
+    stop::Flow,
+    world::World,
+};
 
 /// Who asks, and who is asked.
 const DELEGATEES: [&str; 3] = ["researcher", "fetcher", "mallory"];
@@ -75,8 +81,16 @@ impl World {
         made
     }
 
-    /// Signs a move and has it ordered.
+    /// Signs a move and has it ordered. An honest party that has not heard what became of its last one
+    /// sends that again: two words for one place would convict it.
     pub fn make_move(&mut self, who: usize, made: Move, honest: bool) {
+        let unheard = self.parties[who].calls.iter().find(|(_, call)| {
+            call.honest && matches!(&call.purpose, Purpose::Move(id) if *id == made.negotiation_id)
+        });
+        if let (true, Some((number, call))) = (honest, unheard) {
+            let (call, request, from) = (*number, call.request.clone(), self.address(who));
+            return self.send(Packet::Request { from, call, request, honest });
+        }
         let signed = made.sign(&self.parties[who].agent.key);
         let purpose = if honest { Purpose::Move(made.negotiation_id) } else { Purpose::Mischief };
         self.ask(who, Request::Move(signed), purpose, honest);
