@@ -10,6 +10,7 @@
 #![expect(clippy::panic, reason = "a simulation that cannot begin must stop")]
 
 pub mod broker;
+pub mod coverage;
 pub mod fleet;
 pub mod hostile;
 pub mod invariant;

@@ -143,6 +143,11 @@ impl World {
             return;
         }
         if let Some(reply) = self.outcome(id) {
+            match &reply {
+                Reply::Refused(refusal) => self.tally.refused(refusal.reason()),
+                Reply::Done(done) if done.body.is_none() => self.tally.refused(Reason::ResultNotRetained),
+                _ => {}
+            }
             self.tell(decided, from, call, reply);
         }
     }

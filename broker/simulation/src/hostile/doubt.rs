@@ -26,6 +26,8 @@ counted! {
     Lack {
         /// Its ledger is empty.
         Ledger,
+        /// Its ledger does not begin with keys.
+        Keys,
         /// Its policy says nothing.
         Policy,
         /// Its clock is behind its ledger.
@@ -46,6 +48,7 @@ impl World {
             Lack::Ledger => {
                 self.ask_everything(&State::default(), self.broker_now(), &self.policy.clone(), lack)
             }
+            Lack::Keys => self.ask_without_keys(),
             Lack::Policy => {
                 let policy = Policy { admins: Vec::new(), grant_rules: Vec::new(), ..self.policy.clone() };
                 self.ask_policy(&state, &policy, lack)
@@ -81,6 +84,18 @@ impl World {
         let id = open.unwrap_or_else(|| InvocationId::new(now, &mut self.rng));
         self.refuses(state, now, policy, lack, "an end", |state, context| {
             state.decide_end(context, id, &End::Unknown)
+        })
+    }
+
+    /// Everyone is there, and no key of the domain is known: nothing can be granted.
+    fn ask_without_keys(&mut self) -> Flow {
+        let known = self.witness.entries.iter().skip(1);
+        let state = known.fold(State::default(), State::evolve);
+        let alice = self.parties[seat("alice")].agent.clone();
+        let granted = self.grant_request(seat("planner"), 0).sign(&alice.key);
+        let (now, policy) = (self.broker_now(), self.policy.clone());
+        self.refuses(&state, now, &policy, Lack::Keys, "a grant", |state, context| {
+            state.decide_grant(context, &alice.actor(), &granted)
         })
     }
 

@@ -377,7 +377,11 @@ impl World {
                     activation.sign(self.keys.signer(KeyPurpose::Activation, activation.leaf).1);
             }
         }
-        Ok(Some(bundle.verify(&self.keys.set).map(drop).map_err(|refusal| refusal.to_string())))
+        let verified = bundle.verify(&self.keys.set);
+        Ok(Some(verified.map(drop).map_err(|refusal| {
+            self.tally.refused(refusal.reason());
+            refusal.to_string()
+        })))
     }
 
     /// The same evidence out of a ledger in which one of its entries is another.
