@@ -34,6 +34,8 @@ counted! {
         Answer,
         /// A delegatee answers an offer: accepts, counters, declines or rejects.
         Decide,
+        /// Two come to terms: all of it in one step.
+        Agree,
         /// Somebody takes its word back.
         Withdraw,
         /// Alice grants.
@@ -80,10 +82,11 @@ counted! {
 }
 
 /// How often each act is drawn, before a seed's own taste.
-const WEIGHTS: [(Act, u32); 24] = [
-    (Act::Ask, 12),
-    (Act::Answer, 14),
-    (Act::Decide, 14),
+const WEIGHTS: [(Act, u32); 25] = [
+    (Act::Ask, 8),
+    (Act::Answer, 10),
+    (Act::Decide, 10),
+    (Act::Agree, 10),
     (Act::Withdraw, 2),
     (Act::Grant, 2),
     (Act::Use, 20),
@@ -99,8 +102,8 @@ const WEIGHTS: [(Act, u32); 24] = [
     (Act::Jump, 1),
     (Act::Tick, 4),
     (Act::Cut, 1),
-    (Act::Cheat, 14),
-    (Act::Oversell, 12),
+    (Act::Cheat, 12),
+    (Act::Oversell, 10),
     (Act::Lie, 3),
     (Act::Swindle, 2),
     (Act::Probe, 2),
@@ -177,7 +180,7 @@ impl Plan {
         let loss = [0, 0, 8, 20, 45].choose(&mut rng).copied().unwrap_or(0);
         let crashes = [0, 0, 3, 8].choose(&mut rng).copied().unwrap_or(0);
         let slowness = [0, 0, 10, 30].choose(&mut rng).copied().unwrap_or(0);
-        let length = rng.gen_range(40..90);
+        let length = rng.gen_range(30..70);
         let steps = (0..length).map(|_| {
             let act =
                 taste.choose_weighted(&mut rng, |(_, weight)| *weight).map_or(Act::Ask, |(act, _)| *act);

@@ -88,6 +88,7 @@ impl World {
             Act::Ask => self.open_negotiation(step),
             Act::Answer => self.answer_request(step),
             Act::Decide => self.answer_offer(step),
+            Act::Agree => self.agree_on(step),
             Act::Withdraw => self.withdraw(step),
             Act::Grant => self.make_grant(step),
             Act::Use => self.use_chain(step),
@@ -193,7 +194,7 @@ impl World {
         let Some(process) = &self.process else { return Err(Stop::Crash) };
         self.witness.check_released(&process.state)?;
         // Each entry once more, with every signature in it: not for every seed.
-        if seed % 8 == 0 { self.audit() } else { Ok(()) }
+        if seed % 16 == 0 { self.audit() } else { Ok(()) }
     }
 
     fn audit(&mut self) -> Flow {

@@ -132,7 +132,7 @@ impl World {
             ledger,
             process: Some(process),
             parties: prologue.parties.clone(),
-            witness: prologue.witness.clone(),
+            witness: prologue.witness.clone().thorough(seed % 2 == 0),
             tokens: prologue.tokens.clone(),
             ..Self::empty(prologue.keys.clone())
         }

@@ -12,6 +12,7 @@ use countersign_protocol::{
 
 use super::pick;
 use crate::{
+    model::Status,
     party::{critical, seat},
     plan::{Step, counted},
     world::World,
@@ -88,9 +89,16 @@ impl World {
                 return body.rights.not_before < body.rights.not_after;
             }
             Distortion::Id => {
-                let finalized = self.witness.model.links.values().filter_map(|link| link.contract);
-                let standing = self.witness.model.talks.values().filter_map(|talk| talk.offered());
-                let taken: Vec<_> = finalized.map(|(id, _)| id).chain(standing).collect();
+                let links = self.witness.model.links.values();
+                let ended = links
+                    .clone()
+                    .filter(|link| link.status != Status::Active)
+                    .filter_map(|link| link.contract);
+                let mut taken: Vec<_> = ended.map(|(id, _)| id).collect();
+                if taken.is_empty() || step.who & 1 == 0 {
+                    taken.extend(links.filter_map(|link| link.contract).map(|(id, _)| id));
+                    taken.extend(self.witness.model.talks.values().filter_map(|talk| talk.offered()));
+                }
                 let Some(id) = pick(step.which, &taken) else { return false };
                 body.contract_id = id;
             }

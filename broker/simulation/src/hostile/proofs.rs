@@ -285,7 +285,9 @@ impl World {
         };
         let spent = self.spent_proof(id);
         let (Some(signed), Cheat::ReplaysProof) = (spent, cheat) else {
-            let wanted = scope::request(step.how);
+            let rights = &holding.active.token().leaf().rights;
+            let allowed: Vec<_> = scope::REQUESTS.iter().filter(|it| scope::allows(rights, it)).collect();
+            let Some(wanted) = pick(step.how, &allowed).cloned() else { return false };
             let proof = self.proof(mallory, &holding, id, &wanted);
             let signed = self.mean(mallory, &proof, &wanted);
             return self.use_with(mallory, &holding, signed, wanted);

@@ -269,6 +269,36 @@ impl World {
         Some(made)
     }
 
+    /// A holder and somebody who does not stand in its chain come to terms, as far as the network lets
+    /// them.
+    pub fn agree_on(&mut self, step: &Step) -> Flow {
+        let Some((who, holding)) = Self::choose(step.which, &self.holdings()) else { return Ok(()) };
+        let stands = |name: &str| {
+            holding.active.token().links().any(|link| link.holder.instance.principal().short() == name)
+        };
+        let others: Vec<&str> = CAST[..5].iter().filter(|name| !stands(name)).copied().collect();
+        let Some(whom) = Self::choose(step.what, &others).map(seat) else { return Ok(()) };
+        if !self.ready(who)? || !self.ready(whom)? {
+            return Ok(());
+        }
+        let made = self.opening(whom, CAST[who], 0);
+        let id = made.negotiation_id;
+        self.make_move(whom, made, true);
+        self.pump()?;
+        let Some(talk) = self.conversation(who, id, false)? else { return Ok(()) };
+        let Some(body) = self.terms(who, &talk, &holding, step.how) else { return Ok(()) };
+        let offer = self.offer(who, &talk, &body, holding.active.token(), 50_000);
+        self.make_move(who, offer, true);
+        self.pump()?;
+        let Some(talk) = self.conversation(whom, id, false)? else { return Ok(()) };
+        if talk.state == State::Offered
+            && let Some(accept) = self.reply_to_offer(whom, &talk, MoveKind::Accept, 0)
+        {
+            self.make_move(whom, accept, true);
+        }
+        Ok(())
+    }
+
     /// Somebody takes its word back.
     pub fn withdraw(&mut self, step: &Step) -> Flow {
         let (state, delegator) = if step.what & 1 == 0 { ("REQUESTED", false) } else { ("OFFERED", true) };

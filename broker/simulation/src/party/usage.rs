@@ -17,6 +17,7 @@ use countersign_protocol::{
 
 use super::{CAST, Holding, Purpose, Usage, seat};
 use crate::{
+    model::Status,
     network::{Invoke, Packet, Request},
     plan::Step,
     scope,
@@ -32,8 +33,17 @@ impl World {
         parties.flat_map(|(who, party)| party.holdings.iter().map(move |it| (who, it.clone()))).collect()
     }
 
-    /// A holder has something done.
+    /// A holder has something done, sometimes many times.
     pub fn use_chain(&mut self, step: &Step) -> Flow {
+        let times = if step.what & 24 == 24 { 4 } else { 1 };
+        for _ in 0..times {
+            self.use_once(step)?;
+            self.pump()?;
+        }
+        Ok(())
+    }
+
+    fn use_once(&mut self, step: &Step) -> Flow {
         let holdings = self.holdings();
         let Some(at) = usize::from(step.which).checked_rem(holdings.len()) else { return Ok(()) };
         let (who, holding) = holdings[at].clone();
@@ -114,7 +124,9 @@ impl World {
 
     /// Somebody who may, or thinks so, revokes.
     pub fn make_revocation(&mut self, step: &Step) -> Flow {
-        let links: Vec<ChainId> = self.witness.model.links.keys().copied().collect();
+        let ended = step.what & 48 == 48;
+        let links = self.witness.model.links.iter().filter(|(_, it)| !ended || it.status != Status::Active);
+        let links: Vec<ChainId> = links.map(|(id, _)| *id).collect();
         let Some(at) = usize::from(step.which).checked_rem(links.len()) else { return Ok(()) };
         let chain = links[at];
         let holders: Vec<InstanceId> =
