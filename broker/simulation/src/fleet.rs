@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -24,25 +24,26 @@ pub struct Report {
     pub broken: BTreeMap<u64, Violation>,
 }
 
-/// How many broken seeds are enough.
-const ENOUGH: usize = 20;
-
-/// Runs seeds on so many threads, until they are done, time is over, or enough are broken.
-pub fn run_all(seeds: Range<u64>, budget: Option<Duration>, threads: usize) -> Report {
-    let (next, begun) = (AtomicU64::new(seeds.start), Instant::now());
+/// Runs seeds on every core, until they are done, time is over, or enough are broken.
+pub fn run_all(seeds: Range<u64>, budget: Option<Duration>, enough: usize) -> Report {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let (next, begun, broken) = (AtomicU64::new(seeds.start), Instant::now(), AtomicUsize::new(0));
     let report = Mutex::new(Report::default());
     let work = || {
         let mut own = Report::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             let over = budget.is_some_and(|budget| begun.elapsed() >= budget);
-            if seed >= seeds.end || over || own.broken.len() >= ENOUGH {
+            if seed >= seeds.end || over || broken.load(Ordering::Relaxed) >= enough {
                 break;
             }
             let outcome = run(&Plan::draw(seed), false);
             own.seeds += 1;
             own.tally.add(&outcome.tally);
-            own.broken.extend(outcome.broken.map(|(_, violation)| (seed, violation)));
+            if let Some((_, violation)) = outcome.broken {
+                broken.fetch_add(1, Ordering::Relaxed);
+                own.broken.insert(seed, violation);
+            }
         }
         let mut all = report.lock().unwrap_or_else(PoisonError::into_inner);
         all.seeds += own.seeds;
@@ -50,7 +51,7 @@ pub fn run_all(seeds: Range<u64>, budget: Option<Duration>, threads: usize) -> R
         all.broken.extend(own.broken);
     };
     thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
+        for _ in 0..threads {
             scope.spawn(work);
         }
     });

@@ -180,7 +180,7 @@ impl Plan {
         let loss = [0, 0, 8, 20, 45].choose(&mut rng).copied().unwrap_or(0);
         let crashes = [0, 0, 3, 8].choose(&mut rng).copied().unwrap_or(0);
         let slowness = [0, 0, 10, 30].choose(&mut rng).copied().unwrap_or(0);
-        let length = rng.gen_range(30..70);
+        let length = rng.gen_range(24..56);
         let steps = (0..length).map(|_| {
             let act =
                 taste.choose_weighted(&mut rng, |(_, weight)| *weight).map_or(Act::Ask, |(act, _)| *act);

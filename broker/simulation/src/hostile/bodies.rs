@@ -4,7 +4,7 @@ use countersign_forge::principal;
 use countersign_protocol::{
     contract::ContractBody,
     digest::{ChainId, Digest},
-    id::{GrantId, NegotiationId},
+    id::{ContractId, GrantId, NegotiationId},
     ledger::EMPTY_ROOT,
     negotiation::empty_transcript,
     time::Timestamp,
@@ -89,21 +89,25 @@ impl World {
                 return body.rights.not_before < body.rights.not_after;
             }
             Distortion::Id => {
-                let links = self.witness.model.links.values();
-                let ended = links
-                    .clone()
-                    .filter(|link| link.status != Status::Active)
-                    .filter_map(|link| link.contract);
-                let mut taken: Vec<_> = ended.map(|(id, _)| id).collect();
-                if taken.is_empty() || step.who & 1 == 0 {
-                    taken.extend(links.filter_map(|link| link.contract).map(|(id, _)| id));
-                    taken.extend(self.witness.model.talks.values().filter_map(|talk| talk.offered()));
-                }
-                let Some(id) = pick(step.which, &taken) else { return false };
+                let Some(id) = self.taken_contract(step) else { return false };
                 body.contract_id = id;
             }
             Distortion::Extended => body.extensions = critical(),
         }
         true
+    }
+
+    /// The id of another contract: of one that has ended, the rarest first, or of any.
+    fn taken_contract(&self, step: &Step) -> Option<ContractId> {
+        let of = |status: Option<Status>| {
+            let links = self.witness.model.links.values();
+            let of_status = links.filter(move |link| status.is_none_or(|status| link.status == status));
+            of_status.filter_map(|link| link.contract).map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        let standing = self.witness.model.talks.values().filter_map(|talk| talk.offered());
+        let any = [of(None), standing.collect()].concat();
+        let ended = [Status::Fulfilled, Status::Expired, Status::Revoked].map(|status| of(Some(status)));
+        let rare = ended.into_iter().find(|ids| !ids.is_empty());
+        pick(step.which, &rare.filter(|_| step.who & 1 == 1).unwrap_or(any))
     }
 }

@@ -33,6 +33,8 @@ counted! {
         Wider,
         /// A contract that says something wrong.
         Distorted,
+        /// A contract under the id of another one.
+        ReusesContract,
         /// An offer that is over.
         Expired,
         /// A grant to itself, by way of a negotiation with itself.
@@ -66,6 +68,7 @@ impl World {
             | Oversell::OtherHop
             | Oversell::Wider
             | Oversell::Distorted
+            | Oversell::ReusesContract
             | Oversell::Expired => self.bad_offer(oversell, step)?,
             Oversell::SelfGrant => {
                 let made = self.opening(dealer, "dealer", step.how);
@@ -152,6 +155,12 @@ impl World {
                     return Ok(false);
                 }
                 self.tally.count("hostile act", &format!("contract with wrong {}", distortion.name()));
+            }
+            Oversell::ReusesContract => {
+                let rarest = Step { who: step.who | 1, ..*step };
+                if !self.distort_body(&mut body, Distortion::Id, &rarest) {
+                    return Ok(false);
+                }
             }
             Oversell::Expired => life = 0,
             _ => {}

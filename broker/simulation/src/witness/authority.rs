@@ -3,7 +3,7 @@
 use countersign_forge::principal;
 use countersign_protocol::{
     contract::ContractBody,
-    domain::{ContractFinalized, GrantIssued, Moved},
+    domain::{GrantIssued, Moved},
     grant::GrantRequest,
     negotiation::Move,
     time::Timestamp,
@@ -39,8 +39,7 @@ impl Witness {
     }
 
     /// Whatever a contract allows, every link above allows, and the same originator answers for it.
-    pub(super) fn check_growth(&self, event: &ContractFinalized) -> Flow {
-        let Ok(body) = event.contract.peek_unverified::<ContractBody>() else { return Ok(()) };
+    pub(super) fn check_growth(&self, body: &ContractBody) -> Flow {
         for (_, link) in self.model.path(body.parent) {
             let growth = scope::growth(&link.rights, &body.rights);
             hold(Authority, growth.is_none(), || {
@@ -67,8 +66,7 @@ impl Witness {
     }
 
     /// What is handed on is in force, and so is the hand.
-    pub(super) fn check_parent(&self, event: &ContractFinalized, now: Timestamp) -> Flow {
-        let Ok(body) = event.contract.peek_unverified::<ContractBody>() else { return Ok(()) };
+    pub(super) fn check_parent(&self, body: &ContractBody, now: Timestamp) -> Flow {
         let revoked = self.model.path(body.parent).any(|(_, link)| link.status == Status::Revoked);
         hold(Revocation, !revoked, || "a contract beneath what was revoked".into())?;
         let gone =

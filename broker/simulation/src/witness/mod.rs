@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_protocol::{
     capability::Request,
+    contract::ContractBody,
     digest::{ChainId, Digest},
     domain::{Entry, Event, State},
     id::InvocationId,
@@ -99,10 +100,14 @@ impl Witness {
             Event::GrantIssued(event) => self.check_grant(event)?,
             Event::Moved(event) => self.check_bounds(event, now)?,
             Event::ContractFinalized(event) => {
-                self.check_contract(event)?;
-                self.check_growth(event)?;
-                self.check_parent(event, now)?;
-                self.check_promise(event)?;
+                let body = event.contract.peek_unverified::<ContractBody>();
+                let Ok(body) = body else {
+                    return Violation::stop(Invariant::Consent, "an unreadable contract");
+                };
+                self.check_contract(event, &body)?;
+                self.check_growth(&body)?;
+                self.check_parent(&body, now)?;
+                self.check_promise(&body)?;
             }
             Event::Intent(event) => {
                 self.check_use(event, now)?;

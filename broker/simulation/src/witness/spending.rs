@@ -2,7 +2,7 @@
 
 use countersign_protocol::{
     contract::ContractBody,
-    domain::{ContractFinalized, Event, Intent, InvocationEnded, InvocationOutcome},
+    domain::{Event, Intent, InvocationEnded, InvocationOutcome},
     receipt::Receipt,
     time::Timestamp,
     token::Proof,
@@ -16,8 +16,7 @@ use crate::{
 
 impl Witness {
     /// A contract's ceiling is still there.
-    pub(super) fn check_promise(&self, event: &ContractFinalized) -> Flow {
-        let Ok(body) = event.contract.peek_unverified::<ContractBody>() else { return Ok(()) };
+    pub(super) fn check_promise(&self, body: &ContractBody) -> Flow {
         let (asked, left) = (body.rights.budget.ceiling.get(), self.model.available(body.parent));
         hold(Budget, asked <= left, || format!("{asked} are promised, and {left} are left"))
     }
