@@ -151,7 +151,10 @@ impl World {
             let breath = left.min(BREATH_MS);
             self.pass_time(breath);
             left -= breath;
-            self.renew_all()?;
+            // Sometimes nobody is awake to renew.
+            if step.what & 3 != 3 {
+                self.renew_all()?;
+            }
             self.tick()?;
         }
         Ok(())

@@ -19,7 +19,13 @@ use countersign_protocol::{
 };
 
 use super::{Asked, Model, Standing, Status};
-use crate::scope;
+use crate::{
+    invariant::Invariant::{
+        self, Authority, Bounds, Budget, Consent, Doubt, Holder, Model as Rules, Record, Revocation,
+    },
+    scope,
+    stop::Violation,
+};
 
 /// How far clocks may be apart, in milliseconds.
 const SKEW_MS: u64 = 30_000;
@@ -37,8 +43,8 @@ pub enum Verdict {
     Happens(EventKind),
     /// It happened before, and is answered as it was then.
     Known,
-    /// It is refused.
-    Refused(&'static str),
+    /// It is refused, or that sentence would be untrue.
+    Refused(Invariant, &'static str),
 }
 
 use Verdict::{Happens, Known, Refused};
@@ -46,8 +52,8 @@ use Verdict::{Happens, Known, Refused};
 /// A refusal, or nothing to say against it.
 type Check = Result<(), Verdict>;
 
-pub(super) fn must(holds: bool, why: &'static str) -> Check {
-    if holds { Ok(()) } else { Err(Refused(why)) }
+pub(super) fn must(sentence: Invariant, holds: bool, why: &'static str) -> Check {
+    if holds { Ok(()) } else { Err(Refused(sentence, why)) }
 }
 
 pub(super) fn outcome(judged: Result<Verdict, Verdict>) -> Verdict {
@@ -55,7 +61,7 @@ pub(super) fn outcome(judged: Result<Verdict, Verdict>) -> Verdict {
 }
 
 fn peek<T: Statement>(signed: &Signed) -> Result<T, Verdict> {
-    signed.peek_unverified().map_err(|_| Refused("it cannot be read"))
+    signed.peek_unverified().map_err(|_| Refused(Doubt, "it cannot be read"))
 }
 
 pub(super) fn after(at: Timestamp, millis: u64) -> Timestamp {
@@ -68,16 +74,17 @@ fn is_fresh(issued: Timestamp, now: Timestamp) -> bool {
 
 impl Model {
     /// Whether an event may happen now.
-    pub fn judge(&self, event: &Event, now: Timestamp) -> Result<(), String> {
+    pub fn judge(&self, event: &Event, now: Timestamp) -> Result<(), Violation> {
+        let broken = |invariant, seen: &str| Err(Violation { invariant, seen: seen.into() });
         if self.now.is_some_and(|last| now < last) {
-            return Err("time went back".into());
+            return broken(Doubt, "time went back");
         }
         if let Some(id) = self.accepted {
             let follows = matches!(event, Event::ContractFinalized(it) if it.negotiation_id == id);
             return if follows {
                 self.judge_contract(event)
             } else {
-                Err("an accept without its contract".into())
+                broken(Consent, "an accept without its contract")
             };
         }
         if let Some(chain) = self.exhausted {
@@ -85,13 +92,13 @@ impl Model {
             return if follows {
                 Ok(())
             } else {
-                Err("a used up budget without the end of its chain".into())
+                broken(Budget, "a used up budget without the end of its chain")
             };
         }
         let verdict = match event {
-            Event::KeysPublished(_) => {
-                outcome(must(self.now.is_none(), "a second set of keys").map(|()| Happens(event.kind())))
-            }
+            Event::KeysPublished(_) => outcome(
+                must(Record, self.now.is_none(), "a second set of keys").map(|()| Happens(event.kind())),
+            ),
             Event::JoinTokenIssued(event) => outcome(self.judge_invitation(event, now)),
             Event::InstanceAdmitted(event) => {
                 let record = &event.statement;
@@ -116,21 +123,21 @@ impl Model {
             Event::Moved(event) => self.judge_sent(&event.signed_move, now),
             Event::NegotiationEnded(ended) => match (&ended.cause, &ended.evidence) {
                 (EndCause::Equivocation, Some(evidence)) => self.judge_sent(evidence, now),
-                (EndCause::Equivocation, None) => Refused("equivocation without evidence"),
+                (EndCause::Equivocation, None) => Refused(Consent, "equivocation without evidence"),
                 (EndCause::Deadline, _) => {
                     let due = self
                         .talks
                         .get(&ended.negotiation_id)
                         .is_some_and(|talk| !talk.is_over() && talk.deadline <= now);
-                    outcome(must(due, "its deadline has not passed").map(|()| Happens(event.kind())))
+                    outcome(must(Rules, due, "its deadline has not passed").map(|()| Happens(event.kind())))
                 }
             },
-            Event::ContractFinalized(_) => Refused("a contract without its accept"),
+            Event::ContractFinalized(_) => Refused(Consent, "a contract without its accept"),
             Event::ChainClosed(closed) => {
                 let link = self.links.get(&closed.chain_id);
                 let due = closed.state == contract::State::Expired
                     && link.is_some_and(|it| it.status == Status::Active && it.rights.not_after <= now);
-                outcome(must(due, "its time is not over").map(|()| Happens(event.kind())))
+                outcome(must(Rules, due, "its time is not over").map(|()| Happens(event.kind())))
             }
             Event::Revoked(event) => match peek::<RevokeRequest>(&event.request) {
                 Ok(request) => {
@@ -141,15 +148,15 @@ impl Model {
             Event::Intent(event) => outcome(self.judge_intent(event, now)),
             Event::InvocationEnded(event) => outcome(self.judge_end(event)),
             Event::Denied(denied) => outcome(
-                must(self.members.contains_key(&denied.caller), "a stranger's denial")
+                must(Rules, self.members.contains_key(&denied.caller), "a stranger's denial")
                     .map(|()| Happens(event.kind())),
             ),
         };
         match verdict {
             Happens(kind) if kind == event.kind() => Ok(()),
-            Happens(kind) => Err(format!("{} was to happen", kind.name())),
-            Known => Err("it happened before".into()),
-            Refused(why) => Err(why.into()),
+            Happens(kind) => broken(Rules, &format!("{} was to happen", kind.name())),
+            Known => broken(Rules, "it happened before"),
+            Refused(sentence, why) => broken(sentence, why),
         }
     }
 
@@ -157,7 +164,7 @@ impl Model {
     fn judge_own(&self, instance: &InstanceId, judge: impl FnOnce(&Actor) -> Verdict) -> Verdict {
         match self.members.get(instance) {
             Some(member) => judge(&Actor { instance: instance.clone(), spki: member.spki }),
-            None => Refused("nobody of that name"),
+            None => Refused(Doubt, "nobody of that name"),
         }
     }
 
@@ -170,10 +177,10 @@ impl Model {
 
     /// Whether that channel is a live instance's.
     pub(super) fn admit(&self, actor: &Actor, now: Timestamp) -> Check {
-        must(self.now.is_none_or(|last| last <= now), "the clock is behind the ledger")?;
-        let member = self.members.get(&actor.instance).ok_or(Refused("nobody of that name"))?;
-        must(member.standing == Standing::Live, "it was revoked or locked")?;
-        must(member.spki == actor.spki, "another channel")
+        must(Doubt, self.now.is_none_or(|last| last <= now), "the clock is behind the ledger")?;
+        let member = self.members.get(&actor.instance).ok_or(Refused(Doubt, "nobody of that name"))?;
+        must(Revocation, member.standing == Standing::Live, "it was revoked or locked")?;
+        must(Holder, member.spki == actor.spki, "another channel")
     }
 
     fn judge_invitation(&self, event: &JoinTokenIssued, now: Timestamp) -> Result<Verdict, Verdict> {
@@ -181,27 +188,36 @@ impl Model {
             *by.principal() == principal("root")
                 && self.members.get(by).is_some_and(|it| it.standing == Standing::Live)
         });
-        must(by_admin, "not by an admin")?;
-        must(now < event.expires && event.expires <= after(now, INVITATION_MS), "it lives too long")?;
-        must(!self.tokens.contains_key(&event.secret), "the secret is known")?;
+        must(Authority, by_admin, "not by an admin")?;
+        must(Authority, event.principal != domain().broker(), "in the broker's own name")?;
+        must(Bounds, now < event.expires && event.expires <= after(now, INVITATION_MS), "it lives too long")?;
+        must(Holder, !self.tokens.contains_key(&event.secret), "the secret is known")?;
         Ok(Happens(EventKind::JoinTokenIssued))
     }
 
     /// Judges a join.
     pub fn judge_join(&self, join: &Signed, attested: &Attested, now: Timestamp) -> Verdict {
         outcome((|| {
-            must(self.now.is_none_or(|last| last <= now), "the clock is behind the ledger")?;
+            must(Doubt, self.now.is_none_or(|last| last <= now), "the clock is behind the ledger")?;
             let statement: JoinStatement = peek(join)?;
-            let token = self.tokens.get(&attested.evidence).ok_or(Refused("no such token"))?;
-            must(statement.domain == domain() && statement.evidence == attested.evidence, "other evidence")?;
-            must(now < token.expires, "the token has expired")?;
-            must(token.principal == *statement.instance.principal(), "for someone else")?;
+            let token = self.tokens.get(&attested.evidence).ok_or(Refused(Doubt, "no such token"))?;
+            must(
+                Doubt,
+                statement.domain == domain() && statement.evidence == attested.evidence,
+                "other evidence",
+            )?;
+            must(Doubt, now < token.expires, "the token has expired")?;
+            must(Holder, token.principal == *statement.instance.principal(), "for someone else")?;
             if let Some(used) = token.used_by {
-                return if used == join.digest() { Ok(Known) } else { Err(Refused("the token is used")) };
+                return if used == join.digest() {
+                    Ok(Known)
+                } else {
+                    Err(Refused(Holder, "the token is used"))
+                };
             }
-            must(is_fresh(statement.issued, now), "it is not fresh")?;
-            must(!self.members.contains_key(&statement.instance), "the instance exists")?;
-            must(statement.spki == attested.spki, "another channel")?;
+            must(Doubt, is_fresh(statement.issued, now), "it is not fresh")?;
+            must(Holder, !self.members.contains_key(&statement.instance), "the instance exists")?;
+            must(Holder, statement.spki == attested.spki, "another channel")?;
             Ok(Happens(EventKind::InstanceAdmitted))
         })())
     }
@@ -211,15 +227,19 @@ impl Model {
         outcome((|| {
             self.admit(actor, now)?;
             let statement: RenewStatement = peek(renewal)?;
-            let member = self.members.get(&actor.instance).ok_or(Refused("nobody of that name"))?;
-            must(statement.instance == actor.instance && statement.domain == domain(), "of another one")?;
+            let member = self.members.get(&actor.instance).ok_or(Refused(Doubt, "nobody of that name"))?;
+            must(
+                Consent,
+                statement.instance == actor.instance && statement.domain == domain(),
+                "of another one",
+            )?;
             if member.request == renewal.digest() {
                 return Ok(Known);
             }
-            must(is_fresh(statement.issued, now), "it is not fresh")?;
-            must(statement.spki == member.spki, "another channel")?;
-            must(statement.configuration == member.configuration, "another configuration")?;
-            must(statement.generation <= member.generation, "a generation to come")?;
+            must(Doubt, is_fresh(statement.issued, now), "it is not fresh")?;
+            must(Holder, statement.spki == member.spki, "another channel")?;
+            must(Consent, statement.configuration == member.configuration, "another configuration")?;
+            must(Rules, statement.generation <= member.generation, "a generation to come")?;
             let forks = statement.generation < member.generation;
             Ok(Happens(if forks { EventKind::InstanceForked } else { EventKind::InstanceRenewed }))
         })())
@@ -230,13 +250,17 @@ impl Model {
         outcome((|| {
             self.admit(actor, now)?;
             let request: GrantRequest = peek(signed)?;
-            must(request.originator == actor.instance && request.domain == domain(), "of another one")?;
+            must(
+                Consent,
+                request.originator == actor.instance && request.domain == domain(),
+                "of another one",
+            )?;
             if self.grant_exists(request.grant_id) {
                 let same = self.links.values().any(|link| link.asked == signed.digest());
-                return if same { Ok(Known) } else { Err(Refused("the id is used")) };
+                return if same { Ok(Known) } else { Err(Refused(Consent, "the id is used")) };
             }
-            must(is_fresh(request.issued, now), "it is not fresh")?;
-            must(self.is_live(&request.holder, now), "its holder is gone")?;
+            must(Doubt, is_fresh(request.issued, now), "it is not fresh")?;
+            must(Doubt, self.is_live(&request.holder, now), "its holder is gone")?;
             let rights = &request.rights;
             let rule = scope::widest();
             let bound = countersign_protocol::capability::Rights {
@@ -248,8 +272,8 @@ impl Model {
             let ruled = *request.originator.principal() == principal("alice")
                 && ["planner", "dealer"].contains(&request.holder.principal().short());
             let life = rights.not_after.since(now).as_millis();
-            must(ruled && now < rights.not_after && life <= scope::GRANT_MS, "no rule allows it")?;
-            must(scope::growth(&bound, rights).is_none(), "more than the rule")?;
+            must(Doubt, ruled && now < rights.not_after && life <= scope::GRANT_MS, "no rule allows it")?;
+            must(Authority, scope::growth(&bound, rights).is_none(), "more than the rule")?;
             Ok(Happens(EventKind::GrantIssued))
         })())
     }
@@ -259,28 +283,32 @@ impl Model {
         outcome((|| {
             self.admit(actor, now)?;
             let request: RevokeRequest = peek(signed)?;
-            must(request.sender == actor.instance && request.domain == domain(), "of another one")?;
+            must(Consent, request.sender == actor.instance && request.domain == domain(), "of another one")?;
             if let Some((known, _)) = self.revocations.get(&request.request_id) {
-                return if *known == signed.digest() { Ok(Known) } else { Err(Refused("the id is used")) };
+                return if *known == signed.digest() {
+                    Ok(Known)
+                } else {
+                    Err(Refused(Consent, "the id is used"))
+                };
             }
-            must(is_fresh(request.issued, now), "it is not fresh")?;
+            must(Doubt, is_fresh(request.issued, now), "it is not fresh")?;
             let admin = *actor.instance.principal() == principal("root");
             let ends = match (&request.chain, &request.instance) {
                 (Some(chain), _) => {
-                    let link = self.links.get(chain).ok_or(Refused("no such chain"))?;
+                    let link = self.links.get(chain).ok_or(Refused(Consent, "no such chain"))?;
                     let above = self.path(*chain).any(|(_, it)| it.holder == actor.instance);
                     let answers = link.originator == *actor.instance.principal();
-                    must(above || answers || admin, "it is not its own")?;
+                    must(Consent, above || answers || admin, "it is not its own")?;
                     self.active_beneath(*chain).len()
                 }
                 (None, Some(instance)) => {
-                    must(self.members.contains_key(instance), "nobody of that name")?;
-                    must(admin || *instance == actor.instance, "it is not its own")?;
+                    must(Doubt, self.members.contains_key(instance), "nobody of that name")?;
+                    must(Consent, admin || *instance == actor.instance, "it is not its own")?;
                     self.ending_with(instance).len()
                 }
-                (None, None) => return Err(Refused("of nothing")),
+                (None, None) => return Err(Refused(Doubt, "of nothing")),
             };
-            must(ends as u64 == request.chains, "another number ends")?;
+            must(Doubt, ends as u64 == request.chains, "another number ends")?;
             Ok(Happens(EventKind::Revoked))
         })())
     }
@@ -291,25 +319,26 @@ impl Model {
         held.flat_map(|(id, _)| self.active_beneath(*id)).collect()
     }
 
-    fn judge_contract(&self, event: &Event) -> Result<(), String> {
+    fn judge_contract(&self, event: &Event) -> Result<(), Violation> {
+        let broken = |seen: &str| Err(Violation { invariant: Consent, seen: seen.into() });
         let Event::ContractFinalized(ContractFinalized { negotiation_id, contract, .. }) = event else {
-            return Err("no contract".into());
+            return broken("no contract");
         };
         let offer = self.talks.get(negotiation_id).and_then(|talk| talk.offer.as_ref());
         let offered = offer.is_some_and(|offer| offer.hash == contract::hash_of(&contract.payload));
-        if offered { Ok(()) } else { Err("another contract than was on offer".into()) }
+        if offered { Ok(()) } else { broken("another contract than was on offer") }
     }
 
     fn judge_intent(&self, intent: &Intent, now: Timestamp) -> Result<Verdict, Verdict> {
         let proof: Proof = peek(&intent.proof)?;
-        must(intent.invocation_id == proof.invocation_id, "of another invocation")?;
+        must(Holder, intent.invocation_id == proof.invocation_id, "of another invocation")?;
         let path: Vec<ChainId> = self.path(proof.chain_id).map(|(id, _)| id).collect();
-        must(intent.chain.iter().rev().eq(&path), "another chain")?;
-        let member = self.members.get(&proof.caller).ok_or(Refused("nobody of that name"))?;
+        must(Holder, intent.chain.iter().rev().eq(&path), "another chain")?;
+        let member = self.members.get(&proof.caller).ok_or(Refused(Doubt, "nobody of that name"))?;
         let actor = Actor { instance: proof.caller.clone(), spki: member.spki };
         let verdict = self.judge_use(&proof, &actor, Some(&intent.callee), now);
         let per_call = self.links.get(&proof.chain_id).map(|link| link.rights.budget.per_call);
-        must(per_call == Some(intent.reserved), "another reserve")?;
+        must(Budget, per_call == Some(intent.reserved), "another reserve")?;
         Ok(verdict)
     }
 
@@ -323,35 +352,60 @@ impl Model {
     ) -> Verdict {
         outcome((|| {
             self.admit(actor, now)?;
-            let link = self.links.get(&proof.chain_id).ok_or(Refused("no such chain"))?;
-            must(proof.caller == actor.instance && link.holder == actor.instance, "it does not hold it")?;
-            must(proof.via == Via::Broker && proof.channel == actor.spki, "another channel")?;
-            must(proof.domain == domain() && proof.activation_leaf == link.leaf, "another activation")?;
-            must(proof.issued < proof.expires && proof.issued <= after(now, SKEW_MS), "its times")?;
+            let link = self.links.get(&proof.chain_id).ok_or(Refused(Consent, "no such chain"))?;
             must(
+                Holder,
+                proof.caller == actor.instance && link.holder == actor.instance,
+                "it does not hold it",
+            )?;
+            must(Holder, proof.via == Via::Broker && proof.channel == actor.spki, "another channel")?;
+            must(
+                Consent,
+                proof.domain == domain() && proof.activation_leaf == link.leaf,
+                "another activation",
+            )?;
+            must(Holder, proof.issued < proof.expires && proof.issued <= after(now, SKEW_MS), "its times")?;
+            must(
+                Holder,
                 proof.expires.since(proof.issued).as_millis() <= PROOF_MS && now < proof.expires,
                 "its times",
             )?;
             let valid = |rights: &countersign_protocol::capability::Rights| {
                 rights.not_before <= now && now < rights.not_after && rights.audiences.has(&proof.callee)
             };
-            must(self.path(proof.chain_id).all(|(_, link)| valid(&link.rights)), "a link is not valid")?;
-            must(!self.nonces.contains_key(&(proof.caller.clone(), proof.nonce)), "it was used")?;
-            must(self.path(proof.chain_id).all(|(_, it)| it.status != Status::Revoked), "it is revoked")?;
+            must(
+                Holder,
+                self.path(proof.chain_id).all(|(_, link)| valid(&link.rights)),
+                "a link is not valid",
+            )?;
+            must(Holder, !self.nonces.contains_key(&(proof.caller.clone(), proof.nonce)), "it was used")?;
+            must(
+                Revocation,
+                self.path(proof.chain_id).all(|(_, it)| it.status != Status::Revoked),
+                "it is revoked",
+            )?;
             if let Some(known) = self.remembered(&proof.invocation_id) {
                 let same = known.asked == Asked::of(proof)
                     && known.caller == proof.caller
                     && known.chain == proof.chain_id;
-                return if same { Ok(Known) } else { Err(Refused("the id stands for something else")) };
+                return if same {
+                    Ok(Known)
+                } else {
+                    Err(Refused(Holder, "the id stands for something else"))
+                };
             }
-            must(self.in_force(proof.chain_id, now), "a link is not in force")?;
-            let made = proof.invocation_id.time().ok_or(Refused("an id of no time"))?;
-            must(made <= after(now, SKEW_MS) && now < after(made, RETENTION_MS), "an id of another time")?;
+            must(Holder, self.in_force(proof.chain_id, now), "a link is not in force")?;
+            let made = proof.invocation_id.time().ok_or(Refused(Holder, "an id of no time"))?;
+            must(
+                Holder,
+                made <= after(now, SKEW_MS) && now < after(made, RETENTION_MS),
+                "an id of another time",
+            )?;
             let ready = |it: &InstanceId| *it.principal() == proof.callee && self.is_live(it, now);
-            must(callee.is_some_and(ready), "nobody to do it")?;
+            must(Doubt, callee.is_some_and(ready), "nobody to do it")?;
             let per_call = link.rights.budget.per_call.get();
-            must(self.windows_allow(proof.chain_id, per_call, now), "the window is full")?;
-            must(per_call <= self.available(proof.chain_id), "the budget is used up")?;
+            must(Budget, self.windows_allow(proof.chain_id, per_call, now), "the window is full")?;
+            must(Budget, per_call <= self.available(proof.chain_id), "the budget is used up")?;
             Ok(Happens(EventKind::Intent))
         })())
     }
@@ -362,15 +416,15 @@ impl Model {
     }
 
     fn judge_end(&self, event: &InvocationEnded) -> Result<Verdict, Verdict> {
-        let known = self.uses.get(&event.invocation_id).ok_or(Refused("no such invocation"))?;
-        must(known.end.is_none(), "it has ended")?;
+        let known = self.uses.get(&event.invocation_id).ok_or(Refused(Budget, "no such invocation"))?;
+        must(Budget, known.end.is_none(), "it has ended")?;
         let (settled, receipt) = (event.settled.get(), event.receipt.is_some());
         let fits = match event.outcome {
             InvocationOutcome::Receipted => settled <= known.reserved && receipt,
             InvocationOutcome::Cancelled => settled == 0 && !receipt,
             InvocationOutcome::Unknown => settled == known.reserved && !receipt,
         };
-        must(fits, "another cost")?;
+        must(Budget, fits, "another cost")?;
         Ok(Happens(EventKind::InvocationEnded))
     }
 }
