@@ -82,10 +82,10 @@ impl World {
 
     /// A join with a token that is used, unknown, for someone else, or with something changed.
     pub(super) fn bad_join(&mut self, step: &Step) -> Flow<bool> {
-        let invited = if step.how % 8 == 0 { "mallory" } else { "planner" };
+        let invited = if step.how.is_multiple_of(8) { "mallory" } else { "planner" };
         let Some(secret) = self.invite("mallory", 0)? else { return Ok(false) };
         let mut agent = self.impostor(invited);
-        if step.how % 8 != 0 {
+        if !step.how.is_multiple_of(8) {
             agent.id = principal("mallory").instance(InstanceUuid::new(self.now, &mut self.rng));
         }
         let (mut join, mut attested) = self.join_statement(&agent, secret);

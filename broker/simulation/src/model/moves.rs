@@ -14,11 +14,11 @@ use countersign_protocol::{
 
 use super::{
     Model, Status, Talk,
-    judge::{
+    table::{Cell, NEGOTIATION},
+    verdict::{
         Verdict::{self, Happens, Known, Refused},
         after, must, outcome,
     },
-    table::{Cell, NEGOTIATION},
 };
 use crate::{
     invariant::Invariant::{Authority, Bounds, Budget, Consent, Doubt, Model as Rules, Record, Revocation},
