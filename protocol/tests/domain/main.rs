@@ -15,4 +15,5 @@ mod limits;
 mod memory;
 mod negotiation;
 mod rotation;
+mod snapshot;
 mod strangers;
