@@ -42,6 +42,13 @@ pub enum StoreError {
     #[error("the queue of the ledger's writer is full")]
     Busy,
 
+    /// What is derived from the log is not kept. The log is as it was.
+    #[error("nothing that is derived from the ledger is kept: {why}")]
+    Derived {
+        /// What failed.
+        why: String,
+    },
+
     // The machine's.
     /// A write failed earlier, so what is on the disk is unknown until the next start reads it.
     #[error("the ledger is read-only since a write failed: {cause}")]
