@@ -6,23 +6,29 @@
 //! the state in memory is ahead of the disk and nothing can be believed: the domain answers nothing
 //! more until a restart has read what is really there.
 
+mod replay;
+mod snapshot;
+
 use std::{
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use countersign_protocol::{
     domain::{Context, Decision, Entry, Policy, State},
     key::SigningKey,
-    ledger::{LeafIndex, TreeSize},
+    ledger::TreeSize,
     name::TrustDomain,
     payload::Payload,
     refusal::{Reason, Refusal},
     require,
     time::Timestamp,
 };
-use countersign_store::{ENTRY_MAX_BYTES, Head, READ_MAX_BYTES, Store, StoreError};
+use countersign_store::{ENTRY_MAX_BYTES, Head, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
@@ -30,6 +36,7 @@ use crate::{
     clock::Clock,
     limits::{DECISIONS_WAITING_MAX, WRITER_BATCH_BYTES, WRITER_BATCH_ENTRIES},
 };
+use snapshot::Sealer;
 
 /// Why a domain cannot be opened.
 #[derive(Debug, Error)]
@@ -54,6 +61,20 @@ pub enum OpenError {
     },
 }
 
+/// Why no snapshot is kept. Nothing depends on it but how long the next start takes.
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    /// The state that was written down did not become durable.
+    #[error(transparent)]
+    NotDurable(#[from] Refusal),
+    /// The engine does not keep it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was not written down.
+    #[error("the state was not written down: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
 /// How far the ledger is on the disk.
 #[derive(Clone, Debug)]
 pub enum Durable {
@@ -73,6 +94,9 @@ pub struct Domain {
     state: Mutex<State>,
     writer: mpsc::Sender<Write>,
     durable: watch::Receiver<Durable>,
+    sealer: Sealer,
+    /// The size of the ledger of which a snapshot is kept.
+    snapshot: AtomicU64,
 }
 
 /// Entries of one decision, which stand or fall together, and the size of the log after them.
@@ -82,7 +106,7 @@ struct Write {
 }
 
 impl Domain {
-    /// Reads the ledger and folds it into the state. The writer runs until the domain is dropped.
+    /// Reads the ledger and folds it into the state, or as much of it as no snapshot holds. The writer runs until the domain is dropped.
     pub async fn open(
         name: TrustDomain,
         policy: Policy,
@@ -90,13 +114,25 @@ impl Domain {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, OpenError> {
-        let state = replay(&name, &*store).await?;
+        let sealer = Sealer::new(&capability_key.1);
+        let (state, recalled) = replay::replay(&name, &*store, &sealer).await?;
+        let snapshot = AtomicU64::new(recalled.get());
         let head = head_of(&state);
         let (writer, waiting) = mpsc::channel(DECISIONS_WAITING_MAX);
         let (told, durable) = watch::channel(Durable::To(head));
         tokio::spawn(write(name.clone(), Arc::clone(&store), waiting, told));
-        let state = Mutex::new(state);
-        Ok(Arc::new(Self { name, policy, capability_key, store, clock, state, writer, durable }))
+        Ok(Arc::new(Self {
+            name,
+            policy,
+            capability_key,
+            store,
+            clock,
+            state: Mutex::new(state),
+            writer,
+            durable,
+            sealer,
+            snapshot,
+        }))
     }
 
     /// Its name.
@@ -155,6 +191,27 @@ impl Domain {
     pub fn peek<T>(&self, look: impl FnOnce(&State, &Context<'_>) -> T) -> T {
         let state = self.lock();
         look(&state, &self.context_of(&state))
+    }
+
+    /// The size of the ledger whose snapshot the next start goes on from, as far as is known.
+    pub(crate) fn snapshot_size(&self) -> u64 {
+        self.snapshot.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a snapshot of the state, and gives the size of the ledger that it is of. Decisions wait
+    /// while the state is written down, and for nothing else of this.
+    pub async fn keep_snapshot(self: &Arc<Self>) -> Result<TreeSize, SnapshotError> {
+        let this = Arc::clone(self);
+        let write_down = move || {
+            let (head, state) = this.peek(|state, _| (head_of(state), state.to_snapshot()));
+            this.sealer.seal(&this.name, head, &state)
+        };
+        let snapshot = tokio::task::spawn_blocking(write_down).await?;
+        let size = snapshot.head.size;
+        self.until_durable(size).await?;
+        self.store.put_snapshot(&self.name, snapshot).await?;
+        self.snapshot.store(size.get(), Ordering::Relaxed);
+        Ok(size)
     }
 
     fn decide_now<T>(
@@ -258,29 +315,6 @@ fn unavailable() -> Refusal {
 
 fn head_of(state: &State) -> Head {
     Head { size: state.tree().size(), root: state.tree().root() }
-}
-
-/// Folds the whole ledger. What was decided is not decided again.
-async fn replay(domain: &TrustDomain, store: &dyn Store) -> Result<State, OpenError> {
-    let failed = |source| OpenError::Store { domain: domain.clone(), source };
-    let end = store.head(domain).await.map_err(failed)?.size.next_leaf();
-    let mut state = State::default();
-    loop {
-        let next = state.tree().size().next_leaf();
-        if next >= end {
-            return Ok(state);
-        }
-        let entries = store.read(domain, next..end, READ_MAX_BYTES).await.map_err(failed)?;
-        for bytes in entries {
-            let leaf: LeafIndex = state.tree().size().next_leaf();
-            let entry = Entry::from_bytes(&bytes).map_err(|why| OpenError::NotAnEntry {
-                domain: domain.clone(),
-                leaf: leaf.get(),
-                why: why.to_string(),
-            })?;
-            state = state.evolve(&entry);
-        }
-    }
 }
 
 /// Writes what was decided, in order, as much at once as has gathered during the last flush.

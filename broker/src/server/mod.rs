@@ -35,7 +35,7 @@ use crate::{
         KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REQUEST_MAX, STREAMS_PER_CONNECTION,
     },
     mediation::settle_unknown,
-    ticker,
+    snapshots, ticker,
     trust::WrongKey,
 };
 use routes::Services;
@@ -103,6 +103,7 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
     let mut background = Background::default();
     background.spawn(keep_renewed(Arc::clone(&identity), &broker, Arc::clone(&clock)));
     background.spawn(ticker::run(Arc::clone(&broker.domain)));
+    background.spawn(snapshots::run(Arc::clone(&broker.domain), config.snapshot_every));
 
     let (stop, stopped) = watch::channel(false);
     let (close, closed) = watch::channel(false);
@@ -147,6 +148,8 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
     close.send_replace(true);
     background.0.shutdown().await;
     seal(&services.checkpoints, drain).await;
+    // Without it, the next start takes longer.
+    let _too_late = tokio::time::timeout(drain, snapshots::keep(&broker.domain)).await;
     tracing::info!(drained = drained.is_ok(), "stopped");
     outcome
 }

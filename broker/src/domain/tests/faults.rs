@@ -22,10 +22,20 @@ fn faulty(path: &Path, faults: Faults) -> Arc<dyn Store> {
 
 /// A restart: whoever held the store has let go, and its files are read anew.
 async fn reopened(path: &Path) -> Arc<Domain> {
-    // The writer's task ends once the domain is dropped, and only then is the store free.
+    open(Arc::new(free(path).await)).await.unwrap()
+}
+
+/// Drops the domain, and waits until its files are free.
+pub(super) async fn closed(domain: Arc<Domain>, path: &Path) {
+    drop(domain);
+    drop(free(path).await);
+}
+
+/// The writer's task ends once the domain is dropped, and only then is the store free.
+async fn free(path: &Path) -> EmbeddedStore {
     for _ in 0..1_000 {
         match EmbeddedStore::open(path) {
-            Ok(store) => return open(Arc::new(store)).await.unwrap(),
+            Ok(store) => return store,
             Err(StoreError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
             Err(error) => panic!("{error}"),
         }
