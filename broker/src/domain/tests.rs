@@ -2,6 +2,7 @@
 
 mod faults;
 mod snapshots;
+mod start;
 
 use std::{
     ops::Range,

@@ -32,7 +32,7 @@ pub(super) async fn closed(domain: Arc<Domain>, path: &Path) {
 }
 
 /// The writer's task ends once the domain is dropped, and only then is the store free.
-async fn free(path: &Path) -> EmbeddedStore {
+pub(super) async fn free(path: &Path) -> EmbeddedStore {
     for _ in 0..1_000 {
         match EmbeddedStore::open(path) {
             Ok(store) => return store,
