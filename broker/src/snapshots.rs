@@ -29,6 +29,7 @@ pub(crate) async fn keep(domain: &Arc<Domain>) {
     if domain.peek(|state, _| state.tree().size().get()) == domain.snapshot_size() {
         return;
     }
+    tracing::info!("a snapshot of the state is made");
     match domain.keep_snapshot().await {
         Ok(entries) => tracing::info!(%entries, "a snapshot of the state is kept"),
         Err(error) => tracing::warn!(%error, "no snapshot of the state is kept; a start folds more entries"),

@@ -12,17 +12,20 @@ mod auditor;
 mod crew;
 mod daemon;
 mod disk;
+mod heard;
 mod oracle;
 mod pace;
 mod phase;
 mod remains;
 mod retry;
+mod ruin;
 mod siege;
 mod team;
 mod told;
 
 use std::{env, time::Duration};
 
+use ruin::Ruin;
 use siege::{How, Siege};
 
 /// A number from the environment.
@@ -39,10 +42,13 @@ async fn a_killed_broker_loses_nothing_that_it_acknowledged() {
     for number in 1..=kills {
         Box::pin(siege.strike(number)).await;
     }
-    let found = Box::pin(siege.end()).await;
+    let (found, starts) = Box::pin(siege.end()).await;
     // A few kills need not find everything; many must.
     let missed: Vec<_> = found.iter().filter(|(_, times)| **times == 0).collect();
     assert!(kills < 100 || missed.is_empty(), "no kill found {missed:?}");
+    for start in [(Ruin::None, true), (Ruin::Deleted, false), (Ruin::Garbled, false), (Ruin::Cut, false)] {
+        assert!(kills < 100 || starts.contains_key(&start), "no start was {start:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

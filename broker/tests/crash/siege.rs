@@ -18,12 +18,16 @@ use crate::{
     disk::Disk,
     phase::{self, Phase},
     remains::Remains,
+    ruin::Ruin,
     team::Team,
     told::Notes,
 };
 
 /// Blocks of a disk that is soon full: hundreds of entries.
 const BLOCKS: u32 = 512;
+
+/// How long there may be no snapshot.
+const SNAPSHOT_MAX: Duration = Duration::from_secs(60);
 
 /// How the broker ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub(crate) struct Siege {
     auditor: Auditor,
     rng: StdRng,
     found: BTreeMap<Phase, u64>,
+    /// How often a start had a snapshot to go on from, or had none, after what.
+    starts: BTreeMap<(Ruin, bool), u64>,
 }
 
 impl Siege {
@@ -61,13 +67,17 @@ impl Siege {
             teams.push(tokio::spawn(team.work()));
         }
         let auditor = Auditor::new(crew.root.clone(), daemon.keys());
-        Self { how, daemon, crew, teams, auditor, rng, found: Phase::counts() }
+        Self { how, daemon, crew, teams, auditor, rng, found: Phase::counts(), starts: BTreeMap::new() }
     }
 
     /// Kills the broker at some moment, starts it again, and checks everything.
     pub(crate) async fn strike(&mut self, number: u64) {
         let aim = Aim::of(number - 1);
         aim.wait(&self.crew.moments, &self.crew.pace, &mut self.rng).await;
+        if aim == Aim::Keeping {
+            self.daemon.until_keeping(SNAPSHOT_MAX).await;
+            sleep(Duration::from_micros(self.rng.gen_range(0..10_000))).await;
+        }
         let under_way = self.crew.pace.counts();
         let crew = Arc::clone(&self.crew);
         // Replies that had left it may still arrive, and then they count.
@@ -75,26 +85,29 @@ impl Siege {
             sleep(Duration::from_millis(20)).await;
             notes(&crew)
         };
-        let told = match self.how {
-            How::Kill => {
-                self.daemon.kill();
-                settled().await
-            }
+        let (news, told) = match self.how {
+            How::Kill => (self.daemon.kill(), settled().await),
             How::PowerCut => self.daemon.cut(settled).await,
         };
         let remains = Remains::of(&self.daemon.ledger(), self.auditor.next()).await;
         let (state, events) = self.auditor.fold(&remains);
         let mut phases = phase::found(&events, &state, &told, under_way);
+        phases.extend(news.is_keeping().then_some(Phase::Keeping));
+        let ruin = Ruin::bring(&self.daemon.ledger(), &mut self.rng);
         if aim == Aim::StartUp && !self.stumble().await {
             phases.push(Phase::StartUp);
         }
         let served_after = self.recover(&told, &remains, &state).await;
+        let recalled = self.daemon.heard().recalled;
+        assert!(recalled <= remains.head.size.get(), "the snapshot is of entries that there are");
+        self.starts.entry((ruin, recalled > 0)).and_modify(|times| *times += 1).or_insert(1);
         let phases: Vec<_> =
             phases.into_iter().inspect(|it| *self.found.entry(*it).or_default() += 1).collect();
         let named: Vec<_> = phases.iter().map(ToString::to_string).collect();
         println!(
             "{:?} {number}: {}; {} steps under way, {} entries on the disk, {} torn bytes, {} unfinished \
-             files; {} acknowledged, all recovered; {} invocations ended as unknown; served again after {} ms",
+             files; {} acknowledged, all recovered; {} invocations ended as unknown; what is derived was \
+             {ruin}: started from entry {recalled}, served again after {} ms",
             self.how,
             named.join(", "),
             under_way.0,
@@ -148,8 +161,9 @@ impl Siege {
         );
     }
 
-    /// Lets all work end and checks everything once more. Gives how often each phase was met.
-    pub(crate) async fn end(mut self) -> BTreeMap<Phase, u64> {
+    /// Lets all work end and checks everything once more. Gives how often each phase was met, and each
+    /// kind of start.
+    pub(crate) async fn end(mut self) -> (BTreeMap<Phase, u64>, BTreeMap<(Ruin, bool), u64>) {
         self.crew.pace.pause().await;
         let told = notes(&self.crew);
         let checkpoint = self.auditor.catch_up().await;
@@ -162,6 +176,10 @@ impl Siege {
         }
         println!("phases: {:?}", self.found);
         println!(
+            "starts, by what was done to what is derived and whether a snapshot was used: {:?}",
+            self.starts
+        );
+        println!(
             "{} entries; acknowledged: {} instances, {} grants and contracts, {} answers, {} revocations; \
              {} done; {} calls without an answer; refused: {:?}",
             checkpoint.peek_unverified().size,
@@ -173,7 +191,7 @@ impl Siege {
             told.unanswered,
             told.refused,
         );
-        self.found
+        (self.found, self.starts)
     }
 
     /// What needs no memory of the kill: budgets, proofs, retries, and the ends of what has ended.
