@@ -3,8 +3,8 @@
 //! Decisions are made one after another on the newest state, so they need not wait for the disk: the
 //! ledger's writer takes all that were made during its last flush in one batch. Nobody hears of
 //! anything, not even of a refusal, before the state that it rests on is durable. If a write fails,
-//! the state in memory is ahead of the disk and nothing can be believed: the domain answers nothing
-//! more until a restart has read what is really there.
+//! the state in memory is ahead of the disk and nothing can be believed: this domain answers nothing
+//! more, and another one is opened on what is really there.
 
 mod replay;
 mod snapshot;
@@ -81,7 +81,27 @@ pub enum Durable {
     /// Up to this head.
     To(Head),
     /// Unknown, since a write failed.
-    Failed(Arc<str>),
+    Failed(WriteFailure),
+}
+
+/// Why the ledger is not written any more. The state is ahead of the disk, so nothing is answered
+/// until the ledger has been read again.
+#[derive(Clone, Debug, Error)]
+pub enum WriteFailure {
+    /// There was no room. This process can read the ledger again and go on once there is.
+    #[error("{0}")]
+    NoRoom(Arc<str>),
+    /// Only another process can: after a flush that failed, what the system shows of a file need not
+    /// be what the disk has.
+    #[error("{0}")]
+    Other(Arc<str>),
+}
+
+impl From<StoreError> for WriteFailure {
+    fn from(error: StoreError) -> Self {
+        let why = error.to_string().into();
+        if matches!(error, StoreError::Full { .. }) { Self::NoRoom(why) } else { Self::Other(why) }
+    }
 }
 
 /// One trust domain that this broker decides for.
@@ -330,16 +350,19 @@ async fn write(
             let Durable::To(head) = durable.borrow().clone() else { return };
             match store.append(&domain, head, entries).await {
                 Ok(head) if head.size == after => drop(durable.send_replace(Durable::To(head))),
-                Ok(head) => return fail(&domain, &durable, &format!("the head is at {head}")),
-                Err(error) => return fail(&domain, &durable, &error.to_string()),
+                Ok(head) => {
+                    let why = format!("the head is at {head}");
+                    return fail(&domain, &durable, WriteFailure::Other(why.into()));
+                }
+                Err(error) => return fail(&domain, &durable, error.into()),
             }
         }
     }
 }
 
-fn fail(domain: &TrustDomain, durable: &watch::Sender<Durable>, why: &str) {
-    tracing::error!(%domain, why, "the ledger was not written; nothing is answered until a restart");
-    durable.send_replace(Durable::Failed(why.into()));
+fn fail(domain: &TrustDomain, durable: &watch::Sender<Durable>, why: WriteFailure) {
+    tracing::error!(%domain, %why, "the ledger was not written; nothing is answered until it is read again");
+    durable.send_replace(Durable::Failed(why));
 }
 
 /// Takes the decisions that fit one append off the front. One decision always fits.

@@ -63,6 +63,15 @@ pub const SNAPSHOT_SHARE: u64 = 8;
 /// From the end of one snapshot to the beginning of the next.
 pub const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
 
+/// What a disk that was full must take before the ledger is opened again: thousands of entries.
+pub const ROOM_MIN_BYTES: usize = 8 * 1024 * 1024;
+
+/// How often it is tried whether it does.
+pub const ROOM_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long streams may go on when the ledger is opened again. No call under way can be answered.
+pub const REOPEN_DRAIN: Duration = Duration::from_millis(500);
+
 /// Items of one page, where the caller does not say.
 pub const PAGE_DEFAULT: usize = 100;
 

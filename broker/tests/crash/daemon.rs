@@ -4,7 +4,7 @@ use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,18 @@ pub(crate) const DOMAIN: &str = "prod.acme.example";
 
 /// How long a start may take: it reads and checks the whole ledger.
 const START_MAX: Duration = Duration::from_secs(60);
+
+/// Blocks of a disk that is soon full: hundreds of entries.
+const BLOCKS: u32 = 512;
+
+/// What a broker runs out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shortage {
+    /// It may write files of so many blocks only.
+    OfBlocks,
+    /// Its disk is full.
+    OfDisk,
+}
 
 /// `countersignd` on files and ports that stay the same.
 pub(crate) struct Daemon {
@@ -85,18 +97,56 @@ impl Daemon {
         self.until_serving().await;
     }
 
-    /// Starts it on a disk that takes files of so many blocks only.
-    pub(crate) async fn start_with_blocks(&mut self, blocks: u32) {
-        // The signal would kill it; ignored, it leaves the error that a full disk gives.
-        self.spawn(&format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" run"));
-        self.until_serving().await;
+    /// Lets it run out of room soon.
+    pub(crate) async fn run_short(&mut self, shortage: Shortage) -> Shortage {
+        match (&self.home, shortage) {
+            (_, Shortage::OfBlocks) => {
+                self.kill();
+                // The signal would kill it; ignored, it leaves the error that a full disk gives.
+                self.spawn(&format!("trap '' XFSZ; ulimit -S -f {BLOCKS}; exec \"$0\" run"));
+                self.until_serving().await;
+            }
+            (Home::Disk(disk), Shortage::OfDisk) => disk.fill(),
+            (Home::Directory(_), Shortage::OfDisk) => panic!("that disk is not ours to fill"),
+        }
+        shortage
+    }
+
+    /// Ends the shortage under the running process.
+    pub(crate) fn make_room(&self, shortage: Shortage) {
+        match (&self.home, shortage) {
+            (Home::Disk(disk), Shortage::OfDisk) => disk.empty(),
+            _ => {
+                let process = self.running.as_ref().unwrap().child.id().to_string();
+                let raised = Command::new("prlimit").args(["--pid", &process, "--fsize=unlimited:"]).status();
+                assert!(raised.unwrap().success());
+            }
+        }
+    }
+
+    /// Waits until it has said that.
+    pub(crate) async fn until(&self, words: &str) {
+        let deadline = Instant::now() + START_MAX;
+        while !self.heard().log.contains(words) {
+            assert!(Instant::now() < deadline, "it never says `{words}`: {}", self.heard().log);
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until the process that served before serves once more.
+    pub(crate) async fn until_serving_again(&self) {
+        let deadline = Instant::now() + START_MAX;
+        while self.heard().serving < 2 {
+            assert!(Instant::now() < deadline, "it does not serve again: {}", self.heard().log);
+            sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Starts it and kills it after that time. Whether it got so far as to serve.
     pub(crate) async fn stumble(&mut self, after: Duration) -> bool {
         self.spawn("exec \"$0\" run");
         sleep(after).await;
-        let served = self.heard().is_serving;
+        let served = self.heard().serving > 0;
         self.kill();
         served
     }
@@ -139,22 +189,6 @@ impl Daemon {
         (news, outcome)
     }
 
-    /// Waits until it ends by itself; gives how, and what it said.
-    pub(crate) async fn ended(&mut self, longest: Duration) -> (ExitStatus, String) {
-        let mut running = self.running.take().unwrap();
-        let deadline = Instant::now() + longest;
-        loop {
-            match running.child.try_wait().unwrap() {
-                Some(status) => return (status, running.heard.until_it_ended().log),
-                None if Instant::now() < deadline => sleep(Duration::from_millis(20)).await,
-                None => {
-                    running.child.kill().unwrap();
-                    panic!("it still runs: {}", running.heard.until_it_ended().log);
-                }
-            }
-        }
-    }
-
     fn command(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
         command
@@ -175,7 +209,7 @@ impl Daemon {
     async fn until_serving(&mut self) {
         let deadline = Instant::now() + START_MAX;
         let running = self.running.as_mut().unwrap();
-        while !running.heard.so_far().is_serving {
+        while running.heard.so_far().serving == 0 {
             let ended = running.child.try_wait().unwrap();
             if ended.is_some() || Instant::now() > deadline {
                 let Running { mut child, heard } = self.running.take().unwrap();

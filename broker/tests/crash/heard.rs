@@ -17,7 +17,8 @@ pub(crate) struct Heard {
 #[derive(Clone, Default)]
 pub(crate) struct News {
     pub(crate) log: String,
-    pub(crate) is_serving: bool,
+    /// How often it began to serve.
+    pub(crate) serving: u64,
     /// Of how many entries the snapshot was that this start went on from.
     pub(crate) recalled: u64,
     /// Snapshots that it began to keep,
@@ -33,7 +34,7 @@ impl News {
     }
 
     fn hear(&mut self, line: &str) {
-        self.is_serving |= line.contains("\"serving\"");
+        self.serving += u64::from(line.contains("\"serving\""));
         self.begun += u64::from(line.contains("a snapshot of the state is made"));
         self.ended += u64::from(line.contains("snapshot of the state is kept"));
         self.recalled = number_after(line, "\"from_snapshot\":").unwrap_or(self.recalled);

@@ -6,15 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use countersign_protocol::{domain::State, refusal::Reason};
+use countersign_protocol::{domain::State, refusal::Reason, time::Lifetime};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::{task::JoinHandle, time::sleep};
 
 use crate::{
     aim::Aim,
     auditor::Auditor,
-    crew::{Crew, TEAMS, rules},
-    daemon::{Daemon, Home},
+    crew::{Crew, TEAMS, principal, rules},
+    daemon::{Daemon, Home, Shortage},
     disk::Disk,
     phase::{self, Phase},
     remains::Remains,
@@ -23,8 +23,8 @@ use crate::{
     told::Notes,
 };
 
-/// Blocks of a disk that is soon full: hundreds of entries.
-const BLOCKS: u32 = 512;
+/// What nobody gets while the disk is full.
+const TOKEN_LIFE: Lifetime = Lifetime::from_millis(60_000);
 
 /// How long there may be no snapshot.
 const SNAPSHOT_MAX: Duration = Duration::from_secs(60);
@@ -127,12 +127,17 @@ impl Siege {
         self.daemon.start().await;
         let served_after = start.elapsed();
         self.crew.pace.resume();
+        self.hold(told, remains, before).await;
+        served_after
+    }
+
+    /// Holds the broker to what was told and to what its files held.
+    async fn hold(&mut self, told: &Notes, remains: &Remains, before: &State) {
         self.auditor.catch_up().await;
         self.auditor.check_told(told);
         self.auditor.check_proofs(told).await;
         self.auditor.check_continues(remains, before);
         self.check().await;
-        served_after
     }
 
     /// Starts it and kills it again while it starts. Whether it served by then.
@@ -141,23 +146,31 @@ impl Siege {
         self.daemon.stumble(after).await
     }
 
-    /// Works until the disk is full, which ends the broker, and lets it go on with more room.
-    pub(crate) async fn run_out_of_disk(&mut self, longest: Duration) {
-        self.daemon.kill();
-        self.daemon.start_with_blocks(BLOCKS).await;
-        let (status, log) = self.daemon.ended(longest).await;
-        assert_eq!(status.code(), Some(6), "{log}");
-        assert!(log.contains("start again to read what is there"), "{log}");
-        sleep(Duration::from_millis(20)).await;
+    /// Works until the disk is full, when everything is refused, and makes room: the same process goes
+    /// on.
+    pub(crate) async fn run_out_of_disk(&mut self, shortage: Shortage) {
+        let shortage = self.daemon.run_short(shortage).await;
+        self.daemon.until("the ledger was not written").await;
         let told = notes(&self.crew);
+        let refused = self.crew.root.create_join_token(&principal("agent/late"), TOKEN_LIFE).await;
+        let reason = refused.err().and_then(|error| error.reason());
+        assert_eq!(reason, Some(Reason::LedgerUnavailable));
         let remains = Remains::of(&self.daemon.ledger(), self.auditor.next()).await;
         let (state, _) = self.auditor.fold(&remains);
-        self.recover(&told, &remains, &state).await;
+        self.daemon.make_room(shortage);
+        let start = Instant::now();
+        self.daemon.until("there is room again").await;
+        self.daemon.until_serving_again().await;
+        let served_after = start.elapsed();
+        self.hold(&told, &remains, &state).await;
         println!(
-            "full disk: {} entries on it, {} torn bytes; {} acknowledged, all recovered",
+            "full disk: {} entries on it, {} torn bytes; {} acknowledged, all recovered; {} invocations ended \
+             as unknown; served again, by the same process, after {} ms",
             remains.head.size,
             remains.torn,
             told.acknowledged(),
+            state.open_invocations().count(),
+            served_after.as_millis(),
         );
     }
 

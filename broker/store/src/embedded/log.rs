@@ -94,14 +94,15 @@ impl Log {
     pub(super) fn check_writable(&self) -> Result<(), StoreError> {
         match self.failure.get() {
             None => Ok(()),
+            Some(full @ StoreError::Full { .. }) => Err(full.clone()),
             Some(failure) => Err(StoreError::ReadOnly { cause: failure.to_string() }),
         }
     }
 
     /// Why the writer gave no answer.
     pub(super) fn writer_is_gone(&self) -> StoreError {
-        let cause = self.failure.get().map_or_else(|| "its writer stopped".into(), StoreError::to_string);
-        StoreError::ReadOnly { cause }
+        let stopped = || StoreError::ReadOnly { cause: "its writer stopped".into() };
+        self.check_writable().err().unwrap_or_else(stopped)
     }
 
     /// Reads from the disk; for a thread that may block.
