@@ -97,11 +97,10 @@ async fn fill(path: &Path, count: u64) -> State {
             batch.push(entry.to_bytes().into());
             world.state = mem::take(&mut world.state).evolve(&entry);
         }
-        if batch.len() >= 64 {
+        if batch.len() >= 512 || world.state.tree().size().get() >= count {
             head = store.append(&domain(), head, mem::take(&mut batch)).await.unwrap();
         }
     }
-    store.append(&domain(), head, batch).await.unwrap();
     world.state
 }
 
