@@ -3,9 +3,10 @@
 //! The certificate was verified when the connection was opened; since then the instance may have
 //! been revoked or locked. A handler finds the [`Actor`] in the extensions of its request, and can
 //! find it there only because the gate put it there. The gate also counts the calls of each instance
-//! that are under way, and what they hold of the broker's memory.
+//! that are under way, and what they hold of the broker's memory, and gives each instance its turn.
 
 mod held;
+mod newcomers;
 
 use std::{
     convert::Infallible,
@@ -30,6 +31,8 @@ use crate::{
     status::status,
 };
 use held::Call;
+
+pub use newcomers::{Newcomers, NewcomersLayer};
 
 /// Puts the gate before the services of a listener of instances.
 #[derive(Clone, Debug)]
@@ -89,17 +92,18 @@ where
             let refusal = Refusal::new("API-006", Reason::Overloaded, "Too many calls are under way.");
             return refused(&refusal, Viewer::Party);
         };
+        let turn = seat.turn();
         let call = Call::new(seat, self.bytes.stand(holder));
         request.extensions_mut().insert(actor);
         let answer = self.inner.call(request.map(|body| call.receive(body)));
-        Box::pin(async move {
+        Box::pin(turn.take(async move {
             let Ok(answer) = answer.await;
             let (parts, body) = answer.into_parts();
             Ok(match call.answer(body).await {
                 Ok(body) => http::Response::from_parts(parts, body),
                 Err(status) => status.into_http(),
             })
-        })
+        }))
     }
 }
 

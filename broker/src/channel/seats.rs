@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::turn::Turn;
 use countersign_protocol::name::InstanceId;
 
 /// On whose account something is counted.
@@ -28,7 +29,14 @@ pub(crate) struct Seats {
 #[derive(Debug, Default)]
 struct Taken {
     total: usize,
-    by_holder: BTreeMap<Holder, usize>,
+    by_holder: BTreeMap<Holder, Own>,
+}
+
+/// What one holder has.
+#[derive(Debug, Default)]
+struct Own {
+    seats: usize,
+    turn: Turn,
 }
 
 impl Seats {
@@ -68,6 +76,11 @@ impl Seat {
         self.width
     }
 
+    /// The turn of its holder, which all that it has under way share.
+    pub(crate) fn turn(&self) -> Turn {
+        self.seats.taken().by_holder.get(&self.holder).map(|own| own.turn.clone()).unwrap_or_default()
+    }
+
     /// Another one of the same holder, that takes none yet.
     pub(crate) fn beside(&self) -> Self {
         self.seats.stand(self.holder.clone())
@@ -76,14 +89,14 @@ impl Seat {
     /// Takes so many more; none of them, and `false`, where that would be too many.
     pub(crate) fn grow(&mut self, more: usize) -> bool {
         let mut taken = self.seats.taken();
-        let own = taken.by_holder.get(&self.holder).copied().unwrap_or_default();
+        let own = taken.by_holder.get(&self.holder).map(|own| own.seats).unwrap_or_default();
         let fits = |taken: usize, most: usize| taken.saturating_add(more) <= most;
         if !fits(taken.total, self.seats.total) || !fits(own, self.seats.each) {
             return false;
         }
         if more > 0 {
             taken.total += more;
-            taken.by_holder.insert(self.holder.clone(), own + more);
+            taken.by_holder.entry(self.holder.clone()).or_default().seats += more;
         }
         self.width += more;
         true
@@ -98,8 +111,8 @@ impl Drop for Seat {
         let mut taken = self.seats.taken();
         taken.total = taken.total.saturating_sub(self.width);
         if let Some(own) = taken.by_holder.get_mut(&self.holder) {
-            *own = own.saturating_sub(self.width);
-            if *own == 0 {
+            own.seats = own.seats.saturating_sub(self.width);
+            if own.seats == 0 {
                 taken.by_holder.remove(&self.holder);
             }
         }

@@ -29,7 +29,7 @@ use crate::{
     clock::Clock,
     config::Config,
     domain::{Domain, Durable},
-    gate::GateLayer,
+    gate::{GateLayer, NewcomersLayer},
     limits::{
         ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL,
         KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REQUEST_MAX, STREAMS_PER_CONNECTION,
@@ -126,6 +126,7 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
         .add_routes(services.for_instances)
         .serve_with_incoming_shutdown(api, told(stopped.clone()));
     let enrolment = server(ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION)
+        .layer(NewcomersLayer::default())
         .add_routes(services.for_newcomers)
         .serve_with_incoming_shutdown(enrolment, told(stopped));
     let mut serving = Box::pin(async { tokio::try_join!(api, enrolment).map(drop) });
