@@ -86,13 +86,17 @@ impl World {
         &mut self,
         decide: impl FnOnce(&State, &Context<'_>) -> Decision,
     ) -> Result<Vec<Event>, Reason> {
-        let key = domain_key(201);
-        let domain = domain();
-        let context =
-            Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
-        let events = decide(&self.state, &context).map_err(|refusal: Refusal| refusal.reason())?;
+        let events = self.judge(decide).map_err(|refusal: Refusal| refusal.reason())?;
         events.iter().for_each(|event| self.record(event));
         Ok(events)
+    }
+
+    /// Decides, and leaves it at that.
+    pub fn judge(&self, decide: impl FnOnce(&State, &Context<'_>) -> Decision) -> Decision {
+        let (key, domain) = (domain_key(201), domain());
+        let context =
+            Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
+        decide(&self.state, &context)
     }
 
     /// Records an event, decided or not: what a hostile broker can do to its own ledger.
