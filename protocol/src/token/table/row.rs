@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use crate::{
-    capability::{Capability, Request, ResourceName},
+    capability::{Capability, Request, ResourceName, ResourcePattern},
     limits::ACTIONS_MAX,
     name::Word,
     payload::Ascending,
@@ -12,27 +12,27 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     actions: Ascending<Word, 1, ACTIONS_MAX>,
-    scheme: Box<str>,
-    /// A literal, or `None` for `*`.
-    segments: Box<[Option<Box<str>>]>,
-    /// Whether `**` follows.
-    open: bool,
+    resources: Resources,
     /// At most one for each argument; the cheapest first.
     cells: Box<[Cell]>,
 }
 
+/// A pattern: names have one spelling, so what stands before its first star is compared as it is.
+#[derive(Clone, Debug)]
+struct Resources {
+    prefix: Box<str>,
+    /// The segments from the first star on, `**` left out: a literal, or `None` for `*`.
+    rest: Box<[Option<Box<str>>]>,
+    /// Whether `**` follows.
+    open: bool,
+}
+
 impl Row {
     pub(super) fn compile(capability: &Capability) -> Self {
-        let pattern = capability.resource.parts();
         let mut cells: Box<[Cell]> = capability.constraints.iter().map(Cell::compile).collect();
         cells.sort_by_key(Cell::price);
-        Self {
-            actions: capability.actions.clone(),
-            scheme: pattern.scheme.into(),
-            segments: pattern.segments.into_iter().map(|segment| segment.map(Box::from)).collect(),
-            open: pattern.open,
-            cells,
-        }
+        let resources = Resources::compile(&capability.resource);
+        Self { actions: capability.actions.clone(), resources, cells }
     }
 
     /// What it costs to ask, to compare rows by: nothing for one without constraints.
@@ -50,15 +50,26 @@ impl Row {
     }
 
     pub(super) fn covers(&self, action: &Word, resource: &ResourceName) -> bool {
-        self.actions.has(action)
-            && *self.scheme == *resource.scheme()
-            && self.holds_segments(resource.segments())
+        self.actions.has(action) && self.resources.hold(resource)
+    }
+}
+
+impl Resources {
+    fn compile(pattern: &ResourcePattern) -> Self {
+        let text = pattern.as_str();
+        // A star is never part of a literal.
+        let (prefix, stars) = text.split_at(text.find('*').unwrap_or(text.len()));
+        let open = stars.ends_with("**");
+        let segments = stars.split('/').filter(|segment| !matches!(*segment, "" | "**"));
+        let rest = segments.map(|segment| (segment != "*").then(|| segment.into())).collect();
+        Self { prefix: prefix.into(), rest, open }
     }
 
-    fn holds_segments<'a>(&self, mut found: impl Iterator<Item = &'a str>) -> bool {
+    fn hold(&self, name: &ResourceName) -> bool {
+        let Some(found) = name.as_str().strip_prefix(&*self.prefix) else { return false };
+        let mut found = found.split('/').filter(|segment| !segment.is_empty());
         let wanted = |segment: &Option<Box<str>>, found| segment.as_deref().is_none_or(|text| text == found);
-        let all =
-            self.segments.iter().all(|segment| found.next().is_some_and(|found| wanted(segment, found)));
+        let all = self.rest.iter().all(|segment| found.next().is_some_and(|found| wanted(segment, found)));
         // `**` is one segment or more, and without it none may be left.
         all && found.next().is_some() == self.open
     }
