@@ -5,6 +5,7 @@ use std::env;
 use countersign_protocol::{
     capability as core,
     digest::{Digest, SpkiHash},
+    extension::Extensions,
     ledger::{LeafIndex, Origin},
     refusal::{Reason, Refusal},
     signed::Statement as _,
@@ -125,8 +126,16 @@ impl Panel {
             now
         );
         if let Some(active) = &self.active {
-            let whole = permit(active, self.chain.links.len() - 1, &core, cast::at(now));
+            let at = cast::at(now);
+            let proof = proof(active, &core, at).sign(&cast::key(HOLDERS[links.len() - 1]));
+            let presented = Presentation { proof: &proof, request: &core, body: b"" };
+            let whole = active.permit(&presented, at);
             prop_assert_eq!(whole.err(), native.err(), "the whole decision, of {:?} at {}", request, now);
+            let audit = active.recheck(&proof, at).map(|recorded| recorded.whatever_the_arguments);
+            let audit = audit.map_err(|refusal| no(&refusal));
+            let known = brute::decide_without_arguments(links, request, now);
+            prop_assert_eq!(audit, known, "the audit, of {:?} at {}", request, now);
+            tally.count(format!("audit: {known:?}"));
             // Each hop by itself: what the leaf allows, every ancestor allows.
             prop_assert_eq!(brute::one(links.last().unwrap(), request, now).is_ok(), answer.is_ok());
         } else if answer.is_err() && brute::one(links.last().unwrap(), request, now).is_ok() {
@@ -161,15 +170,9 @@ fn activate(token: Token) -> ActiveToken {
     ActiveToken::new(token, Activation { domain, chain_id, activated_by, subject, leaf, origin }).unwrap()
 }
 
-/// Uses the chain as its holder would: proof, table and Datalog.
-fn permit(
-    active: &ActiveToken,
-    depth: usize,
-    request: &core::Request,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let mut rng = StepRng::new(5, 1);
-    let proof = Proof {
+/// What the holder signs to use the chain.
+fn proof(active: &ActiveToken, request: &core::Request, now: Timestamp) -> Proof {
+    Proof {
         domain: active.token().grant().domain.clone(),
         invocation_id: cast::uuid(7).parse().unwrap(),
         chain_id: active.token().chain_id(),
@@ -179,13 +182,11 @@ fn permit(
         action: request.action.clone(),
         resource: request.resource.clone(),
         arguments: request.arguments.digest(b""),
-        nonce: Nonce::new(&mut rng),
+        nonce: Nonce::new(&mut StepRng::new(5, 1)),
         issued: now,
         expires: now.plus(Lifetime::from_millis(1000)),
         via: Via::Broker,
         channel: SpkiHash::from_bytes([9; 32]),
-        extensions: countersign_protocol::extension::Extensions::none(),
-    };
-    let signed = proof.sign(&cast::key(HOLDERS[depth]));
-    active.permit(&Presentation { proof: &signed, request, body: b"" }, now).map(|_| ())
+        extensions: Extensions::none(),
+    }
 }

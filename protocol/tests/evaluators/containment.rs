@@ -46,22 +46,25 @@ fn pairs() -> impl Strategy<Value = (Capability, Capability)> {
 fn containment_is_sound() {
     let (contained, allowed) = (Cell::new(0), Cell::new(0));
     let uses = prop::collection::vec((requests::aims(), any::<u64>()), 8);
-    let run = TestRunner::new(Config::with_cases(1_000)).run(&(pairs(), uses), |((wide, narrow), uses)| {
-        if !core(&wide).contains(&core(&narrow)) {
-            return Ok(());
-        }
-        contained.set(contained.get() + 1);
-        let link =
-            Link { capabilities: vec![narrow.clone()], ..chains::first(&mut StdRng::seed_from_u64(0)) };
-        for (aim, seed) in uses {
-            let (request, _) = requests::random(std::slice::from_ref(&link), aim, seed);
-            if aim != Aim::Misspelled && brute::is_request(&request) && brute::allows(&narrow, &request) {
-                allowed.set(allowed.get() + 1);
-                prop_assert!(brute::allows(&wide, &request), "{:?}", request);
+    let run = TestRunner::new(Config { cases: 1_000, failure_persistence: None, ..Config::default() }).run(
+        &(pairs(), uses),
+        |((wide, narrow), uses)| {
+            if !core(&wide).contains(&core(&narrow)) {
+                return Ok(());
             }
-        }
-        Ok(())
-    });
+            contained.set(contained.get() + 1);
+            let link =
+                Link { capabilities: vec![narrow.clone()], ..chains::first(&mut StdRng::seed_from_u64(0)) };
+            for (aim, seed) in uses {
+                let (request, _) = requests::random(std::slice::from_ref(&link), aim, seed);
+                if aim != Aim::Misspelled && brute::is_request(&request) && brute::allows(&narrow, &request) {
+                    allowed.set(allowed.get() + 1);
+                    prop_assert!(brute::allows(&wide, &request), "{:?}", request);
+                }
+            }
+            Ok(())
+        },
+    );
     run.unwrap();
     assert!(
         contained.get() > 300 && contained.get() < 900 && allowed.get() > 500,
@@ -94,7 +97,7 @@ fn containment_of_rules_is_sound() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
     /// Not vacuous: it is a partial order that every capability is part of.
     #[test]

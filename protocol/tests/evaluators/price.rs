@@ -39,7 +39,7 @@ fn the_price_of_a_decision() {
             ratio(native),
             ratio(second)
         );
-        assert!(ratio(native) < 0.1, "an allocation or a search has crept in: {native:?} of {verify:?}");
+        assert!(ratio(native) < 0.02, "an allocation or a search has crept in: {native:?} of {verify:?}");
     }
 }
 

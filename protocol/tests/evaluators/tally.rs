@@ -21,7 +21,7 @@ const KINDS: [&str; 8] = [
     "url_under, all hosts beneath",
 ];
 const PATTERNS: [&str; 3] = ["pattern of literals", "pattern with *", "pattern with **"];
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
     "answer: yes",
     "answer: no, time",
     "answer: no, audience",
@@ -30,6 +30,8 @@ const OTHERS: [&str; 11] = [
     "chain that verifies",
     "chain that is refused",
     "refused chain whose leaf alone would allow",
+    "audit: Ok(true)",
+    "audit: Ok(false)",
     "argument that is absent",
     "argument of another type",
     "action that is not listed",

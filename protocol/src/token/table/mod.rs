@@ -10,7 +10,7 @@ mod row;
 
 use super::{chain::Link, proof::Proof};
 use crate::{
-    capability::{Capability, Request},
+    capability::{Capability, Constraint, Request},
     name::{InstanceId, PrincipalId},
     refusal::{Reason, Refusal},
     require,
@@ -152,16 +152,21 @@ impl Table {
     }
 }
 
-/// A link that says the same as the one above it adds none.
+/// A link that says the same as the one above it adds none. A constraint of a link with one capability
+/// has to hold in any case, so that what is beneath need not ask it again.
 fn clauses<'a>(links: impl Iterator<Item = &'a Link>) -> Box<[Clause]> {
     let mut above: Option<&[Capability]> = None;
+    let mut asked: Vec<&Constraint> = Vec::new();
     let clauses = links.enumerate().filter_map(|(link, this)| {
         let capabilities: &[Capability] = &this.rights.capabilities;
         if above.replace(capabilities) == Some(capabilities) {
             return None;
         }
-        let mut rows: Box<[Row]> = capabilities.iter().map(Row::compile).collect();
+        let mut rows: Box<[Row]> = capabilities.iter().map(|this| Row::compile(this, &asked)).collect();
         rows.sort_by_key(Row::price);
+        if let [only] = capabilities {
+            asked.extend(only.constraints.iter());
+        }
         Some(Clause { rows, link })
     });
     clauses.collect()

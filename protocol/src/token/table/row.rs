@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use crate::{
-    capability::{Capability, Request, ResourceName, ResourcePattern},
+    capability::{Capability, Constraint, Request, ResourceName, ResourcePattern},
     limits::ACTIONS_MAX,
     name::Word,
     payload::Ascending,
@@ -28,8 +28,10 @@ struct Resources {
 }
 
 impl Row {
-    pub(super) fn compile(capability: &Capability) -> Self {
-        let mut cells: Box<[Cell]> = capability.constraints.iter().map(Cell::compile).collect();
+    /// Without the constraints that are asked before it.
+    pub(super) fn compile(capability: &Capability, asked: &[&Constraint]) -> Self {
+        let own = capability.constraints.iter().filter(|constraint| !asked.contains(constraint));
+        let mut cells: Box<[Cell]> = own.map(Cell::compile).collect();
         cells.sort_by_key(Cell::price);
         let resources = Resources::compile(&capability.resource);
         Self { actions: capability.actions.clone(), resources, cells }

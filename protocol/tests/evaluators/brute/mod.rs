@@ -24,6 +24,23 @@ pub(crate) fn decide(links: &[Link], request: &Request, now: u64) -> Result<(), 
     links.iter().filter_map(|link| one(link, request, now).err()).min().map_or(Ok(()), Err)
 }
 
+/// What is left to say once the arguments are forgotten; and whether no link asked about them.
+pub(crate) fn decide_without_arguments(links: &[Link], request: &Request, now: u64) -> Result<bool, No> {
+    let free = |link: &Link| {
+        let free = |capability: &Capability| covers(capability, request) && capability.constraints.is_empty();
+        link.capabilities.iter().any(free)
+    };
+    // A link without its constraints, so that only what is still known is asked.
+    let known = |link: &Link| {
+        let mut link = link.clone();
+        link.capabilities.iter_mut().for_each(|capability| capability.constraints.clear());
+        link
+    };
+    let links_known: Vec<Link> = links.iter().map(known).collect();
+    decide(&links_known, request, now)?;
+    Ok(links.iter().all(free))
+}
+
 pub(crate) fn one(link: &Link, request: &Request, now: u64) -> Result<(), No> {
     if now < link.from || now >= link.until {
         return Err(No::Time);
