@@ -2,7 +2,7 @@
 //!
 //! Links are compiled once and flattened: one stretch of time, the callees that all of them name, and
 //! for each link that says something new the capabilities, one of which has to allow. What is cheap
-//! is asked first, nothing is allocated to decide, and there is no Datalog. The table does not lean
+//! is asked first, nothing is allocated to allow, and there is no Datalog. The table does not lean
 //! on the walk: it would keep every ancestor's limits even if a hop had widened them.
 
 mod cell;
