@@ -37,6 +37,8 @@ const ALL: &[&str] = &["--all-features"];
 const FLOORS: &[Floor] = &[
     Floor { name: "countersign-wire", ours: Only(&[]), never: IMPURE, features: DEFAULT },
     Floor { name: "countersign-protocol", ours: Only(&["countersign-wire"]), never: IMPURE, features: ALL },
+    // Builds what tests need; nothing that ships leans on it.
+    Floor { name: "countersign-forge", ours: Only(&["countersign-protocol"]), never: IMPURE, features: ALL },
     Floor { name: "countersign-store", ours: Only(&["countersign-protocol"]), never: &[], features: ALL },
     Floor {
         name: "countersign-broker",

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use countersign_forge::{Talk, World, domain, domain_key, keys, principal, rights};
 use countersign_protocol::{
     audit::{Audit, Report},
     capability::Amount,
@@ -26,7 +27,6 @@ use proptest::{prelude::*, sample::Index};
 use crate::{
     explain::ledger,
     invocation::{begin, end, present, proof, receipt, revoke},
-    world::{Talk, World, domain, domain_key, keys, principal, rights},
 };
 
 /// alice → planner → researcher, with a contract that can be used.
@@ -64,7 +64,7 @@ fn renew(world: &mut World, name: &str, generation: u32) -> Vec<Event> {
         domain: domain(),
         instance: agent.id.clone(),
         spki: agent.spki,
-        configuration: crate::world::configuration(),
+        configuration: countersign_forge::configuration(),
         generation,
         issued: world.now,
         extensions: Extensions::none(),

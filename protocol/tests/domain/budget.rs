@@ -1,6 +1,7 @@
 //! Budgets under any order of events: delegations, uses, results, revocations and deadlines among
 //! siblings, as they come.
 
+use countersign_forge::{START_MS, World, keys, rights};
 use countersign_protocol::{
     audit::Audit,
     capability::{Amount, Budget, Rights, Window},
@@ -15,7 +16,6 @@ use proptest::prelude::*;
 use crate::{
     explain::ledger,
     invocation::{begin, end, receipt, revoke},
-    world::{START_MS, World, keys, rights},
 };
 
 /// One step; numbers choose among what there is.

@@ -1,5 +1,6 @@
 //! Evidence bundles: what honest ones prove, who may have one, and that no altered one is believed.
 
+use countersign_forge::{POLICY, START_MS, World, domain, domain_key, keys, rights};
 use countersign_protocol::{
     capability::{Amount, Argument, Arguments, Constraint, IntRange, Request, Rule, Value},
     digest::{ChainId, Digest},
@@ -13,10 +14,7 @@ use countersign_protocol::{
     time::Timestamp,
 };
 
-use crate::{
-    invocation::{begin, begin_with, chain, end, receipt, request},
-    world::{POLICY, START_MS, World, domain, domain_key, keys, rights},
-};
+use crate::invocation::{begin, begin_with, chain, end, receipt, request};
 
 /// One receipted use of alice → planner → researcher.
 pub(crate) fn used() -> (World, InvocationId, ChainId) {

@@ -1,6 +1,7 @@
 //! Bundles that a hostile broker forges with every key of its domain, and hostile parties with their
 //! own: each differs from an accepted one in one thing, and is signed anew wherever it can be.
 
+use countersign_forge::{World, domain, domain_key, principal, rights};
 use countersign_protocol::{
     capability::Amount,
     contract::ContractBody,
@@ -21,10 +22,7 @@ use countersign_protocol::{
     token::{Activation, Proof, UnverifiedToken, Via, append_hop, mint_grant, sign_hop},
 };
 
-use crate::{
-    explain::{bundle, ledger, relogged, see_again, used, verify},
-    world::{World, domain, domain_key, principal, rights},
-};
+use crate::explain::{bundle, ledger, relogged, see_again, used, verify};
 
 /// One change to an otherwise good thing.
 pub(crate) type Change<T> = fn(&World, &mut T);
@@ -201,7 +199,7 @@ fn a_grant_is_what_its_originator_signed() {
         forged(|_, entries| {
             grant(entries, |event| {
                 let token = UnverifiedToken::from_bytes(event.token.clone());
-                let mut terms = token.verify(&crate::world::keys()).unwrap().grant().clone();
+                let mut terms = token.verify(&countersign_forge::keys()).unwrap().grant().clone();
                 change(&mut terms);
                 event.token = mint_grant(&terms, 1, &domain_key(seed)).as_bytes().to_vec();
                 event.chain_id = terms.chain_id();
@@ -473,7 +471,7 @@ fn keys_policy_and_order_are_what_they_should_be() {
     assert_eq!(republished, Some("LOG-035"));
     let back = forged(|_, entries| {
         let last = entries.last_mut().unwrap();
-        last.time = countersign_protocol::time::Timestamp::new(crate::world::START_MS - 1).unwrap();
+        last.time = countersign_protocol::time::Timestamp::new(countersign_forge::START_MS - 1).unwrap();
     });
     assert_eq!(back, Some("LOG-034"));
     let swapped = forged(|_, entries| entries.swap(19, 20));

@@ -1,5 +1,6 @@
 //! Joining and staying, by those who may and those who may not.
 
+use countersign_forge::{Change, Talk, World, configuration, domain, principal, rights};
 use countersign_protocol::{
     digest::{Digest, SpkiHash},
     domain::{Attested, Event, Standing},
@@ -14,10 +15,7 @@ use countersign_protocol::{
     time::Lifetime,
 };
 
-use crate::{
-    invocation::begin,
-    world::{Change, Talk, World, configuration, domain, principal, rights},
-};
+use crate::invocation::begin;
 
 /// A newcomer with a join token for `agent/guest`, and what it honestly says.
 struct Newcomer {

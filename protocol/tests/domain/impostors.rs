@@ -1,5 +1,6 @@
 //! Statements in another's name, and under an id that stands for something else already.
 
+use countersign_forge::{Agent, Change, Talk, World, domain, principal, rights};
 use countersign_protocol::{
     capability::Request,
     digest::{Digest, SpkiHash},
@@ -15,10 +16,7 @@ use countersign_protocol::{
     time::Lifetime,
 };
 
-use crate::{
-    invocation::{begin, chain, present_request, proof_of, request},
-    world::{Agent, Change, Talk, World, domain, principal, rights},
-};
+use crate::invocation::{begin, chain, present_request, proof_of, request};
 
 fn grant_request(world: &mut World) -> GrantRequest {
     GrantRequest {

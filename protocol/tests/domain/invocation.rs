@@ -20,7 +20,7 @@ use countersign_protocol::{
     },
 };
 
-use crate::world::{Talk, World, domain, keys, principal, rights};
+use countersign_forge::{Talk, World, domain, keys, principal, rights};
 
 pub(crate) fn request() -> Request {
     Request {

@@ -1,5 +1,6 @@
 //! How long, how often and how many: each bound from just outside, with its twin just inside.
 
+use countersign_forge::{Change, Talk, World, domain, rights};
 use countersign_protocol::{
     id::NegotiationId,
     limits::{NEGOTIATION_MAX_MS, OPEN_INVOCATIONS_PER_INSTANCE},
@@ -8,10 +9,7 @@ use countersign_protocol::{
     time::{Lifetime, Timestamp},
 };
 
-use crate::{
-    invocation::begin,
-    world::{Change, Talk, World, domain, rights},
-};
+use crate::invocation::begin;
 
 /// An opening that would be accepted, changed in one thing.
 fn opened(change: Change<Move>) -> Result<(), Reason> {

@@ -16,4 +16,3 @@ mod memory;
 mod negotiation;
 mod rotation;
 mod strangers;
-mod world;

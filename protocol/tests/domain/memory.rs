@@ -10,7 +10,7 @@ use countersign_protocol::{
     signed::{Signed, Statement},
 };
 
-use crate::world::{Talk, World, domain, rights};
+use countersign_forge::{Talk, World, domain, rights};
 
 /// What is too old is forgotten with the next entry.
 fn go_on(world: &mut World, millis: u64) {

@@ -1,6 +1,6 @@
 //! Negotiations from both sides, honest and not.
 
-use crate::world::{self, Talk, World, principal, rights};
+use countersign_forge::{self as forge, Talk, World, principal, rights};
 use countersign_protocol::{
     capability::Amount,
     contract::ContractBody,
@@ -187,7 +187,7 @@ fn an_offer_says_what_is_so() {
 
 fn fresh_transcript(world: &mut World) -> countersign_protocol::digest::TranscriptHash {
     let talk = Talk::new(world, "planner", "researcher");
-    countersign_protocol::negotiation::empty_transcript(&world::domain(), talk.id)
+    countersign_protocol::negotiation::empty_transcript(&forge::domain(), talk.id)
 }
 
 /// Attack line 22: mallory offers planner's chain, which it does not hold.

@@ -1,5 +1,6 @@
 //! Keys that were rotated away, and what they sign all the same.
 
+use countersign_forge::{World, domain, domain_key, keys, rights};
 use countersign_protocol::{
     audit::{Audit, Report},
     ledger::LeafIndex,
@@ -7,10 +8,7 @@ use countersign_protocol::{
     trust::{DomainKey, KeyPurpose, KeySet},
 };
 
-use crate::{
-    explain::ledger,
-    world::{World, domain, domain_key, keys, rights},
-};
+use crate::explain::ledger;
 
 /// The key that signs grants in these tests was in use up to that leaf.
 fn retired_at(end: u64) -> KeySet {

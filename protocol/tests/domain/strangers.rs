@@ -1,5 +1,6 @@
 //! What everyone is held to alike: the clock, unknown critical extensions, and what a stranger is told.
 
+use countersign_forge::{START_MS, Talk, World, configuration, domain, keys, rights};
 use countersign_protocol::{
     capability::Amount,
     domain::{Decision, End, State},
@@ -16,10 +17,7 @@ use countersign_protocol::{
     token::Proof,
 };
 
-use crate::{
-    invocation::{begin, chain, proof, receipt, request},
-    world::{START_MS, Talk, World, configuration, domain, keys, rights},
-};
+use crate::invocation::{begin, chain, proof, receipt, request};
 
 /// The refusal itself, which the other tests have no need of.
 fn refused(

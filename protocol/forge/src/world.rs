@@ -1,0 +1,231 @@
+//! A trust domain in memory: its ledger is a list, its clock a number, its parties honest unless a
+//! test makes them otherwise.
+
+use std::collections::BTreeMap;
+
+use countersign_protocol::{
+    capability::Rights,
+    contract::SeenCheckpoint,
+    digest::{ChainId, Digest, SpkiHash},
+    domain::{Attested, Context, Decision, Entry, Event, Policy, State},
+    extension::Extensions,
+    grant::GrantRequest,
+    id::{GrantId, InstanceUuid, InvocationId, RequestId},
+    identity::{JoinStatement, RenewStatement},
+    key::SigningKey,
+    ledger::{Checkpoint, Origin, SignedCheckpoint},
+    payload::Payload,
+    refusal::{Reason, Refusal},
+    signed::{Signed, Statement},
+    time::{Lifetime, Timestamp},
+    token::{Activation, ActiveToken, Token, UnverifiedToken},
+    trust::KeySet,
+};
+use rand::{SeedableRng, rngs::StdRng};
+
+use crate::{
+    cast::{Agent, START_MS, configuration, domain, domain_key, keys, policy, principal},
+    talk::Talk,
+};
+
+/// A trust domain, whoever is in it, and the time there.
+#[derive(Clone)]
+pub struct World {
+    /// The fold of the entries.
+    pub state: State,
+    /// The ledger.
+    pub entries: Vec<Entry>,
+    /// The time.
+    pub now: Timestamp,
+    /// Where ids and keys come from.
+    pub rng: StdRng,
+    /// What its operator allows.
+    pub policy: Policy,
+    /// Who joined, by name.
+    pub agents: BTreeMap<&'static str, Agent>,
+}
+
+/// One change to an otherwise good thing, in a world that may change with it.
+pub type Change<T> = fn(&mut World, &mut T);
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// A domain with its keys, and alice, planner, researcher, fetcher, files and mallory in it.
+    pub fn new() -> Self {
+        Self::with_keys(&keys())
+    }
+
+    /// The same under other keys of the domain.
+    pub fn with_keys(keys: &KeySet) -> Self {
+        let mut world = Self {
+            state: State::default(),
+            entries: Vec::new(),
+            now: Timestamp::new(START_MS).unwrap(),
+            rng: StdRng::seed_from_u64(7),
+            policy: policy(),
+            agents: BTreeMap::new(),
+        };
+        world.decide(|state, context| state.decide_keys(context, keys)).unwrap();
+        for name in ["root", "alice", "planner", "researcher", "fetcher", "files", "mallory"] {
+            world.join(name);
+        }
+        world
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, millis: u64) {
+        self.now = self.now.plus(Lifetime::from_millis(millis));
+    }
+
+    /// Decides, records, evolves: what the shell does, without a shell.
+    pub fn decide(
+        &mut self,
+        decide: impl FnOnce(&State, &Context<'_>) -> Decision,
+    ) -> Result<Vec<Event>, Reason> {
+        let key = domain_key(201);
+        let domain = domain();
+        let context =
+            Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
+        let events = decide(&self.state, &context).map_err(|refusal: Refusal| refusal.reason())?;
+        events.iter().for_each(|event| self.record(event));
+        Ok(events)
+    }
+
+    /// Records an event, decided or not: what a hostile broker can do to its own ledger.
+    pub fn record(&mut self, event: &Event) {
+        let entry = Entry { time: self.now, event: event.clone() };
+        assert_eq!(Entry::from_bytes(&entry.to_bytes()).as_ref(), Ok(&entry), "it reads back");
+        self.state = std::mem::take(&mut self.state).evolve(&entry);
+        self.entries.push(entry);
+    }
+
+    /// A new running copy of that principal, with keys of its own.
+    pub fn join(&mut self, name: &'static str) {
+        let secret = Digest::of(name.as_bytes());
+        let expires = self.now.plus(Lifetime::from_millis(60_000));
+        let who = principal(name);
+        self.decide(|state, context| state.decide_join_token(context, None, secret, &who, expires)).unwrap();
+        let agent = Agent {
+            id: who.instance(InstanceUuid::new(self.now, &mut self.rng)),
+            key: SigningKey::generate(&mut self.rng),
+            spki: SpkiHash::from_bytes(Digest::of(name.as_bytes()).to_array()),
+        };
+        let join = JoinStatement {
+            domain: domain(),
+            instance: agent.id.clone(),
+            key: agent.key.public(),
+            spki: agent.spki,
+            configuration: configuration(),
+            evidence: secret,
+            issued: self.now,
+            extensions: Extensions::none(),
+        }
+        .sign(&agent.key);
+        let attested =
+            Attested { attestor: "join_token".parse().unwrap(), evidence: secret, spki: agent.spki };
+        self.decide(|state, context| state.decide_join(context, &join, &attested)).unwrap();
+        self.agents.insert(name, agent);
+    }
+
+    /// Renews: an entry like any other, which moves the ledger's time on.
+    pub fn stay(&mut self, name: &str) {
+        let agent = self.agent(name);
+        let renewal = RenewStatement {
+            domain: domain(),
+            generation: self.state.instance(&agent.id).unwrap().statement.generation,
+            instance: agent.id.clone(),
+            spki: agent.spki,
+            configuration: configuration(),
+            issued: self.now,
+            extensions: Extensions::none(),
+        };
+        let signed = renewal.sign(&agent.key);
+        self.decide(|state, context| state.decide_renew(context, &agent.actor(), &signed)).unwrap();
+    }
+
+    /// The newest copy of that name.
+    pub fn agent(&self, name: &str) -> Agent {
+        self.agents[name].clone()
+    }
+
+    /// The ledger as it stands, as a party states it.
+    pub fn seen(&self) -> SeenCheckpoint {
+        SeenCheckpoint { size: self.state.tree().size(), root: self.state.tree().root() }
+    }
+
+    /// alice's grant to planner.
+    pub fn grant(&mut self, rights: Rights) -> Result<ChainId, Reason> {
+        let alice = self.agent("alice");
+        let request = GrantRequest {
+            domain: domain(),
+            grant_id: GrantId::new(self.now, &mut self.rng),
+            originator: alice.id.clone(),
+            holder: self.agent("planner").id,
+            rights,
+            issued: self.now,
+            extensions: Extensions::none(),
+        };
+        let signed = request.sign(&alice.key);
+        self.decide(|state, context| state.decide_grant(context, &alice.actor(), &signed))?;
+        Ok(self.state.grant(&request.grant_id).unwrap())
+    }
+
+    /// The token of a chain, verified.
+    pub fn token(&self, chain: ChainId) -> Token {
+        let bytes = self.state.chain(&chain).unwrap().token.clone();
+        UnverifiedToken::from_bytes(bytes).verify(self.state.keys().unwrap()).unwrap()
+    }
+
+    /// What the domain signs for a chain.
+    pub fn activation(&self, id: ChainId) -> Activation {
+        self.state.activation(id).unwrap()
+    }
+
+    /// Both together.
+    pub fn active(&self, id: ChainId) -> ActiveToken {
+        ActiveToken::new(self.token(id), self.activation(id)).unwrap()
+    }
+
+    /// The whole ledger as the domain signs it.
+    pub fn checkpoint(&self) -> SignedCheckpoint {
+        let (size, root) = (self.state.tree().size(), self.state.tree().root());
+        let checkpoint = Checkpoint { origin: Origin::of(&domain()), size, root };
+        SignedCheckpoint::sign(&checkpoint, &domain_key(203))
+    }
+
+    /// Submits a signed move as that sender.
+    pub fn submit(&mut self, sender: &str, signed: &Signed) -> Result<Vec<Event>, Reason> {
+        let actor = self.agent(sender).actor();
+        self.decide(|state, context| state.decide_move(context, &actor, signed))
+    }
+
+    /// A whole negotiation: request, offer, accept.
+    pub fn contract(
+        &mut self,
+        parent: ChainId,
+        grantor: &str,
+        grantee: &str,
+        rights: Rights,
+    ) -> Result<ChainId, Reason> {
+        let mut talk = Talk::new(self, grantor, grantee);
+        talk.request(self, rights.clone())?;
+        talk.offer(self, parent, rights)?;
+        talk.accept(self)?;
+        Ok(self.state.negotiation(&talk.id).unwrap().outcome.unwrap())
+    }
+
+    /// A new id.
+    pub fn invocation_id(&mut self) -> InvocationId {
+        InvocationId::new(self.now, &mut self.rng)
+    }
+
+    /// A new id.
+    pub fn request_id(&mut self) -> RequestId {
+        RequestId::new(self.now, &mut self.rng)
+    }
+}
