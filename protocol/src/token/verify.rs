@@ -162,6 +162,12 @@ impl Token {
         Ok(())
     }
 
+    /// The chain with another table than its own.
+    #[cfg(test)]
+    pub(super) fn with_table(self, table: Table) -> Self {
+        Self { table, ..self }
+    }
+
     pub(super) fn container(&self) -> &Container {
         &self.container
     }
