@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use countersign_forge::biscuit::Container;
 use countersign_protocol::{
     digest::{ChainId, ContractHash},
     token::{GrantTerms, HopTerms, Link as CoreLink, UnverifiedToken},
@@ -11,7 +12,6 @@ use rand::{Rng, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
     cast,
-    forge::Container,
     plain::{Capability, Link, Rule},
     vocabulary::{self, pick},
 };
@@ -82,11 +82,11 @@ impl Chain {
         let rights: Vec<_> = links.iter().map(|link| link.to_core().unwrap()).collect();
         let grant =
             GrantTerms { holder: cast::holder(HOLDERS[0]), rights: rights[0].clone(), ..cast::grant_terms() };
-        let mut container = Container::grant(&grant);
+        let mut container = Container::grant(&grant, &cast::key("capability"));
         for (place, rights) in rights.iter().enumerate().skip(1) {
             let (rights, contract) = (rights.clone(), contract(place));
             let terms = HopTerms { rights, contract, ..cast::hop_terms(HOLDERS[place], 1) };
-            container = container.hop(&terms, HOLDERS[place - 1]);
+            container = container.hop(&terms, &cast::key(HOLDERS[place - 1]));
         }
         let core = container.chain_ids().into_iter().zip(rights).enumerate();
         let core = core.map(|(place, (chain, rights))| CoreLink {

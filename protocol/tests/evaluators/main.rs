@@ -4,7 +4,6 @@
 //! `COUNTERSIGN_EVALUATOR_CASES=1000000 cargo test --release -p countersign-protocol --test evaluators`
 //! decides that many random requests instead of a few thousand, other ones each time.
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
-#![expect(clippy::expect_used, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::indexing_slicing, reason = "a test that cannot build its input must stop")]
 
@@ -20,13 +19,7 @@ mod requests;
 mod tally;
 mod vocabulary;
 
-// Keys, terms and tokens by hand are the vectors' own.
+// Keys and terms are the vectors' own.
 #[expect(dead_code, reason = "the vectors use more of it")]
 #[path = "../vectors/cast.rs"]
 mod cast;
-#[expect(dead_code, reason = "the vectors use more of it")]
-#[path = "../vectors/forge.rs"]
-mod forge;
-#[expect(dead_code, reason = "the vectors use more of it")]
-#[path = "../vectors/wire.rs"]
-mod wire;
