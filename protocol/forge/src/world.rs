@@ -8,9 +8,7 @@ use countersign_protocol::{
     contract::SeenCheckpoint,
     digest::{ChainId, Digest, SpkiHash},
     domain::{Context, Decision, Entry, Event, Policy, State},
-    extension::Extensions,
     id::{InvocationId, RequestId},
-    identity::RenewStatement,
     ledger::{Checkpoint, Origin, SignedCheckpoint},
     payload::Payload,
     refusal::{Reason, Refusal},
@@ -22,7 +20,7 @@ use countersign_protocol::{
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
-    cast::{Agent, START_MS, configuration, domain, domain_key, keys, policy, principal},
+    cast::{Agent, START_MS, domain, domain_key, keys, policy, principal},
     stage::{Stage, attested},
     talk::Talk,
 };
@@ -123,15 +121,7 @@ impl World {
     /// Renews: an entry like any other, which moves the ledger's time on.
     pub fn stay(&mut self, name: &str) {
         let agent = self.agent(name);
-        let renewal = RenewStatement {
-            domain: domain(),
-            generation: self.state.instance(&agent.id).unwrap().statement.generation,
-            instance: agent.id.clone(),
-            spki: agent.spki,
-            configuration: configuration(),
-            issued: self.now,
-            extensions: Extensions::none(),
-        };
+        let renewal = self.stage().renewal(name);
         let signed = renewal.sign(&agent.key);
         self.decide(|state, context| state.decide_renew(context, &agent.actor(), &signed)).unwrap();
     }
