@@ -19,6 +19,7 @@ mod price;
 mod requests;
 mod tally;
 mod vocabulary;
+mod widening;
 
 // Keys, terms and tokens by hand are the vectors' own.
 #[expect(dead_code, reason = "the vectors use more of it")]
