@@ -1,6 +1,8 @@
 //! When answers are given, against a store that a test slows down and breaks.
 
 mod faults;
+mod snapshots;
+mod start;
 
 use std::{
     ops::Range,
@@ -11,11 +13,11 @@ use std::{
 use countersign_protocol::{
     digest::Digest,
     domain::{Event, InstanceForked},
-    ledger::SignedCheckpoint,
+    ledger::{LeafIndex, SignedCheckpoint},
     signed::Signed,
     time::{Lifetime, Timestamp},
 };
-use countersign_store::{Answer, ENTRY_MAX_BYTES, MemoryStore};
+use countersign_store::{Answer, ENTRY_MAX_BYTES, MemoryStore, Recalled, Snapshot};
 use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 
 use super::*;
@@ -72,6 +74,14 @@ impl Store for GatedStore {
 
     fn checkpoint(&self, domain: &TrustDomain) -> Answer<'_, Option<SignedCheckpoint>> {
         self.inner.checkpoint(domain)
+    }
+
+    fn put_snapshot(&self, domain: &TrustDomain, snapshot: Snapshot) -> Answer<'_, ()> {
+        self.inner.put_snapshot(domain, snapshot)
+    }
+
+    fn take_snapshot(&self, domain: &TrustDomain) -> Answer<'_, Option<Recalled>> {
+        self.inner.take_snapshot(domain)
     }
 }
 
