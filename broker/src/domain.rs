@@ -25,7 +25,7 @@ use countersign_protocol::{
     name::TrustDomain,
     payload::Payload,
     refusal::{Reason, Refusal},
-    require,
+    require, require_some,
     time::Timestamp,
 };
 use countersign_store::{ENTRY_MAX_BYTES, Head, Store, StoreError};
@@ -335,6 +335,12 @@ impl fmt::Debug for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Domain").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// What a decision has just put into the state. Were it not there, the fold would be wrong, and so would
+/// be any answer from it.
+pub(crate) fn recorded<T>(found: Option<T>) -> Result<T, Refusal> {
+    Ok(require_some!("LOG-005", found, Reason::LedgerUnavailable))
 }
 
 fn unavailable() -> Refusal {

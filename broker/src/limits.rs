@@ -140,12 +140,23 @@ pub const STREAMS_PER_CONNECTION: u32 = 1_024;
 pub const ENROLMENT_STREAMS_PER_CONNECTION: u32 = 4;
 
 /// Calls of one instance that are under way, over all its connections: as many invocations as it may
-/// have open, its streams, and some of everything else. Each can hold a message in the broker's
-/// memory, and a decision that waits for the ledger; those are for all instances together.
+/// have open, its streams, and some of everything else. Each can hold a decision that waits for the
+/// ledger; those are for all instances together.
 pub const CALLS_PER_INSTANCE: usize = 1_024 + 512;
 
 /// Calls of all instances that are under way.
 pub const CALLS_MAX: usize = 65_536;
+
+/// Bytes of messages that are held for one instance: requests until they are answered, and answers until
+/// the instance has taken them. Thirty-two of the largest.
+pub const HELD_PER_INSTANCE_BYTES: usize = 32 * MESSAGE_MAX_BYTES;
+
+/// Bytes of messages that are held for all instances together: sixteen that take all they can get.
+pub const HELD_MAX_BYTES: usize = 16 * HELD_PER_INSTANCE_BYTES;
+
+/// Bytes of a call that are not counted as held, and of a piece of an answer: as many calls as an
+/// instance may have under way hold six mebibytes more, and most calls are never counted.
+pub const HELD_UNCOUNTED_BYTES: usize = 4 * 1024;
 
 /// Streams that a peer opened and reset before they were taken up, above which its connection is
 /// closed: resetting is free for the peer and not for us.

@@ -280,3 +280,11 @@ async fn a_ledger_that_somebody_else_wrote_is_not_opened() {
     // The domain that was open finds out at its next write.
     assert_eq!(reason(decide(&domain, 1).await), (Reason::LedgerUnavailable, "LOG-002"));
 }
+
+/// A fold that lost what was decided would make every answer from it false.
+#[test]
+fn what_was_decided_is_there_or_nothing_is_answered() {
+    assert_eq!(recorded(Some(7)), Ok(7), "the twin");
+    let refusal = recorded::<u8>(None).unwrap_err();
+    assert_eq!((refusal.rule(), refusal.reason()), ("LOG-005", Reason::LedgerUnavailable));
+}

@@ -30,7 +30,7 @@ use crate::{
     clock::Clock,
     config::Config,
     domain::{Domain, Durable, WriteFailure},
-    gate::GateLayer,
+    gate::{GateLayer, NewcomersLayer},
     limits::{
         ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL,
         KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REOPEN_DRAIN, REQUEST_MAX, STREAMS_PER_CONNECTION,
@@ -151,6 +151,7 @@ async fn serve(
         .add_routes(services.for_instances)
         .serve_with_incoming_shutdown(api, told(stopped.clone()));
     let enrolment = server(ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION)
+        .layer(NewcomersLayer::default())
         .add_routes(services.for_newcomers)
         .serve_with_incoming_shutdown(enrolment, told(stopped));
     let mut serving = Box::pin(async { tokio::try_join!(api, enrolment).map(drop) });

@@ -80,6 +80,11 @@ impl Daemon {
         (this, String::from_utf8(made.stdout).unwrap().trim().parse().unwrap())
     }
 
+    /// The process that runs.
+    pub(crate) fn process(&self) -> u32 {
+        self.running.as_ref().unwrap().child.id()
+    }
+
     /// Where the ledger is.
     pub(crate) fn ledger(&self) -> PathBuf {
         self.home.path().join("data/ledger")
@@ -179,7 +184,7 @@ impl Daemon {
     /// is gone. `meanwhile` runs once it has stopped.
     pub(crate) async fn cut<T>(&mut self, meanwhile: impl AsyncFnOnce() -> T) -> (News, T) {
         let Home::Disk(disk) = &self.home else { panic!("this disk has no power of its own") };
-        let process = self.running.as_ref().unwrap().child.id().to_string();
+        let process = self.process().to_string();
         assert!(Command::new("kill").args(["-STOP", &process]).status().unwrap().success());
         let outcome = meanwhile().await;
         disk.snapshot();

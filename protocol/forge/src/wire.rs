@@ -3,35 +3,37 @@
 
 /// A message that is being written, well or badly.
 #[derive(Clone, Default)]
-pub(crate) struct Message(Vec<u8>);
+pub struct Message(Vec<u8>);
 
 impl Message {
     /// A varint field, stated whatever its value.
-    pub(crate) fn varint(mut self, number: u64, value: u64) -> Self {
+    pub fn varint(mut self, number: u64, value: u64) -> Self {
         self.0.extend(varint(number << 3));
         self.0.extend(varint(value));
         self
     }
 
     /// A length-delimited field.
-    pub(crate) fn bytes(mut self, number: u64, value: &[u8]) -> Self {
+    pub fn bytes(mut self, number: u64, value: &[u8]) -> Self {
         self.0.extend(varint(number << 3 | 2));
         self.0.extend(varint(value.len() as u64));
         self.0.extend(value);
         self
     }
 
-    pub(crate) fn message(self, number: u64, value: Self) -> Self {
+    /// A message within this one.
+    pub fn message(self, number: u64, value: Self) -> Self {
         self.bytes(number, &value.0)
     }
 
-    pub(crate) fn done(self) -> Vec<u8> {
+    /// Its bytes.
+    pub fn done(self) -> Vec<u8> {
         self.0
     }
 }
 
 /// The shortest varint.
-pub(crate) fn varint(mut value: u64) -> Vec<u8> {
+pub fn varint(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
@@ -42,7 +44,7 @@ pub(crate) fn varint(mut value: u64) -> Vec<u8> {
 }
 
 /// The same value in one byte more than it needs.
-pub(crate) fn long_varint(value: u64) -> Vec<u8> {
+pub fn long_varint(value: u64) -> Vec<u8> {
     let mut bytes = varint(value);
     *bytes.last_mut().unwrap() |= 0x80;
     bytes.push(0);
@@ -51,21 +53,23 @@ pub(crate) fn long_varint(value: u64) -> Vec<u8> {
 
 /// One field as it stands in the bytes.
 #[derive(Clone, Debug)]
-pub(crate) struct Raw<'a> {
-    pub(crate) number: u64,
-    pub(crate) wire_type: u64,
+pub struct Raw<'a> {
+    /// The number that its tag states.
+    pub number: u64,
+    /// 0 for a varint, 2 for what has a length.
+    pub wire_type: u64,
     /// The number of a varint, else zero.
-    pub(crate) integer: u64,
+    pub integer: u64,
     /// The content: of a varint its own bytes.
-    pub(crate) value: &'a [u8],
+    pub value: &'a [u8],
     /// Tag, length and content.
-    pub(crate) whole: &'a [u8],
+    pub whole: &'a [u8],
     /// Whether tag, length and varint are as short as they can be.
-    pub(crate) minimal: bool,
+    pub minimal: bool,
 }
 
 /// The fields up to the first byte that is none, and the rest from there on.
-pub(crate) fn scan(bytes: &[u8]) -> (Vec<Raw<'_>>, &[u8]) {
+pub fn scan(bytes: &[u8]) -> (Vec<Raw<'_>>, &[u8]) {
     let (mut fields, mut rest) = (Vec::new(), bytes);
     while let Some((field, after)) = field(rest) {
         fields.push(field);
@@ -96,7 +100,7 @@ fn field(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
 }
 
 /// Value, length and whether it is minimal.
-pub(crate) fn read_varint(bytes: &[u8]) -> Option<(u64, usize, bool)> {
+pub fn read_varint(bytes: &[u8]) -> Option<(u64, usize, bool)> {
     let mut value = 0u64;
     for (position, byte) in bytes.iter().take(10).enumerate() {
         let low = u64::from(byte & 0x7f);
@@ -113,7 +117,7 @@ pub(crate) fn read_varint(bytes: &[u8]) -> Option<(u64, usize, bool)> {
 
 /// Changes the list of fields of a message, or of a message within it: each step of `path` is a
 /// field's number and which of that number is meant. The lengths around it are made to fit.
-pub(crate) fn edit(bytes: &[u8], path: &[(u64, usize)], change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
+pub fn edit(bytes: &[u8], path: &[(u64, usize)], change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
     let (fields, rest) = scan(bytes);
     assert!(rest.is_empty(), "only whole messages can be edited");
     let mut pieces: Vec<Vec<u8>> = fields.iter().map(|field| field.whole.to_vec()).collect();
@@ -121,7 +125,7 @@ pub(crate) fn edit(bytes: &[u8], path: &[(u64, usize)], change: impl FnOnce(&mut
         [] => change(&mut pieces),
         [(number, which), inner @ ..] => {
             let wanted = fields.iter().enumerate().filter(|(_, field)| field.number == *number);
-            let (position, field) = wanted.clone().nth(*which).expect("a field of that number");
+            let (position, field) = wanted.clone().nth(*which).unwrap();
             pieces[position] = Message::default().bytes(*number, &edit(field.value, inner, change)).done();
         }
     }
@@ -129,10 +133,10 @@ pub(crate) fn edit(bytes: &[u8], path: &[(u64, usize)], change: impl FnOnce(&mut
 }
 
 /// The content of a field within a message within a message.
-pub(crate) fn dig<'a>(bytes: &'a [u8], path: &[(u64, usize)]) -> &'a [u8] {
+pub fn dig<'a>(bytes: &'a [u8], path: &[(u64, usize)]) -> &'a [u8] {
     path.iter().fold(bytes, |bytes, (number, which)| {
         let (fields, _) = scan(bytes);
         let mut wanted = fields.into_iter().filter(|field| field.number == *number);
-        wanted.nth(*which).expect("a field of that number").value
+        wanted.nth(*which).unwrap().value
     })
 }
