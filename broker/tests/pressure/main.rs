@@ -16,6 +16,8 @@ mod daemon;
 #[path = "../crash/disk.rs"]
 #[expect(dead_code, reason = "the disk keeps its power")]
 mod disk;
+#[path = "../crash/heard.rs"]
+mod heard;
 mod honest;
 mod memory;
 mod report;
