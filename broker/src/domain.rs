@@ -8,6 +8,7 @@
 
 mod replay;
 mod snapshot;
+mod writer;
 
 use std::{
     fmt, mem,
@@ -32,11 +33,10 @@ use countersign_store::{ENTRY_MAX_BYTES, Head, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
-use crate::{
-    clock::Clock,
-    limits::{DECISIONS_WAITING_MAX, WRITER_BATCH_BYTES, WRITER_BATCH_ENTRIES},
-};
+use crate::{clock::Clock, limits::DECISIONS_WAITING_MAX};
 use snapshot::Sealer;
+use writer::Write;
+pub use writer::{Durable, WriteFailure};
 
 /// Why a domain cannot be opened.
 #[derive(Debug, Error)]
@@ -75,35 +75,6 @@ pub enum SnapshotError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// How far the ledger is on the disk.
-#[derive(Clone, Debug)]
-pub enum Durable {
-    /// Up to this head.
-    To(Head),
-    /// Unknown, since a write failed.
-    Failed(WriteFailure),
-}
-
-/// Why the ledger is not written any more. The state is ahead of the disk, so nothing is answered
-/// until the ledger has been read again.
-#[derive(Clone, Debug, Error)]
-pub enum WriteFailure {
-    /// There was no room. This process can read the ledger again and go on once there is.
-    #[error("{0}")]
-    NoRoom(Arc<str>),
-    /// Only another process can: after a flush that failed, what the system shows of a file need not
-    /// be what the disk has.
-    #[error("{0}")]
-    Other(Arc<str>),
-}
-
-impl From<StoreError> for WriteFailure {
-    fn from(error: StoreError) -> Self {
-        let why = error.to_string().into();
-        if matches!(error, StoreError::Full { .. }) { Self::NoRoom(why) } else { Self::Other(why) }
-    }
-}
-
 /// One trust domain that this broker decides for.
 pub struct Domain {
     name: TrustDomain,
@@ -117,12 +88,6 @@ pub struct Domain {
     sealer: Sealer,
     /// The size of the ledger of which a snapshot is kept.
     snapshot: AtomicU64,
-}
-
-/// Entries of one decision, which stand or fall together, and the size of the log after them.
-struct Write {
-    entries: Vec<Bytes>,
-    after: TreeSize,
 }
 
 impl Domain {
@@ -140,7 +105,7 @@ impl Domain {
         let head = head_of(&state);
         let (writer, waiting) = mpsc::channel(DECISIONS_WAITING_MAX);
         let (told, durable) = watch::channel(Durable::To(head));
-        tokio::spawn(write(name.clone(), Arc::clone(&store), waiting, told));
+        tokio::spawn(writer::run(name.clone(), Arc::clone(&store), waiting, told));
         Ok(Arc::new(Self {
             name,
             policy,
@@ -349,50 +314,6 @@ fn unavailable() -> Refusal {
 
 fn head_of(state: &State) -> Head {
     Head { size: state.tree().size(), root: state.tree().root() }
-}
-
-/// Writes what was decided, in order, as much at once as has gathered during the last flush.
-async fn write(
-    domain: TrustDomain,
-    store: Arc<dyn Store>,
-    mut waiting: mpsc::Receiver<Write>,
-    durable: watch::Sender<Durable>,
-) {
-    let mut gathered = Vec::new();
-    while waiting.recv_many(&mut gathered, WRITER_BATCH_ENTRIES).await > 0 {
-        while let Some((after, entries)) = next_batch(&mut gathered) {
-            let Durable::To(head) = durable.borrow().clone() else { return };
-            match store.append(&domain, head, entries).await {
-                Ok(head) if head.size == after => drop(durable.send_replace(Durable::To(head))),
-                Ok(head) => {
-                    let why = format!("the head is at {head}");
-                    return fail(&domain, &durable, WriteFailure::Other(why.into()));
-                }
-                Err(error) => return fail(&domain, &durable, error.into()),
-            }
-        }
-    }
-}
-
-fn fail(domain: &TrustDomain, durable: &watch::Sender<Durable>, why: WriteFailure) {
-    tracing::error!(%domain, %why, "the ledger was not written; nothing is answered until it is read again");
-    durable.send_replace(Durable::Failed(why));
-}
-
-/// Takes the decisions that fit one append off the front. One decision always fits.
-fn next_batch(gathered: &mut Vec<Write>) -> Option<(TreeSize, Vec<Bytes>)> {
-    let (mut count, mut entries, mut bytes) = (0, 0, 0);
-    for write in gathered.iter() {
-        entries += write.entries.len();
-        bytes += write.entries.iter().map(Bytes::len).sum::<usize>();
-        if count > 0 && (entries > WRITER_BATCH_ENTRIES || bytes > WRITER_BATCH_BYTES) {
-            break;
-        }
-        count += 1;
-    }
-    let batch: Vec<Write> = gathered.drain(..count).collect();
-    let after = batch.last()?.after;
-    Some((after, batch.into_iter().flat_map(|write| write.entries).collect()))
 }
 
 #[cfg(test)]

@@ -98,11 +98,11 @@ pub(crate) enum Stopped {
 /// When the disk is full it refuses everything, and once there is room it reads the ledger again as a
 /// start does: all that was decided since the last write is forgotten, and nobody had heard of it.
 pub async fn run(config: Config, mut options: Options) -> Result<(), RunError> {
-    let listeners = listen(&config, options.listeners.take()).await?;
+    // They outlive what serves on them: whoever connects in between waits.
+    let mut listeners = options.listeners.take();
     loop {
         let (broker, released) = Broker::open(&config, Arc::clone(&options.clock)).await?;
-        let stopped =
-            serve(&config, broker, listeners.try_clone().map_err(not_listening)?, &mut options).await;
+        let stopped = serve(&config, broker, &mut listeners, &mut options).await;
         // Whoever opens the same files next must find them free.
         if tokio::time::timeout(options.drain, released).await.is_err() {
             tracing::warn!("the ledger is still in use by calls that did not end");
@@ -117,11 +117,12 @@ pub async fn run(config: Config, mut options: Options) -> Result<(), RunError> {
 async fn serve(
     config: &Config,
     broker: Broker,
-    listeners: Listeners,
+    listeners: &mut Option<Listeners>,
     options: &mut Options,
 ) -> Result<Stopped, RunError> {
     let (clock, drain) = (Arc::clone(&options.clock), options.drain);
-    let (api, enrolment) = (adopt(listeners.api)?, adopt(listeners.enrolment)?);
+    let Listeners { api, enrolment } = listen(config, listeners).await?;
+    let (api, enrolment) = (adopt(api)?, adopt(enrolment)?);
     let bound = Bound { api: address_of(&api)?, enrolment: address_of(&enrolment)? };
     let identity = identity(&broker, &*clock)?;
     let mut background = Background::default();
@@ -256,14 +257,16 @@ fn lifetime(broker: &Broker) -> Lifetime {
     broker.domain.policy().svid_lifetime
 }
 
-/// The sockets outlive what serves on them: whoever connects meanwhile waits.
-async fn listen(config: &Config, bound: Option<Listeners>) -> Result<Listeners, RunError> {
-    match bound {
-        Some(listeners) => Ok(listeners),
-        None => {
-            Ok(Listeners { api: bind(config.listen).await?, enrolment: bind(config.enrolment_listen).await? })
-        }
-    }
+/// The sockets, which are bound the first time.
+async fn listen(config: &Config, bound: &mut Option<Listeners>) -> Result<Listeners, RunError> {
+    let listeners = match bound {
+        Some(listeners) => listeners,
+        None => bound.insert(Listeners {
+            api: bind(config.listen).await?,
+            enrolment: bind(config.enrolment_listen).await?,
+        }),
+    };
+    listeners.try_clone().map_err(not_listening)
 }
 
 async fn bind(address: SocketAddr) -> Result<std::net::TcpListener, RunError> {
