@@ -1,7 +1,7 @@
 //! What Rust sources say of the specification: the ids that their guards cite, and the names of
-//! their functions.
+//! their tests.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Text;
 
@@ -48,20 +48,23 @@ pub(crate) fn read(text: &Text) -> Vec<Guard<'_>> {
     found
 }
 
-/// The names of all functions.
-pub(super) fn functions(code: &[Text]) -> BTreeSet<&str> {
-    code.iter()
-        .flat_map(|text| {
-            text.content.match_indices("fn ").filter(|(place, _)| !in_comment(&text.content, *place)).map(
-                |(place, keyword)| {
-                    let name = text.content.get(place + keyword.len()..).unwrap_or_default();
-                    name.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
-                        .next()
-                        .unwrap_or_default()
-                },
-            )
-        })
-        .collect()
+/// The tests of all files, as `file::test`, and how many have that name.
+pub(super) fn tests(code: &[Text]) -> BTreeMap<String, usize> {
+    let mut tests = BTreeMap::new();
+    for text in code {
+        let stem = text.path.rsplit('/').next().and_then(|name| name.strip_suffix(".rs")).unwrap_or_default();
+        let mut attributes = false;
+        for line in text.content.lines().map(str::trim_start) {
+            let signature = line.strip_prefix("async fn ").or(line.strip_prefix("fn "));
+            if let (true, Some(signature)) = (attributes, signature) {
+                let name = signature.split('(').next().unwrap_or_default();
+                *tests.entry(format!("{stem}::{name}")).or_default() += 1;
+            }
+            let test = line.starts_with("#[test") || line.starts_with("#[tokio::test");
+            attributes = test || attributes && (line.starts_with("#[") || line.starts_with("//"));
+        }
+    }
+    tests
 }
 
 /// Whether the line is a comment. One at a line's end does not count: what looks like it may be a
