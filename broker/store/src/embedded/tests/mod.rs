@@ -3,5 +3,6 @@
 mod damage;
 mod faults;
 mod format;
+mod queue;
 mod restart;
 mod writer;
