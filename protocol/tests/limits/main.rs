@@ -17,11 +17,7 @@ const SHOWN_ELSEWHERE: [(&str, &str, &str); 6] = [
         "endless_open_invocations_are_refused",
     ),
     ("body_max_bytes", "broker/src/mediation/tests/attacks.rs", "a_body_has_its_limit"),
-    (
-        "batch_max_entries",
-        "broker/store/src/tests/suite.rs",
-        "what_is_beyond_a_limit_is_refused_and_nothing_is_written",
-    ),
+    ("batch_max_entries", "broker/store/src/tests/suite.rs", "nothing_beyond_a_limit_is_written"),
     (
         "svid_min_ms",
         "protocol/tests/domain/identity.rs",

@@ -49,7 +49,7 @@ suite!(
     a_read_is_bounded_but_never_empty,
     a_read_is_bounded_in_bytes_whatever_is_asked_for,
     waiting_ends_with_the_append_that_passes_the_size,
-    what_is_beyond_a_limit_is_refused_and_nothing_is_written,
+    nothing_beyond_a_limit_is_written,
     the_largest_batch_is_accepted,
     domains_are_limited_in_number,
     a_checkpoint_of_a_head_is_kept,
@@ -202,7 +202,7 @@ fn batch_of(bytes: usize) -> Vec<Bytes> {
     longest.chain([bytes % ENTRY_MAX_BYTES]).map(|length| Bytes::from(vec![7; length])).collect()
 }
 
-async fn what_is_beyond_a_limit_is_refused_and_nothing_is_written(store: &dyn Store) {
+async fn nothing_beyond_a_limit_is_written(store: &dyn Store) {
     let of = |bytes: usize| Bytes::from(vec![7; bytes]);
     let too_many = vec![Bytes::new(); BATCH_MAX_ENTRIES + 1];
     let too_long = vec![of(1), of(ENTRY_MAX_BYTES + 1)];
