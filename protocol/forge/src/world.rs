@@ -102,6 +102,8 @@ impl World {
         let entry = Entry { time: self.now, event: event.clone() };
         assert_eq!(Entry::from_bytes(&entry.to_bytes()).as_ref(), Ok(&entry), "it reads back");
         self.state = std::mem::take(&mut self.state).evolve(&entry);
+        let again = State::from_snapshot(&self.state.to_snapshot(), self.state.tree().clone());
+        assert_eq!(again.as_ref(), Ok(&self.state), "a snapshot holds all of it");
         self.entries.push(entry);
     }
 

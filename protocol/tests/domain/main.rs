@@ -17,5 +17,6 @@ mod memory;
 mod negotiation;
 mod races;
 mod rotation;
+mod snapshot;
 mod strangers;
 mod tampered;

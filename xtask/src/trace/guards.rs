@@ -1,7 +1,7 @@
 //! What Rust sources say of the specification: the ids that their guards cite, and the names of
 //! their tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Text;
 
@@ -52,7 +52,8 @@ pub(crate) fn read(text: &Text) -> Vec<Guard<'_>> {
 pub(super) fn tests(code: &[Text]) -> BTreeMap<String, usize> {
     let mut tests = BTreeMap::new();
     for text in code {
-        let stem = text.path.rsplit('/').next().and_then(|name| name.strip_suffix(".rs")).unwrap_or_default();
+        let module = text.path.strip_suffix("/mod.rs").or(text.path.strip_suffix(".rs"));
+        let stem = module.and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         let mut attributes = false;
         for line in text.content.lines().map(str::trim_start) {
             let signature = line.strip_prefix("async fn ").or(line.strip_prefix("fn "));
@@ -65,6 +66,22 @@ pub(super) fn tests(code: &[Text]) -> BTreeMap<String, usize> {
         }
     }
     tests
+}
+
+/// The names of all functions.
+pub(super) fn functions(code: &[Text]) -> BTreeSet<&str> {
+    code.iter()
+        .flat_map(|text| {
+            text.content.match_indices("fn ").filter(|(place, _)| !in_comment(&text.content, *place)).map(
+                |(place, keyword)| {
+                    let name = text.content.get(place + keyword.len()..).unwrap_or_default();
+                    name.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+                        .next()
+                        .unwrap_or_default()
+                },
+            )
+        })
+        .collect()
 }
 
 /// Whether the line is a comment. One at a line's end does not count: what looks like it may be a

@@ -1,8 +1,9 @@
-//! Traceability: every rule is a numbered sentence, every guard in the code cites one, and every
-//! known attack names the tests that keep it out.
+//! Traceability: every rule is a numbered sentence, every guard in the code cites one, every known
+//! attack names the tests that keep it out, and every limit those that meet it from both sides.
 
 mod attacks;
 pub(crate) mod guards;
+mod limits;
 mod requirements;
 
 use std::{
@@ -95,6 +96,12 @@ fn trace(
             let what = format!("{} is no requirement of spec/", guard.id);
             problems.insert(text.problem(guard.id_line, what));
         }
+    }
+    let functions = guards::functions(code);
+    for text in
+        code.iter().filter(|text| text.path.ends_with("/limits.rs") && !text.path.starts_with("xtask/"))
+    {
+        limits::check(text, &functions, &mut problems);
     }
     match spec.iter().find(|text| text.path == ATTACKS) {
         Some(text) => {

@@ -178,3 +178,29 @@ fn an_attack_without_a_row_is_a_problem() {
     let without = problems(&spec[..1], &[]);
     assert_eq!(without, ["spec/security.md:1: does not exist; it answers attacks 1 to 36"]);
 }
+
+#[test]
+fn a_limit_names_the_test_of_its_edges_or_says_why_it_has_none() {
+    let test = "#[test]\nfn few_fit() {}";
+    for (docs, problem) in [
+        ("/// Few.\n/// Edges: `moves::few_fit`.", None),
+        ("/// Edges: `few_fit`, `moves::few_fit`.\n/// And more words.", None),
+        ("/// Few.\n/// Edges: none. It paces.", None),
+        ("/// Few.", Some("does not say where its `Edges:` are tested")),
+        ("/// Edges: none.", Some("has no edges, but does not say why")),
+        ("/// Edges: few_fit.", Some("names no test after `Edges:`")),
+        (
+            "/// Edges: `moves::few_fit`, `moves::ghost`.",
+            Some("names `moves::ghost`, and there is no such test"),
+        ),
+    ] {
+        let limits =
+            format!("/// Edges: `few_fit`.\npub const OTHER: u8 = 1;\n\n{docs}\npub const FEW: u8 = 2;\n");
+        let line = 4 + docs.lines().count();
+        let code = [text("broker/src/limits.rs", &limits), text("broker/tests/moves.rs", test)];
+        let spec = [text("spec/negotiation.md", GOOD), security(&[])];
+        let expected: Vec<_> =
+            problem.iter().map(|what| format!("broker/src/limits.rs:{line}: FEW {what}")).collect();
+        assert_eq!(problems(&spec, &code), expected, "{docs}");
+    }
+}
