@@ -35,10 +35,10 @@ pub(super) fn name(input: &[u8]) -> Verdict {
         b'o' => one_text::<Origin>(text, ORIGIN_MAX_BYTES),
         b'7' => one_text::<RequestId>(text, 36),
         b'x' => one_text::<Text>(text, TEXT_MAX_BYTES),
-        b'c' => one_text::<Cidr>(text, 49),
+        b'c' => as_written::<Cidr>(text),
         b'k' => one_text::<PublicKey>(text, 64),
         b'g' => one_text::<Digest>(text, 64),
-        b'l' => lifetime(text),
+        b'l' => as_written::<LifetimeText>(text),
         _ => Verdict::Refused,
     }
 }
@@ -126,19 +126,19 @@ fn url(text: &str) -> Verdict {
     Verdict::Accepted
 }
 
-/// People write lengths of time in several ways; what is printed means the same.
-fn lifetime(text: &str) -> Verdict {
-    let lifetime: Option<LifetimeText> = parsed(text);
-    if let Some(lifetime) = lifetime {
-        assert_eq!(lifetime.to_string().parse(), Ok(lifetime));
+/// What people write in several ways is printed in one, which means the same.
+fn as_written<T: FromStr + Display + PartialEq>(text: &str) -> Verdict {
+    let value: Option<T> = parsed(text);
+    if let Some(value) = &value {
+        assert!(value.to_string().parse().is_ok_and(|again: T| again == *value), "{value} reads as another");
     }
-    Verdict::of(lifetime)
+    Verdict::of(value)
 }
 
 const OTHERS: [&str; 10] = [
     "c10.1.0.0/16",
     "c2001:db8::/32",
-    "c10.0.0.0/08",
+    "c2001:DB8::/32",
     "k1b16fd2a322b42d8a37f1b7cc874d974e5d8ddc8258e97bf93c57dcf418256a7",
     "g00bcb741d171f7b2098179ce039cdc4fb407e74ff5d42e1bdc7054d0232f4acb",
     "l1h30m",

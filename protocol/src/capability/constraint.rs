@@ -109,12 +109,12 @@ impl FromStr for Cidr {
     type Err = NotName;
 
     fn from_str(text: &str) -> Result<Self, NotName> {
-        let form = NotName::Form { form: "<address>/<prefix length> in normal form, without host bits" };
+        let form = NotName::Form { form: "<address>/<prefix length> without host bits" };
         let (base, length) = text.split_once('/').ok_or(form)?;
         let base = base.parse().ok().and_then(IpName::new).ok_or(form)?;
-        let block = Self::new(base, length.parse().map_err(|_| form)?).ok_or(form)?;
-        // So "/08", "/+8" and "2001:DB8::/32" are refused.
-        if block.to_string() == text { Ok(block) } else { Err(form) }
+        let number: u32 = length.parse().map_err(|_| form)?;
+        // `+8` and `08` are numbers to Rust.
+        if number.to_string() == length { Self::new(base, number).ok_or(form) } else { Err(form) }
     }
 }
 
@@ -325,9 +325,8 @@ mod tests {
             "::ffff:10.0.0.0/104",
             "10.0.0.0",
             "10.0.0.0/-1",
-            "10.0.0.0/08",
             "10.0.0.0/+8",
-            "2001:DB8::/32",
+            "10.0.0.0/08",
         ] {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
         }
