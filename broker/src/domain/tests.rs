@@ -1,6 +1,8 @@
 //! When answers are given, against a store that a test slows down and breaks.
 
 mod faults;
+mod snapshots;
+mod start;
 
 use std::{
     ops::Range,
@@ -11,11 +13,11 @@ use std::{
 use countersign_protocol::{
     digest::Digest,
     domain::{Event, InstanceForked},
-    ledger::SignedCheckpoint,
+    ledger::{LeafIndex, SignedCheckpoint},
     signed::Signed,
     time::{Lifetime, Timestamp},
 };
-use countersign_store::{Answer, ENTRY_MAX_BYTES, MemoryStore};
+use countersign_store::{Answer, ENTRY_MAX_BYTES, MemoryStore, Recalled, Snapshot};
 use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 
 use super::*;
@@ -72,6 +74,14 @@ impl Store for GatedStore {
 
     fn checkpoint(&self, domain: &TrustDomain) -> Answer<'_, Option<SignedCheckpoint>> {
         self.inner.checkpoint(domain)
+    }
+
+    fn put_snapshot(&self, domain: &TrustDomain, snapshot: Snapshot) -> Answer<'_, ()> {
+        self.inner.put_snapshot(domain, snapshot)
+    }
+
+    fn take_snapshot(&self, domain: &TrustDomain) -> Answer<'_, Option<Recalled>> {
+        self.inner.take_snapshot(domain)
     }
 }
 
@@ -185,6 +195,23 @@ async fn what_gathers_during_a_flush_goes_out_together() {
     let head = store.head(&name()).await.unwrap();
     assert_eq!(head.size.get(), 501);
     assert_eq!(head.root, domain.peek(|state, _| state.tree().root()), "the disk has what was decided");
+}
+
+/// How many of those decisions, each of so many entries of so many bytes, one append takes.
+fn taken(decisions: &[(usize, usize)]) -> usize {
+    let entries = |(count, bytes): &(usize, usize)| vec![Bytes::from(vec![7; *bytes]); *count];
+    let write = |decision| Write { entries: entries(decision), after: TreeSize::ZERO };
+    let mut gathered: Vec<_> = decisions.iter().map(write).collect();
+    next_batch(&mut gathered).unwrap();
+    decisions.len() - gathered.len()
+}
+
+#[test]
+fn one_append_takes_what_an_engine_does() {
+    assert_eq!(taken(&[(WRITER_BATCH_ENTRIES - 1, 1), (1, 1)]), 2);
+    assert_eq!(taken(&[(WRITER_BATCH_ENTRIES - 1, 1), (2, 1)]), 1);
+    assert_eq!(taken(&[(1, WRITER_BATCH_BYTES - 1), (1, 1), (1, 1)]), 2);
+    assert_eq!(taken(&[(1, WRITER_BATCH_BYTES - 1), (1, 2)]), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Random chains, built by hand and signed with each holder's real key, whatever the hops say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use countersign_forge::biscuit::Container;
 use countersign_protocol::{
@@ -14,6 +14,7 @@ use crate::{
     cast,
     plain::{Capability, Link, Rule},
     vocabulary::{self, pick},
+    widening,
 };
 
 /// From the grant's holder on.
@@ -31,6 +32,8 @@ pub(crate) enum Step {
     Narrow,
     /// Beyond them, in one thing.
     Widen,
+    /// One thing becomes what looks like it, or is next to it.
+    Blur,
     /// Whatever it likes, within them or not.
     Replace,
 }
@@ -53,6 +56,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<(Step, u64)>> {
         1 => Just(Step::Same),
         6 => Just(Step::Narrow),
         2 => Just(Step::Widen),
+        2 => Just(Step::Blur),
         1 => Just(Step::Replace)
     ];
     prop_oneof![
@@ -69,7 +73,7 @@ impl Chain {
             links.push(next(parent, *step, &mut StdRng::seed_from_u64(*seed)));
         }
         let did = |wanted| steps.iter().any(|(step, _)| *step == wanted);
-        let honest = match (did(Step::Widen), did(Step::Replace)) {
+        let honest = match (did(Step::Widen), did(Step::Replace) || did(Step::Blur)) {
             (true, _) => Some(false),
             (false, true) => None,
             (false, false) => Some(true),
@@ -120,7 +124,11 @@ fn next(parent: &Link, step: Step, rng: &mut StdRng) -> Link {
         Step::Narrow => narrow(&mut link, rng),
         Step::Widen => {
             narrow(&mut link, rng);
-            widen(&mut link, parent, rng);
+            widening::widen(&mut link, parent, rng);
+        }
+        Step::Blur => {
+            narrow(&mut link, rng);
+            widening::blur(&mut link, rng);
         }
         Step::Replace => {
             let delegations_left = link.delegations_left;
@@ -221,31 +229,5 @@ fn narrower_rule(parent: &Rule, rng: &mut StdRng) -> Rule {
             let host = narrow.filter(|_| rng.gen_ratio(1, 2)).unwrap_or_else(|| host.clone());
             Rule::UrlUnder { scheme: scheme.clone(), host, port: *port, path }
         }
-    }
-}
-
-/// In one thing that surely goes beyond the parent.
-fn widen(link: &mut Link, parent: &Link, rng: &mut StdRng) {
-    let absent = |all: &[&str], has: &dyn Fn(&str) -> bool| {
-        all.iter().find(|one| !has(one)).map(|one| (*one).to_owned())
-    };
-    let place = rng.gen_range(0..link.capabilities.len());
-    match rng.gen_range(0..6) {
-        0 => link.until = parent.until + 1,
-        1 => link.from = parent.from - 1,
-        2 => link.audiences.extend(absent(&vocabulary::CALLEES, &|callee| parent.audiences.contains(callee))),
-        3 => {
-            let known = |action: &str| parent.capabilities.iter().any(|one| one.actions.contains(action));
-            match absent(&vocabulary::ACTIONS, &known) {
-                Some(action) => drop(link.capabilities[place].actions.insert(action)),
-                None => link.delegations_left = parent.delegations_left,
-            }
-        }
-        // Without a constraint, where every parent has one.
-        4 if parent.capabilities.iter().all(|one| !one.constraints.is_empty()) => {
-            link.capabilities[place].constraints = BTreeMap::new();
-        }
-        4 => link.delegations_left = parent.delegations_left,
-        _ => link.capabilities[place].resource = "other:/**".to_owned(),
     }
 }

@@ -18,6 +18,7 @@ mod price;
 mod requests;
 mod tally;
 mod vocabulary;
+mod widening;
 
 // Keys and terms are the vectors' own.
 #[expect(dead_code, reason = "the vectors use more of it")]

@@ -155,7 +155,7 @@ fn beside(request: &mut Request, capability: &Capability, rng: &mut StdRng) {
 }
 
 /// A path that looks like this one, or lies around it.
-fn sibling(path: &str, rng: &mut StdRng) -> String {
+pub(crate) fn sibling(path: &str, rng: &mut StdRng) -> String {
     let mut segments: Vec<String> = path[1..].split('/').map(str::to_owned).collect();
     let place = rng.gen_range(0..segments.len());
     match rng.gen_range(0..5) {

@@ -183,3 +183,24 @@ fn is_requirement(text: &str) -> bool {
         area.bytes().all(|b| b.is_ascii_uppercase()) && number.len() == 3 && number.parse::<u16>().is_ok()
     })
 }
+
+/// Attack line 25: nothing that is signed or logged has room for prose. The texts that there are, are
+/// values of arguments, compared byte by byte and never shown to a model by a broker.
+#[test]
+fn the_only_text_in_a_statement_is_an_arguments_value() {
+    let (mut message, mut texts) = ("", Vec::new());
+    for line in include_str!("../../../conformance/vectors/payloads.txt").lines() {
+        match line.strip_prefix("  ") {
+            None if !line.starts_with('#') => message = line,
+            Some(field) if !field.starts_with("if ") => {
+                let mut words = field.split(' ').skip(1);
+                let (name, kind) = (words.next().unwrap(), words.next().unwrap());
+                if kind.starts_with("text") {
+                    texts.push(format!("{message}.{name}"));
+                }
+            }
+            _ => (),
+        }
+    }
+    assert_eq!(texts, ["Constraint.text_in", "Argument.text"]);
+}

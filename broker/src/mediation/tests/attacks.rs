@@ -97,38 +97,6 @@ async fn a_proof_is_bound_to_the_channel() {
 }
 
 #[tokio::test]
-async fn a_proof_is_used_once() {
-    let (world, [_, _, leaf]) = World::with_chain().await;
-    let _asked = world.willing("files", 4).await;
-    let call = world.call("fetcher", leaf);
-    assert!(world.send("fetcher", &call).await.is_ok());
-    assert_eq!(refused(world.send("fetcher", &call).await), "PROOF_REPLAYED");
-    let mut other = world.call("fetcher", leaf);
-    other.proof.nonce = call.proof.nonce;
-    assert_eq!(refused(world.send("fetcher", &other).await), "PROOF_REPLAYED", "a nonce of its own");
-    // A broker that has just started knows it as well.
-    let restarted = world.restarted().await;
-    assert_eq!(refused(restarted.send("fetcher", &call).await), "PROOF_REPLAYED");
-}
-
-/// Two calls with one proof at the same time: one of them is done.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_proof_is_used_once_in_any_race() {
-    let (world, [_, _, leaf]) = World::with_chain().await;
-    let _asked = world.willing("files", 16).await;
-    let call = world.call("fetcher", leaf);
-    let sending: Vec<_> = (0..8).map(|_| world.sending("fetcher", &call)).collect();
-    let mut done = 0;
-    for sending in sending {
-        match sending.await.unwrap() {
-            Ok(_) => done += 1,
-            Err(status) => assert_eq!(reason(&status), "PROOF_REPLAYED"),
-        }
-    }
-    assert_eq!((done, world.available(leaf)), (1, 9));
-}
-
-#[tokio::test]
 async fn a_link_above_that_has_expired_ends_everything_beneath() {
     let world = World::new().await;
     let mut short = rights(100, 4);
