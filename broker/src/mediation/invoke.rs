@@ -129,3 +129,21 @@ fn deadline(now: Timestamp, patience: Option<Duration>) -> Timestamp {
     let lifetime = stated.map_or(INVOCATION_DEFAULT, Lifetime::from_millis);
     now.plus(lifetime.min(INVOCATION_MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_takes_as_long_as_its_caller_waits_and_no_longer_than_it_may() {
+        let now = Timestamp::new(1_800_000_000_000).unwrap();
+        let left = |patience: Option<Duration>| deadline(now, patience).since(now);
+        let millis = |millis: u64| left(Some(Duration::from_millis(millis)));
+        assert_eq!(left(None), INVOCATION_DEFAULT);
+        assert_eq!(millis(0), Lifetime::from_millis(0));
+        let longest = INVOCATION_MAX.as_millis();
+        assert_eq!(millis(longest - 1), Lifetime::from_millis(longest - 1));
+        assert_eq!([longest, longest + 1, u64::MAX].map(millis), [INVOCATION_MAX; 3]);
+        assert_eq!(left(Some(Duration::MAX)), INVOCATION_MAX);
+    }
+}

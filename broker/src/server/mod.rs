@@ -286,3 +286,6 @@ fn address_of(listener: &TcpListener) -> Result<SocketAddr, RunError> {
 fn not_listening(source: io::Error) -> RunError {
     RunError::Listen { address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,8 +102,11 @@ impl World {
         let entry = Entry { time: self.now, event: event.clone() };
         assert_eq!(Entry::from_bytes(&entry.to_bytes()).as_ref(), Ok(&entry), "it reads back");
         self.state = std::mem::take(&mut self.state).evolve(&entry);
-        let again = State::from_snapshot(&self.state.to_snapshot(), self.state.tree().clone());
-        assert_eq!(again.as_ref(), Ok(&self.state), "a snapshot holds all of it");
+        // Of a long ledger now and then: a snapshot is as long as all that it holds.
+        if self.entries.len() < 64 || self.entries.len().is_multiple_of(64) {
+            let again = State::from_snapshot(&self.state.to_snapshot(), self.state.tree().clone());
+            assert_eq!(again.as_ref(), Ok(&self.state), "a snapshot holds all of it");
+        }
         self.entries.push(entry);
     }
 

@@ -93,8 +93,10 @@ pub struct Instance {
     pub standing: Standing,
     /// The chains that it holds.
     pub holds: BTreeSet<ChainId>,
-    /// Its negotiations that have not ended.
+    /// The negotiations that it asked for and that have not ended,
     pub negotiating: usize,
+    /// and those that are remembered, which is all that are negotiating and the ended ones for a while.
+    pub negotiated: usize,
     /// Its invocations that have not ended.
     pub invoking: usize,
 }

@@ -61,7 +61,7 @@ numbers! {
 }
 
 kept!(JoinToken { principal, expires, used_by });
-kept!(Instance { statement, leaf, admitted, request, standing, holds, negotiating, invoking });
+kept!(Instance { statement, leaf, admitted, request, standing, holds, negotiating, negotiated, invoking });
 kept!(Chain {
     parent,
     children,

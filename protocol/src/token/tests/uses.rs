@@ -6,6 +6,7 @@ use crate::{
     digest::{Digest, SpkiHash},
     key::SigningKey,
     ledger::{LeafIndex, Origin},
+    limits::{CLOCK_SKEW_MS, PROOF_MAX_MS},
     refusal::Reason,
     signed::{Signed, Statement},
     time::Timestamp,
@@ -97,11 +98,15 @@ fn a_proof_has_its_time() {
     let late = at(NOW_MS + 30_000);
     assert_eq!(permit_at(at(NOW_MS + 29_999), &good_request(), |_| ()), Ok(()));
     assert_eq!(permit_at(late, &good_request(), |_| ()), Err(Reason::ProofExpired));
-    assert_eq!(permit_at(at(NOW_MS - 30_001), &good_request(), |_| ()), Err(Reason::ProofExpired));
-    assert_eq!(
-        permit(&good_request(), |proof| proof.expires = at(NOW_MS + 60_001)),
-        Err(Reason::ProofExpired)
-    );
+    let ahead = |millis: u64| {
+        let issued = at(NOW_MS + millis);
+        permit(&good_request(), |proof| (proof.issued, proof.expires) = (issued, at(NOW_MS + 40_000)))
+    };
+    assert_eq!(ahead(CLOCK_SKEW_MS), Ok(()));
+    assert_eq!(ahead(CLOCK_SKEW_MS + 1), Err(Reason::ProofExpired));
+    let life = |millis: u64| permit(&good_request(), |proof| proof.expires = at(NOW_MS + millis));
+    assert_eq!(life(PROOF_MAX_MS), Ok(()));
+    assert_eq!(life(PROOF_MAX_MS + 1), Err(Reason::ProofExpired));
     assert_eq!(permit(&good_request(), |proof| proof.expires = now()), Err(Reason::ProofExpired));
 }
 

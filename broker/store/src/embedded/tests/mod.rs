@@ -4,5 +4,6 @@ mod damage;
 mod derived;
 mod faults;
 mod format;
+mod queue;
 mod restart;
 mod writer;
