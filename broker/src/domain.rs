@@ -234,6 +234,14 @@ impl Domain {
         Ok(size)
     }
 
+    /// Whether the state is what all entries fold into, if a snapshot stood for some of them at the
+    /// start. Nothing may be decided meanwhile.
+    pub(crate) async fn is_folded(&self) -> Result<bool, OpenError> {
+        let end = self.peek(|state, _| state.tree().size().next_leaf());
+        let folded = replay::fold(&self.name, &*self.store, State::default(), end).await?;
+        Ok(self.peek(|state, _| *state == folded))
+    }
+
     fn decide_now<T>(
         &self,
         decide: impl FnOnce(&State, &Context<'_>) -> Decision,

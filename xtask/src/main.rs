@@ -4,6 +4,8 @@ mod codegen;
 #[cfg(test)]
 mod floors;
 mod guards;
+#[cfg(test)]
+mod outgoing;
 mod trace;
 
 use std::{env, error::Error, path::Path, process::ExitCode};

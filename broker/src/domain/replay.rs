@@ -19,13 +19,25 @@ pub(super) async fn replay(
 ) -> Result<(State, TreeSize), OpenError> {
     let failed = |source| OpenError::Store { domain: domain.clone(), source };
     let end = store.head(domain).await.map_err(failed)?.size.next_leaf();
-    let mut state = recalled(domain, store, sealer).await;
+    let state = recalled(domain, store, sealer).await;
     let known = state.tree().size();
+    let state = fold(domain, store, state, end).await?;
+    tracing::info!(%domain, entries = end.get(), from_snapshot = known.get(), "the ledger is read");
+    Ok((state, known))
+}
+
+/// Folds the entries that the state has not seen, up to that one.
+pub(super) async fn fold(
+    domain: &TrustDomain,
+    store: &dyn Store,
+    mut state: State,
+    end: LeafIndex,
+) -> Result<State, OpenError> {
+    let failed = |source| OpenError::Store { domain: domain.clone(), source };
     loop {
         let next = state.tree().size().next_leaf();
         if next >= end {
-            tracing::info!(%domain, entries = end.get(), from_snapshot = known.get(), "the ledger is read");
-            return Ok((state, known));
+            return Ok(state);
         }
         let entries = store.read(domain, next..end, READ_MAX_BYTES).await.map_err(failed)?;
         for bytes in entries {

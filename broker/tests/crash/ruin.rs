@@ -20,23 +20,26 @@ pub(crate) enum Ruin {
 }
 
 impl Ruin {
-    /// Does something to it, or nothing, and says what.
-    pub(crate) fn bring(ledger: &Path, rng: &mut StdRng) -> Self {
-        let derived = ledger.join("derived");
-        let ruin = match rng.gen_range(0..6) {
-            _ if !derived.exists() => Self::None,
+    pub(crate) fn draw(rng: &mut StdRng) -> Self {
+        match rng.gen_range(0..6) {
             0 => Self::Deleted,
             1 => Self::Garbled,
             2 => Self::Cut,
             _ => Self::None,
-        };
-        match ruin {
+        }
+    }
+
+    /// Does that to it if it is there, and says what was done.
+    pub(crate) fn bring(self, ledger: &Path, rng: &mut StdRng) -> Self {
+        let derived = ledger.join("derived");
+        match self {
+            _ if !derived.exists() => return Self::None,
             Self::None => {}
             Self::Deleted => fs::remove_dir_all(&derived).unwrap(),
             Self::Garbled => files(&derived).iter().for_each(|file| garble(file, rng)),
             Self::Cut => files(&derived).iter().for_each(|file| cut(file, rng)),
         }
-        ruin
+        self
     }
 }
 

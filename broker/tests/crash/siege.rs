@@ -26,7 +26,9 @@ use crate::{
 /// What nobody gets while the disk is full.
 const TOKEN_LIFE: Lifetime = Lifetime::from_millis(60_000);
 
-/// How long there may be no snapshot.
+/// How long a snapshot is waited for under load,
+const SNAPSHOT_SOON: Duration = Duration::from_millis(1_500);
+/// and at a start.
 const SNAPSHOT_MAX: Duration = Duration::from_secs(60);
 
 /// How the broker ends.
@@ -75,8 +77,7 @@ impl Siege {
         let aim = Aim::of(number - 1);
         aim.wait(&self.crew.moments, &self.crew.pace, &mut self.rng).await;
         if aim == Aim::Keeping {
-            self.daemon.until_keeping(SNAPSHOT_MAX).await;
-            sleep(Duration::from_micros(self.rng.gen_range(0..10_000))).await;
+            self.await_snapshot().await;
         }
         let under_way = self.crew.pace.counts();
         let crew = Arc::clone(&self.crew);
@@ -93,7 +94,8 @@ impl Siege {
         let (state, events) = self.auditor.fold(&remains);
         let mut phases = phase::found(&events, &state, &told, under_way);
         phases.extend(news.is_keeping().then_some(Phase::Keeping));
-        let ruin = Ruin::bring(&self.daemon.ledger(), &mut self.rng);
+        let ruin = Ruin::draw(&mut self.rng);
+        let ruin = ruin.bring(&self.daemon.ledger(), &mut self.rng);
         if aim == Aim::StartUp && !self.stumble().await {
             phases.push(Phase::StartUp);
         }
@@ -138,6 +140,18 @@ impl Siege {
         self.auditor.check_proofs(told).await;
         self.auditor.check_continues(remains, before);
         self.check().await;
+    }
+
+    /// Waits until a snapshot is being kept. The larger the ledger, the rarer that is; but a start that
+    /// finds none keeps one at once.
+    async fn await_snapshot(&mut self) {
+        if !self.daemon.until_keeping(SNAPSHOT_SOON).await {
+            self.daemon.kill();
+            Ruin::Deleted.bring(&self.daemon.ledger(), &mut self.rng);
+            self.daemon.launch();
+            assert!(self.daemon.until_keeping(SNAPSHOT_MAX).await, "{}", self.daemon.heard().log);
+        }
+        sleep(Duration::from_micros(self.rng.gen_range(0..10_000))).await;
     }
 
     /// Starts it and kills it again while it starts. Whether it served by then.

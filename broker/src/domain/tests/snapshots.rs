@@ -82,6 +82,7 @@ async fn a_planted_snapshot_is_not_gone_on_from() {
         drop(store);
         let (domain, found) = start(dir.path()).await;
         assert_eq!(found, recalled);
+        assert_eq!(domain.is_folded().await.unwrap(), recalled == 0, "a fold finds it");
         let forgot = decide(&domain, 0).await.is_ok();
         assert_eq!(forgot, recalled > 0, "the twin has the seal, and so is believed");
         closed(domain, dir.path()).await;
