@@ -65,6 +65,32 @@ pub const WRITER_BATCH_BYTES: usize = countersign_store::BATCH_MAX_BYTES;
 /// Edges: none. It paces.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Entries after which another snapshot of the state is kept, unless the configuration says
+/// otherwise: what a start folds at most, in a second or two.
+/// Edges: none. It paces.
+pub const SNAPSHOT_EVERY: u32 = 100_000;
+
+/// As a part of the ledger, how much it grows before another snapshot is kept, if that is more: a
+/// snapshot of many entries takes long to write, and so little of the time is spent on it.
+/// Edges: none. It paces.
+pub const SNAPSHOT_SHARE: u64 = 8;
+
+/// From the end of one snapshot to the beginning of the next.
+/// Edges: none. It paces.
+pub const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a disk that was full must take before the ledger is opened again: thousands of entries.
+/// Edges: none. It is a margin: a ledger that is opened too early is full again.
+pub const ROOM_MIN_BYTES: usize = 8 * 1024 * 1024;
+
+/// How often it is tried whether it does.
+/// Edges: none. It paces.
+pub const ROOM_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long streams may go on when the ledger is opened again. No call under way can be answered.
+/// Edges: none. It paces.
+pub const REOPEN_DRAIN: Duration = Duration::from_millis(500);
+
 /// Items of one page, where the caller does not say.
 /// Edges: `page::a_page_has_a_size_whatever_is_asked_for`.
 pub const PAGE_DEFAULT: usize = 100;

@@ -69,9 +69,7 @@ impl Mediator {
         case.invocation = Some(asked.id);
         // Until the chain is known to name the caller, it is a stranger to it.
         case.lower(Viewer::Stranger);
-        let keys = self.domain.peek(|state, _| state.keys().cloned());
-        let keys = require_some!("LOG-004", keys, Reason::LedgerUnavailable, "It has no keys yet.");
-        let token = asked.token.clone().verify(&keys)?;
+        let token = asked.token.clone().verify(self.activator.keys())?;
         case.chain = Some(token.chain_id());
         if is_party(&token, &case.actor) {
             case.lower(Viewer::Party);

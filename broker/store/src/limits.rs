@@ -1,5 +1,7 @@
 //! Every bound of the engines, with its reason.
 
+use std::time::Duration;
+
 pub use countersign_protocol::limits::{BATCH_MAX_ENTRIES, PAYLOAD_MAX_BYTES as ENTRY_MAX_BYTES};
 
 /// Bytes of the entries of one batch: 64 of the largest. A batch is held in memory, and read back,
@@ -27,6 +29,18 @@ pub const READ_MAX_ENTRIES: usize = 16 * 1024;
 /// organisation.
 /// Edges: `suite::domains_are_limited_in_number`.
 pub const DOMAINS_MAX: usize = 64;
+
+/// Bytes of a snapshot. It is held in memory as a whole, and a state that is larger is folded.
+/// Edges: `derived::a_snapshot_beyond_the_limit_is_refused`.
+pub const SNAPSHOT_MAX_BYTES: usize = 1024 * 1024 * 1024;
+
+/// Memory of the database of what is derived: it is read from one end to the other, at starts.
+/// Edges: none. It makes starts fast or slow.
+pub(crate) const DERIVED_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long a start waits for what is derived. Reading the largest snapshot takes some seconds.
+/// Edges: none. What comes too late is folded instead.
+pub(crate) const DERIVED_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes after which a segment file is followed by a new one. Start-up reads a segment as a whole.
 /// Edges: `queue::a_segment_that_is_full_is_followed_by_another`.

@@ -16,6 +16,9 @@ mod daemon;
 #[path = "../crash/disk.rs"]
 #[expect(dead_code, reason = "the disk keeps its power")]
 mod disk;
+#[path = "../crash/heard.rs"]
+#[expect(dead_code, reason = "nothing is asked but whether it serves")]
+mod heard;
 mod honest;
 mod memory;
 mod report;

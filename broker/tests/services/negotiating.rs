@@ -1,6 +1,6 @@
 //! Negotiations through the service, from both sides, honest and not.
 
-use countersign_forge::Speaks;
+use countersign_forge::{Speaks, envelope::sealed};
 use countersign_protocol::{
     capability::Rights,
     contract::ContractBody,
@@ -290,6 +290,8 @@ async fn bad_moves_have_their_reasons() {
     };
     assert_eq!(reason(raw("other.example", signed.to_bytes()).await), "WRONG_DOMAIN");
     assert_eq!(reason(raw(DOMAIN, Vec::new()).await), "PAYLOAD_MALFORMED");
+    let renamed = sealed("application/vnd.countersign.proof.v1", &signed.payload, &[&key]).to_bytes();
+    assert_eq!(reason(raw(DOMAIN, renamed).await), "PAYLOAD_MALFORMED");
     assert_eq!(reason(raw(DOMAIN, [signed.to_bytes(), vec![0]].concat()).await), "PAYLOAD_MALFORMED");
     assert!(raw(DOMAIN, signed.to_bytes()).await.is_ok(), "the twin");
 }

@@ -71,13 +71,9 @@ async fn served() -> Served {
 }
 
 async fn serve(fake: &Fake, files: &Agent, witness: &Witness) -> JoinHandle<()> {
-    serve_at_once(fake, files, witness, 4).await
-}
-
-async fn serve_at_once(fake: &Fake, files: &Agent, witness: &Witness, capacity: u32) -> JoinHandle<()> {
     let (files, handler) = (files.clone(), witness.clone());
     let serving = tokio::spawn(async move {
-        files.serve(handler, NonZeroU32::new(capacity).unwrap()).await.unwrap_err();
+        files.serve(handler, NonZeroU32::new(4).unwrap()).await.unwrap_err();
     });
     while !fake.serves("files") {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -202,14 +198,21 @@ async fn an_invocation_of_before_is_not_done_again_when_serving_begins_anew() {
 async fn a_callee_takes_so_many_at_once_and_messages_of_such_a_size() {
     let fake = Fake::start().await;
     let (files, witness) = (join(&fake, "files").await, Witness::default());
+    let serve = |capacity: u32| {
+        fake.forget_callee("files");
+        let (files, handler) = (files.clone(), witness.clone());
+        tokio::spawn(async move { files.serve(handler, NonZeroU32::new(capacity).unwrap()).await })
+    };
+    let served = async || eventually(|| fake.serves("files").then_some(())).await;
     for (wanted, taken) in [(CAPACITY_MAX - 1, CAPACITY_MAX - 1), (CAPACITY_MAX + 1, CAPACITY_MAX)] {
-        let serving = serve_at_once(&fake, &files, &witness, wanted).await;
+        let serving = serve(wanted);
+        served().await;
         assert_eq!(fake.capacity("files"), taken);
         serving.abort();
-        fake.forget_callee("files");
     }
 
-    let _serving = serve(&fake, &files, &witness).await;
+    let _serving = serve(1);
+    served().await;
     let deliver = async |name: &str, bytes: usize| {
         // A tag and a length stand before each, and the body's length takes four bytes.
         let body = vec![0; bytes - (2 + name.len()) - (1 + 4)];
@@ -220,6 +223,6 @@ async fn a_callee_takes_so_many_at_once_and_messages_of_such_a_size() {
     eventually(|| witness.rejected.lock().unwrap().pop()).await;
     deliver("larger", MESSAGE_MAX_BYTES + 1).await;
     fake.forget_callee("files");
-    eventually(|| fake.serves("files").then_some(())).await;
+    served().await;
     assert!(witness.rejected.lock().unwrap().is_empty(), "it was not even read; the stream was opened anew");
 }

@@ -12,7 +12,7 @@ use countersign_protocol::{
     extension::Extensions,
     grant::GrantRequest,
     id::{ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId},
-    identity::JoinStatement,
+    identity::{JoinStatement, RenewStatement},
     key::SigningKey,
     name::{InstanceId, PrincipalId},
     negotiation::{Accept, Move, MoveKind, Offer, Request as Wish, empty_transcript},
@@ -78,6 +78,20 @@ impl Stage<'_> {
             extensions: Extensions::none(),
         };
         (agent, join)
+    }
+
+    /// An instance stays: the same key, channel and configuration.
+    pub fn renewal(&self, name: &str) -> RenewStatement {
+        let agent = self.agent(name);
+        RenewStatement {
+            domain: domain(),
+            generation: self.state.instance(&agent.id).unwrap().statement.generation,
+            instance: agent.id.clone(),
+            spki: agent.spki,
+            configuration: configuration(),
+            issued: self.now,
+            extensions: Extensions::none(),
+        }
     }
 
     /// alice asks for a grant to planner.

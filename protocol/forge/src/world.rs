@@ -8,9 +8,7 @@ use countersign_protocol::{
     contract::SeenCheckpoint,
     digest::{ChainId, Digest, SpkiHash},
     domain::{Context, Decision, Entry, Event, Policy, State},
-    extension::Extensions,
     id::{InvocationId, RequestId},
-    identity::RenewStatement,
     ledger::{Checkpoint, Origin, SignedCheckpoint},
     payload::Payload,
     refusal::{Reason, Refusal},
@@ -22,7 +20,7 @@ use countersign_protocol::{
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
-    cast::{Agent, START_MS, configuration, domain, domain_key, keys, policy, principal},
+    cast::{Agent, START_MS, domain, domain_key, keys, policy, principal},
     stage::{Stage, attested},
     talk::Talk,
 };
@@ -86,13 +84,17 @@ impl World {
         &mut self,
         decide: impl FnOnce(&State, &Context<'_>) -> Decision,
     ) -> Result<Vec<Event>, Reason> {
-        let key = domain_key(201);
-        let domain = domain();
-        let context =
-            Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
-        let events = decide(&self.state, &context).map_err(|refusal: Refusal| refusal.reason())?;
+        let events = self.judge(decide).map_err(|refusal: Refusal| refusal.reason())?;
         events.iter().for_each(|event| self.record(event));
         Ok(events)
+    }
+
+    /// Decides, and leaves it at that.
+    pub fn judge(&self, decide: impl FnOnce(&State, &Context<'_>) -> Decision) -> Decision {
+        let (key, domain) = (domain_key(201), domain());
+        let context =
+            Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
+        decide(&self.state, &context)
     }
 
     /// Records an event, decided or not: what a hostile broker can do to its own ledger.
@@ -100,6 +102,11 @@ impl World {
         let entry = Entry { time: self.now, event: event.clone() };
         assert_eq!(Entry::from_bytes(&entry.to_bytes()).as_ref(), Ok(&entry), "it reads back");
         self.state = std::mem::take(&mut self.state).evolve(&entry);
+        // Of a long ledger now and then: a snapshot is as long as all that it holds.
+        if self.entries.len() < 64 || self.entries.len().is_multiple_of(64) {
+            let again = State::from_snapshot(&self.state.to_snapshot(), self.state.tree().clone());
+            assert_eq!(again.as_ref(), Ok(&self.state), "a snapshot holds all of it");
+        }
         self.entries.push(entry);
     }
 
@@ -119,15 +126,7 @@ impl World {
     /// Renews: an entry like any other, which moves the ledger's time on.
     pub fn stay(&mut self, name: &str) {
         let agent = self.agent(name);
-        let renewal = RenewStatement {
-            domain: domain(),
-            generation: self.state.instance(&agent.id).unwrap().statement.generation,
-            instance: agent.id.clone(),
-            spki: agent.spki,
-            configuration: configuration(),
-            issued: self.now,
-            extensions: Extensions::none(),
-        };
+        let renewal = self.stage().renewal(name);
         let signed = renewal.sign(&agent.key);
         self.decide(|state, context| state.decide_renew(context, &agent.actor(), &signed)).unwrap();
     }

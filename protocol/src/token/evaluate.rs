@@ -41,17 +41,16 @@ fn limits() -> AuthorizerLimits {
 
 /// The facts that the checks of `compile` look for, one by one.
 fn facts(token: &Token, request: &Request, now: Timestamp) -> Vec<Fact> {
-    let (scheme, segments) = request.resource.parts();
+    let segments = request.resource.segments().enumerate();
     let mut facts = vec![
         one(VERIFIED, [Term::Bytes(token.chain_id().as_bytes().to_vec())]),
         one("time_ms", [int(now.as_millis() as i64)]),
         one("audience", [string(request.callee.as_str())]),
         one("action", [string(request.action.as_str())]),
-        one("scheme", [string(scheme)]),
-        one("depth", [int(segments.len() as i64)]),
+        one("scheme", [string(request.resource.scheme())]),
+        one("depth", [int(request.resource.segments().count() as i64)]),
     ];
-    let numbered = segments.iter().enumerate();
-    facts.extend(numbered.map(|(position, segment)| one("segment", [int(position as i64), string(segment)])));
+    facts.extend(segments.map(|(position, segment)| one("segment", [int(position as i64), string(segment)])));
     facts.extend(request.arguments.iter().map(|argument| {
         let name = string(argument.name.as_str());
         match &argument.value {

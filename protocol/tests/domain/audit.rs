@@ -80,7 +80,7 @@ fn receipted(world: &mut World, chain: ChainId) {
 }
 
 /// A ledger in which everything happens that can happen.
-fn eventful() -> World {
+pub(crate) fn eventful() -> World {
     let (mut world, grant, leaf) = contracted();
     receipted(&mut world, leaf);
     world.pass(10);

@@ -10,7 +10,12 @@ use std::{collections::BTreeSet, fs};
 
 /// Rows whose edges are met where they can be: in a shell, in an engine, at the end of a thousand
 /// invocations, or in both ends of one span. Each with its file and the test in it.
-const SHOWN_ELSEWHERE: [(&str, &str, &str); 6] = [
+const SHOWN_ELSEWHERE: [(&str, &str, &str); 7] = [
+    (
+        "negotiations_per_instance",
+        "protocol/tests/domain/negotiation.rs",
+        "whoever_asks_and_takes_back_for_ever_is_refused",
+    ),
     (
         "open_invocations_per_instance",
         "protocol/tests/domain/limits.rs",

@@ -64,7 +64,7 @@ fn policy() -> Policy {
     Policy { svid_lifetime: Lifetime::from_millis(3_600_000), ..countersign_forge::policy() }
 }
 
-async fn open(store: &Arc<HeldStore>, clock: &ManualClock) -> Arc<Domain> {
+pub(crate) async fn open(store: &Arc<HeldStore>, clock: &ManualClock) -> Arc<Domain> {
     let store = Arc::clone(store) as Arc<dyn Store>;
     let clock = Arc::new(clock.clone());
     Domain::open(domain_name(), policy(), (1, domain_key(201)), store, clock).await.unwrap()

@@ -1,6 +1,7 @@
 //! What only this engine does: it outlives its process, and meets what disks do to files.
 
 mod damage;
+mod derived;
 mod faults;
 mod format;
 mod queue;
