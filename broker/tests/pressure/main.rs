@@ -17,7 +17,6 @@ mod daemon;
 #[expect(dead_code, reason = "the disk keeps its power")]
 mod disk;
 #[path = "../crash/heard.rs"]
-#[expect(dead_code, reason = "nothing is asked but whether it serves")]
 mod heard;
 mod honest;
 mod memory;
