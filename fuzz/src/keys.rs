@@ -5,8 +5,13 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use countersign_forge::domain_key;
 use countersign_protocol::{
     key::{PublicKey, SigningKey},
+    ledger::LeafIndex,
     signed::Signed,
-    trust::KeySet,
+    trust::{
+        DomainKey,
+        KeyPurpose::{Activation, Capability, Checkpoint},
+        KeySet,
+    },
 };
 
 use crate::{scene::SCENE, vectors};
@@ -25,10 +30,6 @@ pub(crate) fn private(public: &PublicKey) -> Option<&'static SigningKey> {
 
 /// The keys of the vectors' domain: what the first token of theirs verifies under.
 pub(crate) fn of_the_vectors() -> KeySet {
-    use countersign_protocol::{
-        ledger::LeafIndex,
-        trust::{DomainKey, KeyPurpose::*},
-    };
     let public: Vec<PublicKey> =
         vectors::seeds_of_keys().iter().map(|seed| SigningKey::from_seed(seed).public()).collect();
     let leaf = |number| LeafIndex::new(number).unwrap();

@@ -6,7 +6,7 @@ use countersign_fuzz::{Target, corpus};
 
 const USAGE: &str = "usage: countersign-fuzz targets
        countersign-fuzz unpack TARGET FOLDER        seeds and corpus, for a fuzzer to begin with
-       countersign-fuzz pack TARGET FOLDER          a minimized folder, to be checked in
+       countersign-fuzz pack TARGET CONTROL         the best of what was merged, to be checked in
        countersign-fuzz keep TARGET NAME FILE       one finding, under a name that says what it broke";
 
 fn main() -> ExitCode {
@@ -35,8 +35,9 @@ fn told(arguments: &[&str]) -> Result<String, String> {
                 corpus::unpack(target(name)?, Path::new(folder)).map_err(|error| error.to_string())?;
             Ok(format!("{unpacked} inputs are in {folder}"))
         }
-        ["pack", name, folder] => {
-            let packed = corpus::pack(target(name)?, Path::new(folder)).map_err(|error| error.to_string())?;
+        ["pack", name, control] => {
+            let packed =
+                corpus::pack(target(name)?, Path::new(control)).map_err(|error| error.to_string())?;
             Ok(format!("the corpus of {name} has {packed} inputs"))
         }
         ["keep", name, finding, file] => {

@@ -80,3 +80,10 @@ fn a_corpus_is_small_and_for_a_target() {
         assert!(bytes <= corpus::BYTES_MAX, "{}: {bytes} bytes", target.name);
     }
 }
+
+#[test]
+fn every_target_has_a_binary_for_the_fuzzer() {
+    let manifest = include_str!("../libfuzzer/Cargo.toml");
+    let names = manifest.split("[[bin]]\nname = \"").skip(1).filter_map(|bin| bin.split('"').next());
+    assert_eq!(names.collect::<Vec<_>>(), TARGETS.iter().map(|target| target.name).collect::<Vec<_>>());
+}

@@ -3,6 +3,7 @@
 use countersign::channel::Anchor;
 use countersign_broker::channel::{Leaf, proof_of_possession, spki_hash};
 use countersign_forge::domain;
+use countersign_protocol::digest::Digest;
 
 use super::{Seed, Verdict};
 use crate::memory;
@@ -32,7 +33,7 @@ fn leaf(der: &[u8]) -> Verdict {
 
 fn anchor(der: &[u8]) -> Verdict {
     let Ok(anchor) = Anchor::parse(der) else { return Verdict::Refused };
-    assert_eq!(anchor.fingerprint(), countersign_protocol::digest::Digest::of(der));
+    assert_eq!(anchor.fingerprint(), Digest::of(der));
     assert!(Leaf::parse(der, anchor.domain()).is_err(), "an authority is no instance");
     Verdict::Accepted
 }

@@ -2,6 +2,7 @@
 
 mod broker;
 mod method;
+mod newcomer;
 
 use countersign_protocol::{payload::Payload, refusal::Reason, signed::Signed};
 use tonic::{Code, Status};
@@ -19,6 +20,9 @@ use method::{METHODS, Method};
 
 /// Who calls: parties of the chains, an admin, and mallory, who is party to nothing.
 const CALLERS: [&str; 7] = ["mallory", "alice", "planner", "researcher", "fetcher", "files", "root"];
+
+/// What a newcomer calls, who has no key that is known.
+const JOIN: &str = "Enrolment/Join";
 
 /// The first byte selects the method, the second the caller; the rest is the message. Where it holds a
 /// signed statement it is sent again with that signed anew by the caller.
@@ -41,6 +45,9 @@ fn told(method: &Method, caller: &str, answer: &Answer) -> Verdict {
             assert!(!stranger || !method.is_private, "a stranger was shown something by {}", method.name);
             let shown = answer.message.as_ref().map_or(0, Vec::len);
             assert!(!stranger || !method.is_list || shown == 0, "a stranger was listed something");
+            if method.name == JOIN {
+                newcomer::check_certificate(answer.message.as_deref().unwrap_or_default());
+            }
             Verdict::Accepted
         }
         Some(status) => {
@@ -65,8 +72,11 @@ fn check_refusal(status: &Status, as_a_stranger: bool) {
     assert!(!as_a_stranger || !info.metadata.contains_key("rule"));
 }
 
-/// The message with the statement in it signed by the caller.
+/// The message with the statement in it signed by the caller, or by a newcomer.
 fn signed_anew(method: &Method, caller: &str, message: &[u8]) -> Option<Vec<u8>> {
+    if method.name == JOIN {
+        return newcomer::signed_anew(message);
+    }
     let mut fields = Field::read_all(message)?;
     let field = fields.iter_mut().find(|field| Some(field.number()) == method.statement)?;
     let signed = Signed::from_bytes(field.as_bytes()?).ok()?;

@@ -4,6 +4,7 @@ use countersign_forge::domain_key;
 use countersign_protocol::{
     domain::{Entry, State},
     ledger::{Checkpoint, Origin, SignedCheckpoint},
+    negotiation::Move,
     payload::Payload,
 };
 
@@ -57,9 +58,9 @@ pub(super) fn seeds() -> Vec<Seed> {
 
 /// What each of the scene's fresh moves would lead to.
 fn next_decisions() -> Vec<Vec<u8>> {
-    let moves = SCENE.statements::<countersign_protocol::negotiation::Move>();
+    let moves = SCENE.statements::<Move>();
     let decided = moves.iter().filter_map(|signed| {
-        let made: countersign_protocol::negotiation::Move = signed.peek_unverified().ok()?;
+        let made: Move = signed.peek_unverified().ok()?;
         let actor = SCENE.agent(&made.sender)?.actor();
         let events = SCENE.decide(|context| SCENE.world.state.decide_move(context, &actor, signed)).ok()?;
         let entries = events.into_iter().map(|event| Entry { time: SCENE.world.now, event });

@@ -2,12 +2,12 @@
 
 use countersign_protocol::{
     capability::Request,
-    domain::Begin,
+    domain::{Actor, Begin},
     limits::PROOF_MAX_MS,
     name::InstanceId,
-    refusal::Reason,
+    refusal::{Reason, Refusal},
     signed::Signed,
-    time::Lifetime,
+    time::{Lifetime, Timestamp},
     token::{ActiveToken, Presentation, Proof, Via},
 };
 
@@ -53,7 +53,7 @@ pub(super) fn proof(bytes: &[u8]) -> Verdict {
 }
 
 /// What is permitted every ancestor allows, and the proof is for this moment.
-fn check(active: &ActiveToken, asked: &Request, proof: &Proof, now: countersign_protocol::time::Timestamp) {
+fn check(active: &ActiveToken, asked: &Request, proof: &Proof, now: Timestamp) {
     assert!(active.token().links().all(|link| allows(link, asked, now)));
     assert!(now < proof.expires && proof.expires.since(proof.issued) <= Lifetime::from_millis(PROOF_MAX_MS));
     assert_eq!(proof.arguments, asked.arguments.digest(BODY));
@@ -66,12 +66,12 @@ fn chain_of(claims: &Proof) -> &'static ActiveToken {
     named.unwrap_or(&SCENE.active[2])
 }
 
-fn actor(caller: &InstanceId) -> countersign_protocol::domain::Actor {
+fn actor(caller: &InstanceId) -> Actor {
     SCENE.agent(caller).map_or_else(|| SCENE.world.agent("mallory").actor(), |agent| agent.actor())
 }
 
-fn malformed() -> countersign_protocol::refusal::Refusal {
-    countersign_protocol::refusal::Refusal::new("CONV-010", Reason::PayloadMalformed, "It is no proof.")
+fn malformed() -> Refusal {
+    Refusal::new("CONV-010", Reason::PayloadMalformed, "It is no proof.")
 }
 
 pub(super) fn seeds() -> Vec<Seed> {

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use countersign_forge::domain_key;
 use countersign_protocol::{
     digest::Digest,
+    extension::Extensions,
     ledger::{LeafIndex, Origin},
     limits::{CHAIN_MAX_DEPTH, TOKEN_MAX_BYTES},
     refusal::Reason,
@@ -147,7 +148,7 @@ fn check_use(token: &Token, keys: &KeySet) {
             expires: now.plus(Lifetime::from_millis(1_000)),
             via: Via::Broker,
             channel: SCENE.world.agent("planner").spki,
-            extensions: countersign_protocol::extension::Extensions::none(),
+            extensions: Extensions::none(),
         };
         let proof = proof.sign(key);
         let presented = Presentation { proof: &proof, request: &request, body: b"" };

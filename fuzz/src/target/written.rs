@@ -12,7 +12,7 @@ use crate::memory;
 pub(super) fn settings(bytes: &[u8]) -> Verdict {
     let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
     let read = |text: &str| settings::read("rights.toml", text, Scope::read);
-    match memory::in_proportion(16 * text.len(), || read(text)) {
+    match memory::in_proportion(room(text), || read(text)) {
         Ok(scope) => {
             let mut written = String::new();
             scope.write("", &mut written).unwrap();
@@ -27,7 +27,7 @@ pub(super) fn settings(bytes: &[u8]) -> Verdict {
 pub(super) fn config(bytes: &[u8]) -> Verdict {
     let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
     let read = |text: &str| Config::parse("broker.toml", text, Path::new("/etc/countersign"));
-    match memory::in_proportion(16 * text.len(), || read(text)) {
+    match memory::in_proportion(room(text), || read(text)) {
         Ok(config) => {
             let mut again = format!("trust_domain = \"{}\"\n{PLACES}", config.trust_domain);
             write!(again, "{}", config.policy.text()).unwrap();
@@ -43,6 +43,12 @@ pub(super) fn config(bytes: &[u8]) -> Verdict {
 
 const PLACES: &str =
     "data_dir = \"d\"\nkey_dir = \"k\"\nlisten = \"[::1]:1\"\nenrolment_listen = \"[::1]:2\"\n";
+
+/// A parser of TOML makes more of a byte than our own decoders do, and most of a few brackets: it goes
+/// down as many levels as it ever goes, and tells of each.
+fn room(text: &str) -> usize {
+    4_096 + 16 * text.len()
+}
 
 /// There is one, and each is about a line that there is.
 fn check_problems(problems: &Problems, text: &str) -> Verdict {

@@ -9,7 +9,7 @@ use std::{
 use countersign_broker::{
     activation::Activator,
     attestor::Attestors,
-    channel::{Authority, Peer, ProvenKey, proof_of_possession},
+    channel::{Authority, Peer},
     checkpoint::Checkpoints,
     clock::ManualClock,
     domain::Domain,
@@ -29,12 +29,11 @@ use countersign_wire::v1::{
     revocations_server::RevocationsServer,
 };
 use http_body_util::BodyExt as _;
-use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use tokio::runtime::Runtime;
 use tonic::{Status, body::Body, service::Routes};
 use tower::ServiceExt as _;
 
-use super::method::Method;
+use super::{method::Method, newcomer::PROVEN};
 use crate::scene::SCENE;
 
 /// What came back: a status if it was a refusal, and the first message if there was one.
@@ -59,12 +58,6 @@ thread_local! {
 static AUTHORITY: LazyLock<Arc<Authority>> = LazyLock::new(|| {
     let life = Lifetime::from_millis(86_400_000);
     Arc::new(Authority::create(&domain(), SCENE.world.now, life).unwrap())
-});
-
-static CHANNEL: LazyLock<ProvenKey> = LazyLock::new(|| {
-    let key = KeyPair::generate().unwrap();
-    let signature = key.sign(b"statement").unwrap();
-    proof_of_possession(&key.subject_public_key_info(), b"statement", &signature).unwrap()
 });
 
 /// How long the answer to a call may take, in the time of a runtime that waits for nothing.
@@ -138,7 +131,7 @@ async fn ask(routes: Routes, method: &Method, caller: &str, message: &[u8]) -> A
     let not_after = SCENE.world.now.plus(Lifetime::from_millis(60_000));
     let peer = Peer {
         instance: agent.id.clone(),
-        key: CHANNEL.clone(),
+        key: PROVEN.clone(),
         not_after,
         remote: ([127, 0, 0, 1], 1).into(),
     };
