@@ -20,11 +20,8 @@ use countersign_protocol::{
 use countersign_store::{Answer, ENTRY_MAX_BYTES, MemoryStore, Recalled, Snapshot};
 use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 
-use super::{writer::next_batch, *};
-use crate::{
-    clock::ManualClock,
-    limits::{WRITER_BATCH_BYTES, WRITER_BATCH_ENTRIES},
-};
+use super::*;
+use crate::clock::ManualClock;
 
 /// A store in memory whose appends wait for the test.
 #[derive(Debug)]

@@ -74,7 +74,7 @@ fn fail(domain: &TrustDomain, durable: &watch::Sender<Durable>, why: WriteFailur
 }
 
 /// Takes the decisions that fit one append off the front. One decision always fits.
-pub(super) fn next_batch(gathered: &mut Vec<Write>) -> Option<(TreeSize, Vec<Bytes>)> {
+fn next_batch(gathered: &mut Vec<Write>) -> Option<(TreeSize, Vec<Bytes>)> {
     let (mut count, mut entries, mut bytes) = (0, 0, 0);
     for write in gathered.iter() {
         entries += write.entries.len();
