@@ -10,7 +10,7 @@ use countersign_protocol::{
     name::TrustDomain,
     signed::{Signed, Statement},
     token::Activation,
-    trust::KeyPurpose,
+    trust::{KeyPurpose, KeySet},
 };
 
 use crate::{domain::Domain, trust::WrongKey};
@@ -21,13 +21,20 @@ use crate::{domain::Domain, trust::WrongKey};
 /// durable: what is signed comes out of [`Domain::read`] or [`Domain::decide`], which wait for that.
 pub struct Activator {
     key: SigningKey,
+    /// The domain's, which it has published once and for good (LOG-001).
+    keys: KeySet,
 }
 
 impl Activator {
     /// With the domain's activation key; another one would sign what nobody believes.
     pub fn new(domain: &Domain, key: SigningKey) -> Result<Self, WrongKey> {
-        WrongKey::check(domain, KeyPurpose::Activation, key.public())?;
-        Ok(Self { key })
+        let keys = WrongKey::check(domain, KeyPurpose::Activation, key.public())?;
+        Ok(Self { key, keys })
+    }
+
+    /// The keys under which readers believe what it signs.
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
     }
 
     /// What is to be said of a chain.

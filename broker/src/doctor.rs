@@ -17,6 +17,7 @@ use crate::{
     channel::Validity,
     clock::Clock,
     config::Config,
+    domain::Domain,
     file,
     held_store::Released,
     keys::{KeyFiles, KeySource as _},
@@ -52,7 +53,7 @@ impl fmt::Display for Finding {
 /// An authority that ends within this time is a problem now: its successor needs time to spread.
 const AUTHORITY_NOTICE: Lifetime = Lifetime::from_millis(90 * 24 * 60 * 60 * 1_000);
 
-/// Looks at keys, ledger, clock, authority and ports. Changes nothing but what opening the ledger
+/// Looks at keys, ledger, state, clock, authority and ports. Changes nothing but what opening the ledger
 /// changes.
 pub async fn doctor(config: &Config, clock: Arc<dyn Clock>) -> Vec<Finding> {
     let files = KeyFiles::in_dir(config.key_dir.clone());
@@ -71,8 +72,9 @@ pub async fn doctor(config: &Config, clock: Arc<dyn Clock>) -> Vec<Finding> {
         }
         Err(error) => findings.push(finding("keys", trouble(error, RESTORE_KEYS))),
     }
-    let (ledger, last) = ledger(Broker::open(config, clock).await).await;
+    let Looked { ledger, snapshot, last } = ledger(Broker::open(config, clock).await).await;
     findings.push(finding("ledger and checkpoint", ledger));
+    findings.extend(snapshot.map(|outcome| finding("snapshot of the state", outcome)));
     findings.push(finding("clock", clock_runs(now, last)));
     findings.push(finding("listen", free(config.listen)));
     findings.push(finding("enrolment_listen", free(config.enrolment_listen)));
@@ -108,31 +110,54 @@ fn authority(validity: Validity, now: Timestamp) -> Result<String, Trouble> {
     }
 }
 
-/// What the ledger is like, and its last time.
-async fn ledger(
-    opened: Result<(Broker, Released), AssemblyError>,
-) -> (Result<String, Trouble>, Option<Timestamp>) {
-    match opened {
+/// What the ledger is like.
+struct Looked {
+    ledger: Result<String, Trouble>,
+    /// The same of the snapshot, if a start goes on from one.
+    snapshot: Option<Result<String, Trouble>>,
+    /// The ledger's last time.
+    last: Option<Timestamp>,
+}
+
+async fn ledger(opened: Result<(Broker, Released), AssemblyError>) -> Looked {
+    let ledger = match opened {
         Ok((broker, released)) => {
             let (size, last) = broker.domain.peek(|state, _| (state.tree().size(), State::last_time(state)));
+            let snapshot = snapshot(&broker.domain).await;
             drop(broker);
             released.await;
-            (Ok(format!("all {size} entries are read, and the checkpoint fits them")), last)
+            let ledger = Ok(format!("all {size} entries are read, and the checkpoint fits them"));
+            return Looked { ledger, snapshot, last };
         }
         Err(AssemblyError::Store(StoreError::Locked { .. })) => {
-            (trouble("a broker has it open", "stop the broker to have it checked"), None)
+            trouble("a broker has it open", "stop the broker to have it checked")
         }
         Err(AssemblyError::NotInitialised(domain)) => {
-            (trouble(format!("it has no entries of {domain}"), "run `countersignd init`"), None)
+            trouble(format!("it has no entries of {domain}"), "run `countersignd init`")
         }
-        Err(AssemblyError::Keys(_)) => {
-            (trouble("it is not checked without keys", "see to the keys first"), None)
-        }
+        Err(AssemblyError::Keys(_)) => trouble("it is not checked without keys", "see to the keys first"),
         Err(error @ AssemblyError::Store(StoreError::Damaged { .. })) => {
-            (trouble(error, "keep a copy as evidence, then restore a backup"), None)
+            trouble(error, "keep a copy as evidence, then restore a backup")
         }
-        Err(error) => (trouble(error, "see to that first"), None),
+        Err(error) => trouble(error, "see to that first"),
+    };
+    Looked { ledger, snapshot: None, last: None }
+}
+
+/// A start believes its own seal; here every entry is folded again.
+async fn snapshot(domain: &Domain) -> Option<Result<String, Trouble>> {
+    let size = domain.snapshot_size();
+    if size == 0 {
+        return None;
     }
+    Some(match domain.is_folded().await {
+        Ok(true) => Ok(format!("what it says of {size} entries is what they fold into")),
+        Ok(false) => trouble(
+            format!("it says of {size} entries what they do not fold into"),
+            "keep a copy of `derived` in the ledger's directory as evidence, delete it, and draw new keys",
+        ),
+        Err(error) => trouble(error, "see to that first"),
+    })
 }
 
 fn clock_runs(now: Timestamp, last: Option<Timestamp>) -> Result<String, Trouble> {

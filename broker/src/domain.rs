@@ -3,33 +3,40 @@
 //! Decisions are made one after another on the newest state, so they need not wait for the disk: the
 //! ledger's writer takes all that were made during its last flush in one batch. Nobody hears of
 //! anything, not even of a refusal, before the state that it rests on is durable. If a write fails,
-//! the state in memory is ahead of the disk and nothing can be believed: the domain answers nothing
-//! more until a restart has read what is really there.
+//! the state in memory is ahead of the disk and nothing can be believed: this domain answers nothing
+//! more, and another one is opened on what is really there.
+
+mod replay;
+mod snapshot;
+mod writer;
 
 use std::{
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use countersign_protocol::{
     domain::{Context, Decision, Entry, Policy, State},
     key::SigningKey,
-    ledger::{LeafIndex, TreeSize},
+    ledger::TreeSize,
     name::TrustDomain,
     payload::Payload,
     refusal::{Reason, Refusal},
-    require,
+    require, require_some,
     time::Timestamp,
 };
-use countersign_store::{ENTRY_MAX_BYTES, Head, READ_MAX_BYTES, Store, StoreError};
+use countersign_store::{ENTRY_MAX_BYTES, Head, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
-use crate::{
-    clock::Clock,
-    limits::{DECISIONS_WAITING_MAX, WRITER_BATCH_BYTES, WRITER_BATCH_ENTRIES},
-};
+use crate::{clock::Clock, limits::DECISIONS_WAITING_MAX};
+use snapshot::Sealer;
+use writer::Write;
+pub use writer::{Durable, WriteFailure};
 
 /// Why a domain cannot be opened.
 #[derive(Debug, Error)]
@@ -54,13 +61,18 @@ pub enum OpenError {
     },
 }
 
-/// How far the ledger is on the disk.
-#[derive(Clone, Debug)]
-pub enum Durable {
-    /// Up to this head.
-    To(Head),
-    /// Unknown, since a write failed.
-    Failed(Arc<str>),
+/// Why no snapshot is kept. Nothing depends on it but how long the next start takes.
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    /// The state that was written down did not become durable.
+    #[error(transparent)]
+    NotDurable(#[from] Refusal),
+    /// The engine does not keep it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was not written down.
+    #[error("the state was not written down: {0}")]
+    Task(#[from] tokio::task::JoinError),
 }
 
 /// One trust domain that this broker decides for.
@@ -73,16 +85,13 @@ pub struct Domain {
     state: Mutex<State>,
     writer: mpsc::Sender<Write>,
     durable: watch::Receiver<Durable>,
-}
-
-/// Entries of one decision, which stand or fall together, and the size of the log after them.
-struct Write {
-    entries: Vec<Bytes>,
-    after: TreeSize,
+    sealer: Sealer,
+    /// The size of the ledger of which a snapshot is kept.
+    snapshot: AtomicU64,
 }
 
 impl Domain {
-    /// Reads the ledger and folds it into the state. The writer runs until the domain is dropped.
+    /// Reads the ledger and folds it into the state, or as much of it as no snapshot holds. The writer runs until the domain is dropped.
     pub async fn open(
         name: TrustDomain,
         policy: Policy,
@@ -90,13 +99,25 @@ impl Domain {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, OpenError> {
-        let state = replay(&name, &*store).await?;
+        let sealer = Sealer::new(&capability_key.1);
+        let (state, recalled) = replay::replay(&name, &*store, &sealer).await?;
+        let snapshot = AtomicU64::new(recalled.get());
         let head = head_of(&state);
         let (writer, waiting) = mpsc::channel(DECISIONS_WAITING_MAX);
         let (told, durable) = watch::channel(Durable::To(head));
-        tokio::spawn(write(name.clone(), Arc::clone(&store), waiting, told));
-        let state = Mutex::new(state);
-        Ok(Arc::new(Self { name, policy, capability_key, store, clock, state, writer, durable }))
+        tokio::spawn(writer::run(name.clone(), Arc::clone(&store), waiting, told));
+        Ok(Arc::new(Self {
+            name,
+            policy,
+            capability_key,
+            store,
+            clock,
+            state: Mutex::new(state),
+            writer,
+            durable,
+            sealer,
+            snapshot,
+        }))
     }
 
     /// Its name.
@@ -155,6 +176,35 @@ impl Domain {
     pub fn peek<T>(&self, look: impl FnOnce(&State, &Context<'_>) -> T) -> T {
         let state = self.lock();
         look(&state, &self.context_of(&state))
+    }
+
+    /// The size of the ledger whose snapshot the next start goes on from, as far as is known.
+    pub(crate) fn snapshot_size(&self) -> u64 {
+        self.snapshot.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a snapshot of the state, and gives the size of the ledger that it is of. Decisions wait
+    /// while the state is written down, and for nothing else of this.
+    pub async fn keep_snapshot(self: &Arc<Self>) -> Result<TreeSize, SnapshotError> {
+        let this = Arc::clone(self);
+        let write_down = move || {
+            let (head, state) = this.peek(|state, _| (head_of(state), state.to_snapshot()));
+            this.sealer.seal(&this.name, head, &state)
+        };
+        let snapshot = tokio::task::spawn_blocking(write_down).await?;
+        let size = snapshot.head.size;
+        self.until_durable(size).await?;
+        self.store.put_snapshot(&self.name, snapshot).await?;
+        self.snapshot.store(size.get(), Ordering::Relaxed);
+        Ok(size)
+    }
+
+    /// Whether the state is what all entries fold into, if a snapshot stood for some of them at the
+    /// start. Nothing may be decided meanwhile.
+    pub(crate) async fn is_folded(&self) -> Result<bool, OpenError> {
+        let end = self.peek(|state, _| state.tree().size().next_leaf());
+        let folded = replay::fold(&self.name, &*self.store, State::default(), end).await?;
+        Ok(self.peek(|state, _| *state == folded))
     }
 
     fn decide_now<T>(
@@ -252,76 +302,18 @@ impl fmt::Debug for Domain {
     }
 }
 
+/// What a decision has just put into the state. Were it not there, the fold would be wrong, and so would
+/// be any answer from it.
+pub(crate) fn recorded<T>(found: Option<T>) -> Result<T, Refusal> {
+    Ok(require_some!("LOG-005", found, Reason::LedgerUnavailable))
+}
+
 fn unavailable() -> Refusal {
     Refusal::new("LOG-002", Reason::LedgerUnavailable, "")
 }
 
 fn head_of(state: &State) -> Head {
     Head { size: state.tree().size(), root: state.tree().root() }
-}
-
-/// Folds the whole ledger. What was decided is not decided again.
-async fn replay(domain: &TrustDomain, store: &dyn Store) -> Result<State, OpenError> {
-    let failed = |source| OpenError::Store { domain: domain.clone(), source };
-    let end = store.head(domain).await.map_err(failed)?.size.next_leaf();
-    let mut state = State::default();
-    loop {
-        let next = state.tree().size().next_leaf();
-        if next >= end {
-            return Ok(state);
-        }
-        let entries = store.read(domain, next..end, READ_MAX_BYTES).await.map_err(failed)?;
-        for bytes in entries {
-            let leaf: LeafIndex = state.tree().size().next_leaf();
-            let entry = Entry::from_bytes(&bytes).map_err(|why| OpenError::NotAnEntry {
-                domain: domain.clone(),
-                leaf: leaf.get(),
-                why: why.to_string(),
-            })?;
-            state = state.evolve(&entry);
-        }
-    }
-}
-
-/// Writes what was decided, in order, as much at once as has gathered during the last flush.
-async fn write(
-    domain: TrustDomain,
-    store: Arc<dyn Store>,
-    mut waiting: mpsc::Receiver<Write>,
-    durable: watch::Sender<Durable>,
-) {
-    let mut gathered = Vec::new();
-    while waiting.recv_many(&mut gathered, WRITER_BATCH_ENTRIES).await > 0 {
-        while let Some((after, entries)) = next_batch(&mut gathered) {
-            let Durable::To(head) = durable.borrow().clone() else { return };
-            match store.append(&domain, head, entries).await {
-                Ok(head) if head.size == after => drop(durable.send_replace(Durable::To(head))),
-                Ok(head) => return fail(&domain, &durable, &format!("the head is at {head}")),
-                Err(error) => return fail(&domain, &durable, &error.to_string()),
-            }
-        }
-    }
-}
-
-fn fail(domain: &TrustDomain, durable: &watch::Sender<Durable>, why: &str) {
-    tracing::error!(%domain, why, "the ledger was not written; nothing is answered until a restart");
-    durable.send_replace(Durable::Failed(why.into()));
-}
-
-/// Takes the decisions that fit one append off the front. One decision always fits.
-fn next_batch(gathered: &mut Vec<Write>) -> Option<(TreeSize, Vec<Bytes>)> {
-    let (mut count, mut entries, mut bytes) = (0, 0, 0);
-    for write in gathered.iter() {
-        entries += write.entries.len();
-        bytes += write.entries.iter().map(Bytes::len).sum::<usize>();
-        if count > 0 && (entries > WRITER_BATCH_ENTRIES || bytes > WRITER_BATCH_BYTES) {
-            break;
-        }
-        count += 1;
-    }
-    let batch: Vec<Write> = gathered.drain(..count).collect();
-    let after = batch.last()?.after;
-    Some((after, batch.into_iter().flat_map(|write| write.entries).collect()))
 }
 
 #[cfg(test)]

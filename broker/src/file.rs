@@ -32,13 +32,18 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
-/// Reads a secret that nobody but its owner may be able to read.
+/// Reads a secret that nobody but its owner may be able to read, and that is no longer than it may be.
 pub(crate) fn read_private(path: &Path, max_bytes: u64) -> io::Result<Zeroizing<String>> {
     let file = File::open(path)?;
     // The open file is looked at, so nothing can be put in its place in between.
     check_private(&file.metadata()?)?;
     let mut text = Zeroizing::new(String::new());
-    file.take(max_bytes).read_to_string(&mut text)?;
+    // One byte more shows that it is too long.
+    file.take(max_bytes.saturating_add(1)).read_to_string(&mut text)?;
+    if text.len() as u64 > max_bytes {
+        let too_long = format!("it has more than {max_bytes} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, too_long));
+    }
     Ok(text)
 }
 

@@ -3,7 +3,10 @@
 //! The certificate was verified when the connection was opened; since then the instance may have
 //! been revoked or locked. A handler finds the [`Actor`] in the extensions of its request, and can
 //! find it there only because the gate put it there. The gate also counts the calls of each instance
-//! that are under way.
+//! that are under way, and what they hold of the broker's memory, and gives each instance its turn.
+
+mod held;
+mod newcomers;
 
 use std::{
     convert::Infallible,
@@ -18,28 +21,32 @@ use countersign_protocol::{
     refusal::{Reason, Refusal, Viewer},
     require, require_some,
 };
-use http_body_util::BodyExt as _;
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use crate::{
-    channel::{Holder, Peer, Seat, Seats},
+    channel::{Holder, Peer, Seats},
     domain::Domain,
-    limits::{CALLS_MAX, CALLS_PER_INSTANCE},
+    limits::{CALLS_MAX, CALLS_PER_INSTANCE, HELD_MAX_BYTES, HELD_PER_INSTANCE_BYTES},
     status::status,
 };
+use held::Call;
+
+pub use newcomers::{Newcomers, NewcomersLayer};
 
 /// Puts the gate before the services of a listener of instances.
 #[derive(Clone, Debug)]
 pub struct GateLayer {
     domain: Arc<Domain>,
     calls: Arc<Seats>,
+    bytes: Arc<Seats>,
 }
 
 impl GateLayer {
     /// The gate of that domain.
     pub fn new(domain: Arc<Domain>) -> Self {
-        Self { domain, calls: Seats::new(CALLS_MAX, CALLS_PER_INSTANCE) }
+        let calls = Seats::new(CALLS_MAX, CALLS_PER_INSTANCE);
+        Self { domain, calls, bytes: Seats::new(HELD_MAX_BYTES, HELD_PER_INSTANCE_BYTES) }
     }
 }
 
@@ -47,7 +54,8 @@ impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
 
     fn layer(&self, inner: S) -> Gate<S> {
-        Gate { domain: Arc::clone(&self.domain), calls: Arc::clone(&self.calls), inner }
+        let [calls, bytes] = [&self.calls, &self.bytes].map(Arc::clone);
+        Gate { domain: Arc::clone(&self.domain), calls, bytes, inner }
     }
 }
 
@@ -56,6 +64,7 @@ impl<S> Layer<S> for GateLayer {
 pub struct Gate<S> {
     domain: Arc<Domain>,
     calls: Arc<Seats>,
+    bytes: Arc<Seats>,
     inner: S,
 }
 
@@ -78,13 +87,23 @@ where
             Ok(actor) => actor,
             Err(refusal) => return refused(&refusal, Viewer::Stranger),
         };
-        let Some(seat) = self.calls.take(Holder::Instance(actor.instance.clone())) else {
+        let holder = Holder::Instance(actor.instance.clone());
+        let Some(seat) = self.calls.take(holder.clone()) else {
             let refusal = Refusal::new("API-006", Reason::Overloaded, "Too many calls are under way.");
             return refused(&refusal, Viewer::Party);
         };
+        let turn = seat.turn();
+        let call = Call::new(seat, self.bytes.stand(holder));
         request.extensions_mut().insert(actor);
-        let answer = self.inner.call(request);
-        Box::pin(async move { answer.await.map(|answer| answer.map(|body| held(body, seat))) })
+        let answer = self.inner.call(request.map(|body| call.receive(body)));
+        Box::pin(turn.take(async move {
+            let Ok(answer) = answer.await;
+            let (parts, body) = answer.into_parts();
+            Ok(match call.answer(body).await {
+                Ok(body) => http::Response::from_parts(parts, body),
+                Err(status) => status.into_http(),
+            })
+        }))
     }
 }
 
@@ -93,14 +112,6 @@ type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infall
 fn refused(refusal: &Refusal, viewer: Viewer) -> Answering {
     let refused = status(refusal, viewer).into_http();
     Box::pin(async { Ok(refused) })
-}
-
-/// A call is under way until the last of its answer is taken or given up.
-fn held(body: Body, seat: Seat) -> Body {
-    Body::new(body.map_frame(move |frame| {
-        let _held = &seat;
-        frame
-    }))
 }
 
 fn admit(domain: &Domain, peer: Option<&Peer>) -> Result<Actor, Refusal> {

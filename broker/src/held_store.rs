@@ -13,7 +13,7 @@ use countersign_protocol::{
     ledger::{LeafIndex, SignedCheckpoint, TreeSize},
     name::TrustDomain,
 };
-use countersign_store::{Answer, EmbeddedStore, Head, Store};
+use countersign_store::{Answer, EmbeddedStore, Head, Recalled, Snapshot, Store};
 use tokio::sync::oneshot;
 
 /// The store. Its fields are dropped in this order: the files are free before anyone is told.
@@ -76,5 +76,13 @@ impl Store for HeldStore {
 
     fn checkpoint(&self, domain: &TrustDomain) -> Answer<'_, Option<SignedCheckpoint>> {
         self.store.checkpoint(domain)
+    }
+
+    fn put_snapshot(&self, domain: &TrustDomain, snapshot: Snapshot) -> Answer<'_, ()> {
+        self.store.put_snapshot(domain, snapshot)
+    }
+
+    fn take_snapshot(&self, domain: &TrustDomain) -> Answer<'_, Option<Recalled>> {
+        self.store.take_snapshot(domain)
     }
 }

@@ -299,6 +299,19 @@ mod tests {
         }
     }
 
+    /// A wrong path must not fill the memory; and what is cut off must not pass for the whole.
+    #[test]
+    fn a_key_file_has_its_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let read_of = |bytes: u64| {
+            let path = directory.path().join(bytes.to_string());
+            file::create_private(&path, "k".repeat(bytes as usize).as_bytes()).unwrap();
+            read(&path).map(|text| text.len() as u64).map_err(|error| error.to_string())
+        };
+        assert_eq!(read_of(KEY_FILE_MAX_BYTES), Ok(KEY_FILE_MAX_BYTES));
+        assert!(read_of(KEY_FILE_MAX_BYTES + 1).unwrap_err().contains("more than 16384 bytes"));
+    }
+
     #[test]
     fn keys_do_not_print_themselves() {
         let (_directory, _, keys) = kept();

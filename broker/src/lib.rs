@@ -22,6 +22,7 @@ pub mod limits;
 pub mod mediation;
 pub mod server;
 pub mod service;
+mod snapshots;
 mod stated_limits;
 pub mod status;
 mod ticker;

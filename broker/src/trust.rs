@@ -1,6 +1,10 @@
 //! Whether a key that the broker was given is one that its domain has published.
 
-use countersign_protocol::{key::PublicKey, name::TrustDomain, trust::KeyPurpose};
+use countersign_protocol::{
+    key::PublicKey,
+    name::TrustDomain,
+    trust::{KeyPurpose, KeySet},
+};
 use thiserror::Error;
 
 use crate::domain::Domain;
@@ -18,15 +22,13 @@ pub struct WrongKey {
 }
 
 impl WrongKey {
-    /// Whether the key is the domain's for that purpose, now.
-    pub(crate) fn check(domain: &Domain, purpose: KeyPurpose, key: PublicKey) -> Result<(), Self> {
-        let published = domain.peek(|state, _| {
-            state.keys().and_then(|keys| keys.in_use(purpose)).is_some_and(|known| known.key == key)
-        });
-        if published {
-            Ok(())
-        } else {
-            Err(Self { domain: domain.name().clone(), purpose, key: Box::new(key) })
-        }
+    /// The keys that the domain has published, if that one is among them for that purpose, now.
+    pub(crate) fn check(domain: &Domain, purpose: KeyPurpose, key: PublicKey) -> Result<KeySet, Self> {
+        let ours = |keys: &&KeySet| keys.in_use(purpose).is_some_and(|known| known.key == key);
+        domain.peek(|state, _| state.keys().filter(ours).cloned()).ok_or_else(|| Self {
+            domain: domain.name().clone(),
+            purpose,
+            key: Box::new(key),
+        })
     }
 }

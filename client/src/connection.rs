@@ -192,3 +192,69 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 fn sentence(text: &str) -> String {
     text.chars().take(SENTENCE_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::limits::INVOKE_MAX;
+
+    const TICK: Duration = Duration::from_millis(5);
+
+    /// How often something is tried that fails each time.
+    async fn tries(error: &Error) -> u32 {
+        let (mut pauses, mut tries) = (Pauses::default(), 1);
+        while pauses.wait_or_give_up(error.clone()).await.is_ok() {
+            tries += 1;
+        }
+        tries
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_tried_so_often_and_no_more() {
+        assert_eq!(tries(&unavailable("call", "nobody answers")).await, TRIES_MAX);
+        let no = |reason: Reason| {
+            Error::Refused(Refused { reason, message: String::new(), hint: reason.hint(), rule: None })
+        };
+        assert_eq!(tries(&no(Reason::Overloaded)).await, BUSY_TRIES_MAX);
+        assert_eq!(tries(&no(Reason::NotAvailable)).await, 1, "asking again would not help");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_from_the_first_to_the_longest() {
+        let mut pauses = Pauses::default();
+        let paused = async |pauses: &mut Pauses, most: Duration| {
+            let began = Instant::now();
+            pauses.wait().await;
+            assert!((most / 2..=most + TICK).contains(&began.elapsed()), "{:?}", began.elapsed());
+        };
+        for tries in 0..20 {
+            paused(&mut pauses, (PAUSE_FIRST * (1 << tries)).min(PAUSE_MAX)).await;
+        }
+        pauses.reset();
+        paused(&mut pauses, PAUSE_FIRST).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_try_waits_so_long_for_its_answer() {
+        for longest in [CALL_MAX, INVOKE_MAX] {
+            let tried = async |takes: Duration| {
+                once("call", longest, (), async |_| {
+                    sleep(takes).await;
+                    Ok(Response::new(()))
+                })
+                .await
+            };
+            assert!(tried(longest - TICK).await.is_ok());
+            assert!(matches!(tried(longest + TICK).await, Err(Error::Unavailable { .. })));
+        }
+    }
+
+    #[test]
+    fn a_sentence_of_the_broker_is_cut_off() {
+        let characters = |count: usize| sentence(&"é".repeat(count)).chars().count();
+        assert_eq!([SENTENCE_MAX - 1, SENTENCE_MAX].map(characters), [SENTENCE_MAX - 1, SENTENCE_MAX]);
+        assert_eq!([SENTENCE_MAX + 1, 10 * SENTENCE_MAX].map(characters), [SENTENCE_MAX; 2]);
+    }
+}

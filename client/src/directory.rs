@@ -122,3 +122,40 @@ impl Agent {
         Ok(statement)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::{digest::SpkiHash, key::SigningKey, time::Timestamp};
+
+    use super::*;
+
+    fn statement(number: usize) -> InstanceStatement {
+        let principal = "spiffe://acme.example/agent/planner";
+        InstanceStatement {
+            instance: format!("{principal}/i/01900000-0000-7000-8000-{number:012}").parse().unwrap(),
+            key: SigningKey::from_seed(&[1; 32]).public(),
+            spki: SpkiHash::from_bytes([1; 32]),
+            configuration: Digest::of(b"model, prompt, tools"),
+            attestor: "join_token".parse().unwrap(),
+            evidence: Digest::of(b"secret"),
+            generation: 1,
+            expires: Timestamp::new(1_800_000_000_000).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_oldest_instance_makes_room() {
+        let directory = Directory::default();
+        let knows = |number: usize| directory.lock().known.contains_key(&statement(number).instance);
+        for number in 0..DIRECTORY_MAX {
+            directory.learn(&statement(number)).unwrap();
+        }
+        assert!(knows(0) && knows(DIRECTORY_MAX - 1));
+        directory.learn(&statement(1)).unwrap();
+        assert!(knows(0), "one that is known takes no room");
+        directory.learn(&statement(DIRECTORY_MAX)).unwrap();
+        assert!(!knows(0) && knows(1) && knows(DIRECTORY_MAX));
+        let pages = directory.lock();
+        assert_eq!((pages.known.len(), pages.order.len()), (DIRECTORY_MAX, DIRECTORY_MAX));
+    }
+}

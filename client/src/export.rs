@@ -176,3 +176,15 @@ fn read(bytes: &[u8]) -> Result<Exported, Error> {
 fn not_an_export(why: impl fmt::Display) -> Error {
     CallerFault::NotAnExport { why: why.to_string() }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_too_many_are_not_looked_at() {
+        let why = |bytes: usize| read(&vec![0; bytes]).err().unwrap().to_string();
+        assert!(why(EXPORT_MAX_BYTES).contains("they begin with something else"), "the twin is read");
+        assert!(why(EXPORT_MAX_BYTES + 1).contains("they are too many"));
+    }
+}

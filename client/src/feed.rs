@@ -2,7 +2,8 @@
 //! and onto the connection that a renewed certificate opened.
 
 use tokio::{sync::watch, time::timeout};
-use tonic::{Request, Streaming, transport::Channel};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Status, Streaming, transport::Channel};
 
 use crate::{
     agent::Agent,
@@ -45,21 +46,26 @@ impl<T> Feed<T> {
             return Ok(None);
         };
         let heard = tokio::select! {
-            heard = timeout(SILENCE_MAX, stream.message()) => heard,
+            heard = heard(stream) => heard,
             // A feed resumes without a gap, so it can simply be moved to the new connection.
             _ = self.channels.changed() => {
                 self.stream = None;
                 return Ok(None);
             }
         };
-        if let Ok(Ok(Some(message))) = heard {
-            self.pauses.reset();
-            return Ok(Some(message));
-        }
-        self.stream = None;
         match heard {
-            Ok(Err(status)) => self.pause(error_of(self.what, &status)).await?,
-            _ => self.pauses.wait().await,
+            Some(Ok(message)) => {
+                self.pauses.reset();
+                return Ok(Some(message));
+            }
+            Some(Err(status)) => {
+                self.stream = None;
+                self.pause(error_of(self.what, &status)).await?;
+            }
+            None => {
+                self.stream = None;
+                self.pauses.wait().await;
+            }
         }
         Ok(None)
     }
@@ -74,7 +80,38 @@ impl<T> Feed<T> {
     }
 }
 
+/// What a stream says next; nothing where it has ended, or is silent for so long that it may have.
+async fn heard<T>(stream: &mut (impl Stream<Item = Result<T, Status>> + Unpin)) -> Option<Result<T, Status>> {
+    timeout(SILENCE_MAX, stream.next()).await.ok().flatten()
+}
+
 /// A message that opens a stream: it has no deadline.
 pub(crate) fn opening<M>(message: M) -> Request<M> {
     Request::new(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{sync::mpsc, time::sleep};
+    use tokio_stream::wrappers::ReceiverStream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_is_silent_for_too_long_has_ended() {
+        let said_after = async |pause: Duration| {
+            let (say, said) = mpsc::channel(1);
+            let mut stream = ReceiverStream::new(said);
+            tokio::spawn(async move {
+                sleep(pause).await;
+                let _ = say.send(Ok(())).await;
+            });
+            heard(&mut stream).await
+        };
+        let tick = Duration::from_millis(5);
+        assert!(matches!(said_after(SILENCE_MAX - tick).await, Some(Ok(()))));
+        assert!(said_after(SILENCE_MAX + tick).await.is_none());
+    }
 }

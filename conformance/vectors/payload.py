@@ -86,13 +86,12 @@ def host(text):
 
 def url(text):
     require(len(text) <= 1024 and "@" not in text)
-    found = re.fullmatch("(https?)://(\\[[^/]*\\]|[^/:]+)(?::([1-9][0-9]*))?(/[^?#]*)(\\?[^\\s\"#<>']*)?", text)
+    found = re.fullmatch("(https?)://(\\[[^/]*\\]|[^/:]+)(?::([1-9][0-9]*))?(/[^?#]*)(\\?[!$-&(-;=?-~]*)?", text)
     require(found)
-    scheme, name, port, place, query = found.groups()
+    scheme, name, port, place, _query = found.groups()
     host_name(name)
     require(port is None or (int(port) < 65536 and int(port) != {"http": 80, "https": 443}[scheme]))
-    require(query is None or query.isascii())
-    path(place[:-1] if place.endswith("/") and place != "/" else place)
+    path(place[:-1] if place.endswith("/") and place not in ("/", "//") else place)
 
 
 def domain(text):

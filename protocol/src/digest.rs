@@ -42,7 +42,11 @@ macro_rules! digest {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let mut bytes = [0; 32];
                 hex::decode_to_slice(text, &mut bytes)?;
-                Ok(Self(bytes))
+                // One text for one digest: lower case.
+                match text.char_indices().find(|(_, c)| c.is_ascii_uppercase()) {
+                    Some((index, c)) => Err(hex::FromHexError::InvalidHexCharacter { c, index }),
+                    None => Ok(Self(bytes)),
+                }
             }
         }
 

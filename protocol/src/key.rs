@@ -99,7 +99,9 @@ impl std::str::FromStr for PublicKey {
 
     fn from_str(text: &str) -> Result<Self, BadKey> {
         let bytes = hex::decode(text).map_err(|_| BadKey)?;
-        Self::try_from(bytes.as_slice())
+        let key = Self::try_from(bytes.as_slice())?;
+        // One text for one key: lower case.
+        if key.to_string() == text { Ok(key) } else { Err(BadKey) }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     key::{BadSignature, PublicKey, Signature, SigningKey},
     limits::SIGNATURES_MAX,
     payload,
-    payload::{Malformed, Payload},
+    payload::{Bounded, Field as _, Malformed, Payload, Reader, Writer},
 };
 
 /// A payload that has a type of its own and may therefore be signed.
@@ -80,24 +80,42 @@ impl TryFrom<&[u8]> for PayloadType {
 
 crate::blob!(PayloadType);
 
-payload! {
-    /// The envelope of every signed statement.
-    pub struct Signed {
-        /// What the payload is.
-        1 => pub payload_type: PayloadType,
-        /// The payload as it was signed.
-        2 => pub payload: Vec<u8>,
-        /// The signatures, in the order in which they were made.
-        3 => pub signatures: Vec<KeyedSignature>,
-    }
-    valid_if Signed::has_few_signatures;
+/// The envelope of every signed statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// What the payload is.
+    pub payload_type: PayloadType,
+    /// The payload as it was signed.
+    pub payload: Vec<u8>,
+    /// The signatures, in the order in which they were made.
+    pub signatures: Vec<KeyedSignature>,
 }
 
-impl Signed {
-    fn has_few_signatures(&self) -> bool {
-        self.signatures.len() <= SIGNATURES_MAX
+payload! {
+    /// An envelope as it is read. Each signature brings a key, which costs a reader more than all else in
+    /// the envelope: it stops at the bound.
+    struct SignedFields {
+        1 => payload_type: PayloadType,
+        2 => payload: Vec<u8>,
+        3 => signatures: Bounded<KeyedSignature, 0, SIGNATURES_MAX>,
+    }
+}
+
+impl Payload for Signed {
+    fn encode_fields(&self, writer: &mut Writer) {
+        self.payload_type.put(1, writer);
+        self.payload.put(2, writer);
+        self.signatures.put(3, writer);
     }
 
+    fn decode_fields(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let SignedFields { payload_type, payload, signatures } = SignedFields::decode_fields(reader)?;
+        Ok(Self { payload_type, payload, signatures: signatures.to_vec() })
+    }
+}
+crate::embedded!(Signed);
+
+impl Signed {
     /// Adds the signature of one more key.
     pub fn add_signature(&mut self, key: &SigningKey) {
         let signature = key.sign(&signed_bytes(self.payload_type.as_str(), &self.payload));
@@ -215,7 +233,8 @@ mod tests {
         assert!(matches!(signed.open::<Other>(&[key(1).public()]), Err(NotOpened::Signature(_))));
     }
 
-    /// Attack line 17: each signature is a point to decompress, before any is known to be needed.
+    /// Attack line 17: each signature is a point to decompress, before any is known to be needed. What is
+    /// beyond the bound is not even looked at.
     #[test]
     fn an_envelope_has_few_signatures() {
         let signed = |signers: usize| {
@@ -225,9 +244,20 @@ mod tests {
         };
         let most = signed(SIGNATURES_MAX);
         assert_eq!(Signed::from_bytes(&most.to_bytes()), Ok(most));
-        let more = signed(SIGNATURES_MAX + 1);
-        assert_eq!(Signed::from_bytes(&more.to_bytes()), Err(Malformed::Inconsistent));
+        let more = signed(SIGNATURES_MAX + 1).to_bytes();
+        assert_eq!(Signed::from_bytes(&more), Err(Malformed::Value { field: 3 }));
+        let mut garbled = more;
+        garbled.truncate(garbled.len() - KEYED_SIGNATURE_BYTES);
+        garbled.extend([0x1a, 2, 0x08, 9]);
+        assert_eq!(Signed::from_bytes(&garbled), Err(Malformed::Value { field: 3 }));
+        let one = garbled.len() - 4 - (SIGNATURES_MAX - 1) * KEYED_SIGNATURE_BYTES;
+        garbled.drain(one..garbled.len() - 4);
+        let refused = Signed::from_bytes(&garbled);
+        assert_eq!(refused, Err(Malformed::Value { field: 1 }), "the twin: within the bound it is");
     }
+
+    /// Tag, length, algorithm, key and signature.
+    const KEYED_SIGNATURE_BYTES: usize = 2 + 2 + 34 + 66;
 
     #[test]
     fn a_changed_payload_is_refused() {

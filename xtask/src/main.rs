@@ -4,6 +4,8 @@ mod codegen;
 #[cfg(test)]
 mod floors;
 mod guards;
+#[cfg(test)]
+mod outgoing;
 mod trace;
 
 use std::{env, error::Error, path::Path, process::ExitCode};
@@ -12,8 +14,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   codegen          write the files that follow from spec/
   codegen --check  fail if that would change one of them
   trace            hold the sentences of spec/ against the code and tests that cite them
-  guards           turn each guard off and fail if no test turns red; takes long
+  guards           turn each guard off and fail if no test turns red, or reaches it; takes long
     --core         those of the core, by its own tests
+    --reached <f>  only see that a run of the tests which wrote f made each of them refuse
     --only <id>    those whose id begins so
     --list         only name them";
 

@@ -33,7 +33,7 @@ use super::{
     half_open::{HalfOpen, source},
     identity::BrokerIdentity,
     key::ProvenKey,
-    seats::{Holder, Seats},
+    seats::{Holder, Seat, Seats},
 };
 use crate::{
     clock::Clock,
@@ -110,6 +110,8 @@ struct Door<I> {
     clock: Arc<dyn Clock>,
     closed: watch::Receiver<bool>,
     seats: Arc<Seats>,
+    /// Those who are not through yet, by where they are.
+    handshakes: Arc<Seats>,
     longest: Duration,
 }
 
@@ -209,6 +211,7 @@ impl<I: Send + 'static> Acceptor<I> {
             clock,
             closed,
             seats: Seats::new(limits.connections, limits.per_holder),
+            handshakes: Seats::new(usize::MAX, usize::MAX),
             longest: limits.handshake,
         };
         let half_open = HalfOpen::new(limits.half_open);
@@ -287,8 +290,8 @@ impl<I> Door<I> {
     async fn admit(&self, tcp: TcpStream, remote: SocketAddr) -> Result<Connection<I>, NotAdmitted> {
         // Calls are small and wait for one another: coalescing packets only delays them.
         tcp.set_nodelay(true)?;
-        let tls: TlsStream<TcpStream> =
-            timeout(self.longest, self.tls.accept(tcp)).await.map_err(|_| NotAdmitted::Slow)??;
+        let tls =
+            timeout(self.longest, self.handshake(tcp, remote)).await.map_err(|_| NotAdmitted::Slow)??;
         let (_, session) = tls.get_ref();
         // A client that names no protocol at all is not refused by the handshake itself.
         if session.alpn_protocol() != Some(ALPN) {
@@ -297,6 +300,17 @@ impl<I> Door<I> {
         let Admitted { info, holder, until } = (self.admit)(session, remote)?;
         let seat = self.seats.take(holder.clone()).ok_or(NotAdmitted::NoSeat(holder))?;
         Ok(Connection::new(tls, info, End::at(until, Arc::clone(&self.clock), self.closed.clone()), seat))
+    }
+}
+
+impl<I> Door<I> {
+    /// The handshake, once the peer has said something: until then it costs a socket. A source that has
+    /// many under way has one of them worked on at a time.
+    async fn handshake(&self, tcp: TcpStream, remote: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        tcp.readable().await?;
+        let seat = self.handshakes.take(Holder::Source(source(remote.ip())));
+        let turn = seat.as_ref().map(Seat::turn).unwrap_or_default();
+        turn.take(self.tls.accept(tcp)).await
     }
 }
 

@@ -79,9 +79,10 @@ impl Serial {
 /// An issued certificate, as SPIFFE calls it: an X.509-SVID.
 #[derive(Clone, Debug)]
 pub struct Svid {
-    /// The leaf, then the authority's own certificate, so that a peer that has only its
-    /// fingerprint finds it.
-    pub chain: Vec<CertificateDer<'static>>,
+    /// The certificate.
+    pub leaf: CertificateDer<'static>,
+    /// The authority's own, so that a peer that has only its fingerprint finds it.
+    pub authority: CertificateDer<'static>,
     /// When the leaf is valid.
     pub validity: Validity,
 }
@@ -192,7 +193,7 @@ impl Authority {
             vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let leaf = params.signed_by(key, &self.issuer)?.der().clone();
-        Ok(Svid { chain: vec![leaf, self.certificate.clone()], validity })
+        Ok(Svid { leaf, authority: self.certificate.clone(), validity })
     }
 }
 
@@ -264,9 +265,9 @@ mod tests {
             assert!(matches!(refused, Err(AuthorityError::ForeignDomain { .. })), "{domain}");
         }
         let svid = issue(&authority, "prod.acme.example", NOW).unwrap();
-        let leaf = Leaf::parse(&svid.chain[0], authority.domain()).unwrap();
+        let leaf = Leaf::parse(&svid.leaf, authority.domain()).unwrap();
         assert_eq!(leaf.validity, svid.validity);
-        assert_eq!(svid.chain[1], *authority.certificate_der());
+        assert_eq!(svid.authority, *authority.certificate_der());
     }
 
     #[test]
@@ -292,7 +293,7 @@ mod tests {
         let other = authority("prod.acme.example");
         let mixed = Authority::from_pem(&one.certificate_pem(), &other.danger_key_pem());
         assert!(matches!(mixed, Err(AuthorityError::OtherKey)));
-        let leaf = issue(&one, "prod.acme.example", NOW).unwrap().chain[0].to_vec();
+        let leaf = issue(&one, "prod.acme.example", NOW).unwrap().leaf.to_vec();
         let leaf = pem::encode(&Pem::new("CERTIFICATE", leaf));
         let refused = Authority::from_pem(&leaf, &one.danger_key_pem());
         let not_one = matches!(refused, Err(AuthorityError::Certificate(BadCertificate::NotAnAuthority)));

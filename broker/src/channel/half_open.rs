@@ -59,7 +59,7 @@ impl HalfOpen {
 }
 
 /// Where a peer is, as far as one party can hold many addresses: an IPv6 customer has a /64.
-pub(super) fn source(address: IpAddr) -> IpAddr {
+pub(crate) fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
         v4 => v4,

@@ -141,6 +141,6 @@ fn certify(
 ) -> Result<Current, AuthorityError> {
     let svid = authority.issue(public, instance, now, lifetime, serial)?;
     let half = svid.validity.not_after.since(now).as_millis() / 2;
-    let certified = Arc::new(CertifiedKey::new(svid.chain, Arc::clone(signer)));
+    let certified = Arc::new(CertifiedKey::new(vec![svid.leaf, svid.authority], Arc::clone(signer)));
     Ok(Current { certified, renew_at: now.plus(Lifetime::from_millis(half)) })
 }

@@ -9,6 +9,7 @@
 //!   certificate, so that an expired one would be let in again.
 //! - No connection outlives the certificate that opened it ([`Connection`]).
 //! - No peer that has not finished its handshake can hold up another.
+//! - Nobody gets more of the processor by having more under way.
 
 mod acceptor;
 mod authority;
@@ -19,6 +20,7 @@ mod half_open;
 mod identity;
 mod key;
 mod seats;
+mod turn;
 mod verifier;
 
 pub use acceptor::{AcceptLimits, Acceptor, Peer, Stranger};
@@ -26,6 +28,7 @@ pub use authority::{Authority, AuthorityError, Serial, Svid};
 pub use certificate::{BadCertificate, Leaf, Validity};
 pub use config::TlsTime;
 pub use connection::Connection;
+pub(crate) use half_open::source;
 pub use identity::{BrokerIdentity, IdentityError};
 pub use key::{BadKey, BadProof, ProvenKey, proof_of_possession, spki_hash};
 pub(crate) use seats::{Holder, Seat, Seats};

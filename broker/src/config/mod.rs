@@ -17,6 +17,7 @@ use countersign_protocol::{
 };
 use thiserror::Error;
 
+use crate::limits::SNAPSHOT_EVERY;
 pub use address::HostPort;
 pub use archive::PolicyArchive;
 pub use policy::WrittenPolicy;
@@ -54,6 +55,8 @@ pub struct Config {
     pub advertise: Option<HostPort>,
     /// How newcomers reach `enrolment_listen`, where that differs.
     pub advertise_enrolment: Option<HostPort>,
+    /// After how many entries another snapshot of the state is kept.
+    pub snapshot_every: u32,
     /// What the operator allows.
     pub policy: WrittenPolicy,
 }
@@ -114,6 +117,10 @@ impl Config {
         let enrolment_listen = section.required("enrolment_listen");
         let advertise = section.optional("advertise");
         let advertise_enrolment = section.optional("advertise_enrolment");
+        let snapshot_every = section.or("snapshot_every", SNAPSHOT_EVERY);
+        if snapshot_every == Some(0) {
+            section.problem("snapshot_every", "it is 0", "a whole number from 1 on");
+        }
         let policy = WrittenPolicy::read(section, trust_domain.as_ref());
         let (data_dir, key_dir) = (base.join(data_dir?), base.join(key_dir?));
         if key_dir.starts_with(&data_dir) {
@@ -128,6 +135,7 @@ impl Config {
             enrolment_listen: enrolment_listen?,
             advertise: advertise?,
             advertise_enrolment: advertise_enrolment?,
+            snapshot_every: snapshot_every.filter(|every| *every > 0)?,
             policy: policy?,
         };
         config.check_addresses(section).then_some(config)

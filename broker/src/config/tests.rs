@@ -3,6 +3,7 @@ use std::path::Path;
 use countersign_protocol::{capability::Rights, digest::Digest};
 
 use super::*;
+use crate::limits::{ADMINS_MAX, GRANT_RULES_MAX};
 
 const DOMAIN: &str = "prod.acme.example";
 
@@ -128,6 +129,49 @@ fn what_contradicts_itself_is_a_problem() {
     }
     let foreign = whole().replace("prod.acme.example/agent/planner", "evil.example/agent/planner");
     assert_eq!(parse(&foreign).unwrap_err().list()[0].key, "grant_rule[0].principal");
+}
+
+/// The key of the only problem in it, if it has one.
+fn problem(text: &str) -> Option<String> {
+    let problems = parse(text).err()?;
+    assert_eq!(problems.list().len(), 1, "{problems}");
+    Some(problems.list()[0].key.clone())
+}
+
+#[test]
+fn a_policy_is_bounded_at_every_end() {
+    let admins = |count: usize| {
+        let admins: Vec<_> = (0..count).map(|n| format!("\"spiffe://{DOMAIN}/human/a{n}\"")).collect();
+        template().replace(&format!("\"spiffe://{DOMAIN}/human/root\""), &admins.join(", "))
+    };
+    assert_eq!([1, ADMINS_MAX].map(|count| problem(&admins(count))), [None, None]);
+    assert_eq!(
+        [0, ADMINS_MAX + 1].map(|count| problem(&admins(count))),
+        [0; 2].map(|_| Some("admins".into()))
+    );
+    let whole = whole();
+    let written = parse(&whole).unwrap().policy;
+    let (_, rule) = written.text().split_once("[[grant_rule]]").unwrap();
+    let rules = |count: usize| format!("{whole}{}", format!("\n[[grant_rule]]{rule}").repeat(count - 1));
+    assert_eq!(problem(&rules(GRANT_RULES_MAX)), None);
+    assert_eq!(problem(&rules(GRANT_RULES_MAX + 1)).as_deref(), Some("grant_rule"));
+}
+
+#[test]
+fn what_a_policy_lets_live_lives_within_the_limits() {
+    let whole = whole();
+    let grant = |lifetime: &str| problem(&whole.replacen("lifetime = \"8h\"", lifetime, 1));
+    assert_eq!(grant("lifetime = \"30d\""), None);
+    assert_eq!(grant("lifetime = \"2592000001ms\"").as_deref(), Some("grant_rule[0].lifetime"));
+    for key in ["svid_lifetime", "human_svid_lifetime"] {
+        let svid = |lifetime: &str| {
+            let others =
+                template().lines().filter(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n");
+            problem(&format!("{key} = \"{lifetime}\"\n{others}"))
+        };
+        assert_eq!(["10s", "1h"].map(svid), [None, None]);
+        assert_eq!(["9999ms", "3600001ms"].map(svid), [0; 2].map(|_| Some(key.to_owned())));
+    }
 }
 
 #[test]

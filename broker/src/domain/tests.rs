@@ -1,6 +1,8 @@
 //! When answers are given, against a store that a test slows down and breaks.
 
 mod faults;
+mod snapshots;
+mod start;
 
 use std::{
     ops::Range,
@@ -11,11 +13,11 @@ use std::{
 use countersign_protocol::{
     digest::Digest,
     domain::{Event, InstanceForked},
-    ledger::SignedCheckpoint,
+    ledger::{LeafIndex, SignedCheckpoint},
     signed::Signed,
     time::{Lifetime, Timestamp},
 };
-use countersign_store::{Answer, ENTRY_MAX_BYTES, MemoryStore};
+use countersign_store::{Answer, ENTRY_MAX_BYTES, MemoryStore, Recalled, Snapshot};
 use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 
 use super::*;
@@ -72,6 +74,14 @@ impl Store for GatedStore {
 
     fn checkpoint(&self, domain: &TrustDomain) -> Answer<'_, Option<SignedCheckpoint>> {
         self.inner.checkpoint(domain)
+    }
+
+    fn put_snapshot(&self, domain: &TrustDomain, snapshot: Snapshot) -> Answer<'_, ()> {
+        self.inner.put_snapshot(domain, snapshot)
+    }
+
+    fn take_snapshot(&self, domain: &TrustDomain) -> Answer<'_, Option<Recalled>> {
+        self.inner.take_snapshot(domain)
     }
 }
 
@@ -269,4 +279,12 @@ async fn a_ledger_that_somebody_else_wrote_is_not_opened() {
     assert!(matches!(open(store.clone()).await, Err(OpenError::NotAnEntry { leaf: 1, .. })));
     // The domain that was open finds out at its next write.
     assert_eq!(reason(decide(&domain, 1).await), (Reason::LedgerUnavailable, "LOG-002"));
+}
+
+/// A fold that lost what was decided would make every answer from it false.
+#[test]
+fn what_was_decided_is_there_or_nothing_is_answered() {
+    assert_eq!(recorded(Some(7)), Ok(7), "the twin");
+    let refusal = recorded::<u8>(None).unwrap_err();
+    assert_eq!((refusal.rule(), refusal.reason()), ("LOG-005", Reason::LedgerUnavailable));
 }

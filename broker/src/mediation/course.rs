@@ -8,9 +8,10 @@ use std::sync::{
 use bytes::Bytes;
 use countersign_protocol::{
     digest::Digest,
-    domain::{Actor, Begin, End},
+    domain::{Actor, Begin, End, State},
     id::InvocationId,
     limits::BODY_MAX_BYTES,
+    name::InstanceId,
     payload::Payload,
     receipt::Receipt,
     refusal::{Reason, Refusal},
@@ -29,7 +30,7 @@ use super::{
     outcome::{Done, Ended},
     pending::{Parcel, Particulars, Pending, Report, cancelled, too_late, unknown},
 };
-use crate::limits::END_PAUSE;
+use crate::{domain::recorded, limits::END_PAUSE};
 
 /// A request that the core allows as far as it can without the ledger.
 #[derive(Debug)]
@@ -43,14 +44,12 @@ pub(super) struct Course {
 /// Where the answer goes.
 type Reply = oneshot::Sender<Result<Done, Refusal>>;
 
-/// What the decision found.
+/// What the decision found of an earlier call.
 #[derive(Debug)]
-enum Begun {
-    /// This is the invocation's INTENT.
-    New,
-    /// It has ended before.
+enum Earlier {
+    /// It has ended.
     Ended(Ended),
-    /// An earlier call is still under way, and tells when it has ended.
+    /// It is still under way, and tells when it has ended.
     Open(Option<watch::Receiver<bool>>),
 }
 
@@ -72,25 +71,24 @@ impl Mediator {
         let (id, deadline) = (course.asked.id, course.deadline);
         let begun = match self.reserve(&course.asked) {
             // What was decided before can be answered without a callee.
-            None => self.begin(&course, None).await?,
+            None => self.known(&course).await?,
             Some((callee, place, room)) => {
                 let (pending, report) = Pending::new(course.particulars(&callee), place);
                 let _listed = self.open.until_ended(&pending);
-                match self.begin(&course, Some(&pending)).await? {
-                    Begun::New => {
+                match self.begin(&course, &pending).await? {
+                    None => {
                         pass_on(self.message(course), room, &callee, &pending);
                         let report = self.reported(&pending, report, deadline, reply).await;
                         callee.forget(id);
                         return self.conclude(id, report).await;
                     }
-                    earlier => earlier,
+                    Some(earlier) => earlier,
                 }
             }
         };
         match begun {
-            Begun::New => Err(Refusal::new("API-033", Reason::CalleeUnavailable, "")),
-            Begun::Ended(ended) => self.retold(id, ended),
-            Begun::Open(ended) => {
+            Earlier::Ended(ended) => self.retold(id, ended),
+            Earlier::Open(ended) => {
                 // Nothing counts those who wait: they hold nothing of what was asked, and leave with
                 // their callers.
                 drop(course);
@@ -106,13 +104,19 @@ impl Mediator {
         self.callees.reserve(&asked.request.callee, asked.kib(), self.domain.clock().now())
     }
 
-    /// Decides, and waits until the INTENT is durable.
-    async fn begin(&self, course: &Course, pending: Option<&Arc<Pending>>) -> Result<Begun, Refusal> {
-        let begin = Begin {
-            permit: &course.allowed.permit,
-            proof: &course.asked.proof,
-            callee: pending.map(|pending| pending.callee()),
-        };
+    /// What is known of it where no callee is ready: without one, nothing new begins.
+    async fn known(&self, course: &Course) -> Result<Earlier, Refusal> {
+        let begin = course.begin(None);
+        let known = self.domain.decide(
+            |state, context| state.decide_begin(context, &course.actor, &begin),
+            |state| self.earlier(state, course.asked.id),
+        );
+        known.await
+    }
+
+    /// Decides, and waits until the INTENT is durable. Gives what it found, if it was decided before.
+    async fn begin(&self, course: &Course, pending: &Arc<Pending>) -> Result<Option<Earlier>, Refusal> {
+        let begin = course.begin(Some(pending.callee()));
         let new = AtomicBool::new(false);
         let begun = self.domain.decide(
             |state, context| {
@@ -123,15 +127,18 @@ impl Mediator {
             |state| {
                 if new.load(Ordering::Relaxed) {
                     // Listed in the same step in which it is decided: whoever revokes next finds it.
-                    pending.into_iter().for_each(|pending| self.open.insert(pending));
-                    return Ok(Begun::New);
+                    self.open.insert(pending);
+                    return Ok(None);
                 }
-                let id = course.asked.id;
-                let known = require_some!("API-034", state.invocation(&id), Reason::NotFound);
-                Ok(Ended::of(known).map_or_else(|| Begun::Open(self.open.ended(&id)), Begun::Ended))
+                self.earlier(state, course.asked.id).map(Some)
             },
         );
         begun.await
+    }
+
+    fn earlier(&self, state: &State, id: InvocationId) -> Result<Earlier, Refusal> {
+        let known = recorded(state.invocation(&id))?;
+        Ok(Ended::of(known).map_or_else(|| Earlier::Open(self.open.ended(&id)), Earlier::Ended))
     }
 
     /// What the callee gets: everything with which it can check the invocation by itself.
@@ -210,10 +217,7 @@ impl Mediator {
         loop {
             let recorded = self.domain.decide(
                 |state, context| state.decide_end(context, id, end),
-                |state| {
-                    let ended = state.invocation(&id).and_then(Ended::of);
-                    Ok(require_some!("API-034", ended, Reason::NotFound))
-                },
+                |state| recorded(state.invocation(&id).and_then(Ended::of)),
             );
             match recorded.await {
                 Err(refusal) if passes(&refusal) => tokio::time::sleep(END_PAUSE).await,
@@ -235,17 +239,23 @@ impl Mediator {
         ended: Option<watch::Receiver<bool>>,
         deadline: Timestamp,
     ) -> Result<Done, Refusal> {
-        let mut ended = require_some!("API-038", ended, Reason::DeadlineExceeded, "Its end is not recorded.");
-        tokio::select! {
-            _ = ended.wait_for(|ended| *ended) => {}
-            () = self.domain.clock().wait_until(deadline) => return Err(too_late()),
+        if let Some(mut ended) = ended {
+            tokio::select! {
+                _ = ended.wait_for(|ended| *ended) => {}
+                () = self.domain.clock().wait_until(deadline) => return Err(too_late()),
+            }
         }
         let ended = self.domain.read(|state, _| Ok(state.invocation(&id).and_then(Ended::of))).await?;
-        self.retold(id, require_some!("API-034", ended, Reason::NotFound))
+        let ended = require_some!("API-038", ended, Reason::DeadlineExceeded, "Its end is not recorded.");
+        self.retold(id, ended)
     }
 }
 
 impl Course {
+    fn begin<'a>(&'a self, callee: Option<&'a InstanceId>) -> Begin<'a> {
+        Begin { permit: &self.allowed.permit, proof: &self.asked.proof, callee }
+    }
+
     fn particulars(&self, callee: &Callee) -> Particulars {
         Particulars {
             id: self.asked.id,

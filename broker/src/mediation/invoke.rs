@@ -69,9 +69,7 @@ impl Mediator {
         case.invocation = Some(asked.id);
         // Until the chain is known to name the caller, it is a stranger to it.
         case.lower(Viewer::Stranger);
-        let keys = self.domain.peek(|state, _| state.keys().cloned());
-        let keys = require_some!("LOG-004", keys, Reason::LedgerUnavailable, "It has no keys yet.");
-        let token = asked.token.clone().verify(&keys)?;
+        let token = asked.token.clone().verify(self.activator.keys())?;
         case.chain = Some(token.chain_id());
         if is_party(&token, &case.actor) {
             case.lower(Viewer::Party);
@@ -130,4 +128,22 @@ fn deadline(now: Timestamp, patience: Option<Duration>) -> Timestamp {
     let stated = patience.map(|patience| u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
     let lifetime = stated.map_or(INVOCATION_DEFAULT, Lifetime::from_millis);
     now.plus(lifetime.min(INVOCATION_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_takes_as_long_as_its_caller_waits_and_no_longer_than_it_may() {
+        let now = Timestamp::new(1_800_000_000_000).unwrap();
+        let left = |patience: Option<Duration>| deadline(now, patience).since(now);
+        let millis = |millis: u64| left(Some(Duration::from_millis(millis)));
+        assert_eq!(left(None), INVOCATION_DEFAULT);
+        assert_eq!(millis(0), Lifetime::from_millis(0));
+        let longest = INVOCATION_MAX.as_millis();
+        assert_eq!(millis(longest - 1), Lifetime::from_millis(longest - 1));
+        assert_eq!([longest, longest + 1, u64::MAX].map(millis), [INVOCATION_MAX; 3]);
+        assert_eq!(left(Some(Duration::MAX)), INVOCATION_MAX);
+    }
 }

@@ -1,6 +1,7 @@
 //! A running broker: two listeners, the services behind them, and an orderly end.
 
 mod options;
+mod room;
 mod routes;
 
 use std::{
@@ -28,14 +29,14 @@ use crate::{
     checkpoint::{CheckpointError, Checkpoints},
     clock::Clock,
     config::Config,
-    domain::{Domain, Durable},
-    gate::GateLayer,
+    domain::{Domain, Durable, WriteFailure},
+    gate::{GateLayer, NewcomersLayer},
     limits::{
         ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL,
-        KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REQUEST_MAX, STREAMS_PER_CONNECTION,
+        KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REOPEN_DRAIN, REQUEST_MAX, STREAMS_PER_CONNECTION,
     },
     mediation::settle_unknown,
-    ticker,
+    snapshots, ticker,
     trust::WrongKey,
 };
 use routes::Services;
@@ -80,29 +81,54 @@ pub enum RunError {
     Serve(#[from] tonic::transport::Error),
     /// A write to the ledger failed. What is on the disk is unknown until the next start reads it.
     #[error("the ledger was not written: {0}; start again to read what is there")]
-    Ledger(Arc<str>),
+    Ledger(WriteFailure),
+}
+
+/// Why a broker stopped serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// It was told to.
+    Told,
+    /// The ledger was not written for lack of room, and now there is room.
+    RoomAgain,
 }
 
 /// Runs a broker until it is told to stop, or cannot go on.
-pub async fn run(config: Config, options: Options) -> Result<(), RunError> {
-    let drain = options.drain;
-    let (broker, released) = Broker::open(&config, Arc::clone(&options.clock)).await?;
-    let outcome = serve(&config, broker, options).await;
-    // Whoever starts a broker on the same files next must find them free.
-    if tokio::time::timeout(drain, released).await.is_err() {
-        tracing::warn!("the ledger is still in use by calls that did not end");
+///
+/// When the disk is full it refuses everything, and once there is room it reads the ledger again as a
+/// start does: all that was decided since the last write is forgotten, and nobody had heard of it.
+pub async fn run(config: Config, mut options: Options) -> Result<(), RunError> {
+    // They outlive what serves on them: whoever connects in between waits.
+    let mut listeners = options.listeners.take();
+    loop {
+        let (broker, released) = Broker::open(&config, Arc::clone(&options.clock)).await?;
+        let stopped = serve(&config, broker, &mut listeners, &mut options).await;
+        // Whoever opens the same files next must find them free.
+        if tokio::time::timeout(options.drain, released).await.is_err() {
+            tracing::warn!("the ledger is still in use by calls that did not end");
+        }
+        match stopped? {
+            Stopped::Told => return Ok(()),
+            Stopped::RoomAgain => tracing::warn!("there is room again; the ledger is read anew"),
+        }
     }
-    outcome
 }
 
-async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), RunError> {
-    let Options { clock, shutdown, drain, listeners, ready } = options;
-    let (api, enrolment) = listen(config, listeners).await?;
+async fn serve(
+    config: &Config,
+    broker: Broker,
+    listeners: &mut Option<Listeners>,
+    options: &mut Options,
+) -> Result<Stopped, RunError> {
+    let (clock, drain) = (Arc::clone(&options.clock), options.drain);
+    let Listeners { api, enrolment } = listen(config, listeners).await?;
+    let (api, enrolment) = (adopt(api)?, adopt(enrolment)?);
     let bound = Bound { api: address_of(&api)?, enrolment: address_of(&enrolment)? };
     let identity = identity(&broker, &*clock)?;
     let mut background = Background::default();
     background.spawn(keep_renewed(Arc::clone(&identity), &broker, Arc::clone(&clock)));
     background.spawn(ticker::run(Arc::clone(&broker.domain)));
+    background.spawn(snapshots::run(Arc::clone(&broker.domain), config.snapshot_every));
 
     let (stop, stopped) = watch::channel(false);
     let (close, closed) = watch::channel(false);
@@ -126,20 +152,22 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
         .add_routes(services.for_instances)
         .serve_with_incoming_shutdown(api, told(stopped.clone()));
     let enrolment = server(ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION)
+        .layer(NewcomersLayer::default())
         .add_routes(services.for_newcomers)
         .serve_with_incoming_shutdown(enrolment, told(stopped));
     let mut serving = Box::pin(async { tokio::try_join!(api, enrolment).map(drop) });
 
     tracing::info!(domain = %config.trust_domain, api = %bound.api, enrolment = %bound.enrolment, "serving");
-    if let Some(ready) = ready {
+    if let Some(ready) = options.ready.take() {
         // Whoever asked may have lost interest.
         let _ = ready.send(bound);
     }
     let outcome = tokio::select! {
-        served = &mut serving => return Ok(served?),
-        () = shutdown => Ok(()),
-        why = ledger_failed(&broker.domain) => Err(RunError::Ledger(why)),
+        served = &mut serving => return Ok(served.map(|()| Stopped::Told)?),
+        () = &mut options.shutdown => Ok(Stopped::Told),
+        failed = cannot_go_on(config, &broker.domain) => failed,
     };
+    let drain = if matches!(outcome, Ok(Stopped::RoomAgain)) { REOPEN_DRAIN } else { drain };
     tracing::info!("stopping");
     stop.send_replace(true);
     // Streams do not end by themselves, and a half-open connection never does.
@@ -147,6 +175,8 @@ async fn serve(config: &Config, broker: Broker, options: Options) -> Result<(), 
     close.send_replace(true);
     background.0.shutdown().await;
     seal(&services.checkpoints, drain).await;
+    // Without it, the next start takes longer.
+    let _too_late = tokio::time::timeout(drain, snapshots::keep(&broker.domain)).await;
     tracing::info!(drained = drained.is_ok(), "stopped");
     outcome
 }
@@ -186,12 +216,24 @@ async fn told(mut stopped: watch::Receiver<bool>) {
 }
 
 /// Completes when the ledger can no longer be written.
-async fn ledger_failed(domain: &Domain) -> Arc<str> {
+async fn ledger_failed(domain: &Domain) -> WriteFailure {
     let mut durable = domain.durable();
     let failed = durable.wait_for(|durable| matches!(durable, Durable::Failed(_))).await;
     match failed.as_deref() {
-        Ok(Durable::Failed(why)) => Arc::clone(why),
-        _ => "its writer has stopped".into(),
+        Ok(Durable::Failed(why)) => why.clone(),
+        _ => WriteFailure::Other("its writer has stopped".into()),
+    }
+}
+
+/// Completes when this domain can no longer serve: at once if only another process can go on, and
+/// otherwise when there is room. Until then everything is refused.
+pub(crate) async fn cannot_go_on(config: &Config, domain: &Domain) -> Result<Stopped, RunError> {
+    match ledger_failed(domain).await {
+        WriteFailure::NoRoom(_) => {
+            room::until_room(config.ledger_dir()).await;
+            Ok(Stopped::RoomAgain)
+        }
+        why @ WriteFailure::Other(_) => Err(RunError::Ledger(why)),
     }
 }
 
@@ -215,15 +257,21 @@ fn lifetime(broker: &Broker) -> Lifetime {
     broker.domain.policy().svid_lifetime
 }
 
-async fn listen(config: &Config, bound: Option<Listeners>) -> Result<(TcpListener, TcpListener), RunError> {
-    match bound {
-        Some(Listeners { api, enrolment }) => Ok((adopt(api)?, adopt(enrolment)?)),
-        None => Ok((bind(config.listen).await?, bind(config.enrolment_listen).await?)),
-    }
+/// The sockets, which are bound the first time.
+async fn listen(config: &Config, bound: &mut Option<Listeners>) -> Result<Listeners, RunError> {
+    let listeners = match bound {
+        Some(listeners) => listeners,
+        None => bound.insert(Listeners {
+            api: bind(config.listen).await?,
+            enrolment: bind(config.enrolment_listen).await?,
+        }),
+    };
+    listeners.try_clone().map_err(not_listening)
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })
+async fn bind(address: SocketAddr) -> Result<std::net::TcpListener, RunError> {
+    let bound = TcpListener::bind(address).await.and_then(TcpListener::into_std);
+    bound.map_err(|source| RunError::Listen { address, source })
 }
 
 fn adopt(listener: std::net::TcpListener) -> Result<TcpListener, RunError> {
@@ -238,3 +286,6 @@ fn address_of(listener: &TcpListener) -> Result<SocketAddr, RunError> {
 fn not_listening(source: io::Error) -> RunError {
     RunError::Listen { address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), source }
 }
+
+#[cfg(test)]
+mod tests;

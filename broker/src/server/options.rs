@@ -1,6 +1,6 @@
 //! What a broker is run with, beside its configuration.
 
-use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
@@ -50,6 +50,13 @@ pub struct Listeners {
     pub api: std::net::TcpListener,
     /// For newcomers.
     pub enrolment: std::net::TcpListener,
+}
+
+impl Listeners {
+    /// The same sockets once more.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { api: self.api.try_clone()?, enrolment: self.enrolment.try_clone()? })
+    }
 }
 
 /// Where a broker listens.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use countersign_protocol::{
     contract,
     digest::ChainId,
-    domain::State,
+    domain::{Chain, State},
     payload::Payload,
     refusal::{Reason, Refusal},
-    require, require_some,
+    require,
     token::Activation,
 };
 use countersign_wire::v1;
@@ -38,8 +38,8 @@ impl Activations {
         self.domain.check_named(&request.trust_domain)?;
         let id = convert::chain_id(&request.chain_id)?;
         let chain = self.domain.read(|state, _| {
-            caller.chain(state, id)?;
-            usable(state, &self.domain, id)
+            let chain = caller.chain(state, id)?;
+            usable(state, &self.domain, id, chain)
         });
         Ok(chain.await?.activate(&self.activator))
     }
@@ -76,8 +76,12 @@ impl UsableChain {
 }
 
 /// A chain of which every link is in force: no activation is given for another one (CHN-050).
-pub(super) fn usable(state: &State, domain: &Domain, id: ChainId) -> Result<UsableChain, Refusal> {
-    let chain = require_some!("API-060", state.chain(&id), Reason::NotFound);
+pub(super) fn usable(
+    state: &State,
+    domain: &Domain,
+    id: ChainId,
+    chain: &Chain,
+) -> Result<UsableChain, Refusal> {
     let now = domain.time_of(state);
     for (_, link) in state.path(id) {
         require!("CHN-050", link.state != contract::State::Revoked, Reason::Revoked);

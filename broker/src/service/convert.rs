@@ -10,7 +10,7 @@ use countersign_protocol::{
     payload::Payload,
     refusal::{Reason, Refusal},
     require_some,
-    signed::Signed,
+    signed::{Signed, Statement},
 };
 use countersign_wire::v1;
 
@@ -48,6 +48,13 @@ pub(super) fn size(number: u64) -> Result<TreeSize, Refusal> {
 /// A signed statement's envelope; nothing in it is believed yet.
 pub(super) fn signed(bytes: &[u8]) -> Result<Signed, Refusal> {
     Signed::from_bytes(bytes)
+        .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, format!("{error}.")))
+}
+
+/// What a statement says of itself, for finding what it is about; nothing of it is believed yet.
+pub(super) fn claimed<T: Statement>(signed: &Signed) -> Result<T, Refusal> {
+    signed
+        .peek_unverified()
         .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, format!("{error}.")))
 }
 

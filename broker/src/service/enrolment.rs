@@ -5,15 +5,14 @@ use std::sync::Arc;
 use countersign_protocol::{
     domain::{Actor, Attested},
     identity::{InstanceStatement, JoinStatement},
-    payload::Payload,
     refusal::{Reason, Refusal, Viewer},
-    require, require_some,
+    require,
     signed::Signed,
 };
 use countersign_wire::v1;
 use tonic::{Request, Response, Status};
 
-use super::Issuer;
+use super::{Issuer, convert};
 use crate::{attestor::Attestors, channel::proof_of_possession, domain::Domain, status::status};
 
 /// The service of that name. Its callers are strangers, so of refusals they learn only what the
@@ -33,8 +32,7 @@ impl Enrolment {
 
     async fn join(&self, request: v1::JoinRequest) -> Result<v1::JoinResponse, Refusal> {
         self.domain.check_named(&request.trust_domain)?;
-        let join = Signed::from_bytes(&request.join)
-            .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, error.to_string()))?;
+        let join = convert::signed(&request.join)?;
         let attestor = self.attestors.named(&request.attestor)?;
         let evidence = attestor.observe(&request.evidence).await?;
         // Before any signature is verified: whoever has no token causes no work.
@@ -49,13 +47,11 @@ impl Enrolment {
     }
 
     async fn admit(&self, join: &Signed, attested: &Attested) -> Result<InstanceStatement, Refusal> {
-        let claimed = join.peek_unverified::<JoinStatement>();
+        let instance = convert::claimed::<JoinStatement>(join)?.instance;
         self.domain
             .decide(
                 |state, context| state.decide_join(context, join, attested),
                 |state| {
-                    let instance = claimed.ok().map(|claimed| claimed.instance);
-                    let instance = require_some!("IDN-024", instance, Reason::JoinRefused);
                     // A repeated request gets the same answer only while the instance may act, and
                     // only for the key that it joined with.
                     let actor = Actor { instance, spki: attested.spki };

@@ -60,3 +60,32 @@ pub(super) fn unreadable(leaf: LeafIndex, why: &str) -> Refusal {
     tracing::error!(%leaf, why, "the ledger cannot be read");
     Refusal::new("LOG-060", Reason::LedgerUnavailable, format!("Leaf {leaf} cannot be read."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mediation::tests::world::World;
+
+    fn refused<T: std::fmt::Debug>(read: Result<T, Refusal>) -> (&'static str, Reason) {
+        let refusal = read.unwrap_err();
+        assert!(!refusal.detail().contains("the test says so"), "{refusal}");
+        (refusal.rule(), refusal.reason())
+    }
+
+    /// Attack line 30: an entry that is not there, or is not what the state says that it is.
+    #[tokio::test]
+    async fn what_the_ledger_does_not_give_back_is_not_answered() {
+        let unreadable = ("LOG-060", Reason::LedgerUnavailable);
+        let (world, [grant, first, _]) = World::with_chain().await;
+        let leaf = |chain| world.look(|state| state.chain(&chain).unwrap().leaf);
+        assert!(contract(&world.domain, leaf(first)).await.is_ok(), "the twin");
+        assert_eq!(refused(contract(&world.domain, leaf(grant)).await), unreadable, "a grant");
+        assert_eq!(refused(signed_move(&world.domain, leaf(first)).await), unreadable, "a contract");
+        let end = world.look(|state| state.tree().size().next_leaf());
+        assert_eq!(refused(bytes(&world.domain, end).await), unreadable, "none");
+        let last = LeafIndex::new(i64::MAX as u64).unwrap();
+        assert_eq!(refused(bytes(&world.domain, last).await), unreadable, "none after it");
+        world.store.fail_reads();
+        assert_eq!(refused(contract(&world.domain, leaf(first)).await), unreadable, "a disk that fails");
+    }
+}

@@ -6,16 +6,14 @@ use countersign_protocol::{
     explain::{self, Bundle},
     id::InvocationId,
     ledger::{LeafIndex, SignedCheckpoint},
-    name::TrustDomain,
     payload::Payload,
-    refusal::{Reason, Refusal},
-    require_some,
+    refusal::Refusal,
     signed::Signed,
     token::Activation,
 };
 
 use super::entries;
-use crate::{activation::Activator, domain::Domain};
+use crate::domain::Domain;
 
 /// What explains an invocation, and where the ledger has it.
 pub(super) struct Evidence {
@@ -32,11 +30,8 @@ pub(super) struct Gathered {
 
 impl Evidence {
     /// What the state knows to be needed.
-    pub(super) fn about(state: &State, domain: &TrustDomain, id: InvocationId) -> Result<Self, Refusal> {
-        let trace = require_some!("LOG-030", state.trace(&id), Reason::NotFound);
-        let chain = require_some!("LOG-030", state.chain(&trace.chain), Reason::NotFound);
-        let activation = Activator::describe(domain, trace.chain, chain);
-        Ok(Self { id, leaves: explain::leaves(state, id)?, activation })
+    pub(super) fn about(state: &State, id: InvocationId) -> Result<Self, Refusal> {
+        Ok(Self { id, leaves: explain::leaves(state, id)?, activation: explain::activation(state, id)? })
     }
 
     /// Reads the entries.

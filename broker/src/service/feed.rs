@@ -115,3 +115,48 @@ impl<T> Stream for Feed<T> {
         Poll::Ready(why.ok().map(Err))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use countersign_protocol::refusal::Viewer;
+    use tokio::time::sleep;
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+    use crate::{mediation::tests::world::reason, status::status};
+
+    /// What a watcher hears that listens after so long, of one message more than waits for it; and why
+    /// it hears no more.
+    async fn heard_after(pause: Duration) -> (usize, Option<String>) {
+        let principal = "spiffe://acme.example/agent/planner";
+        let watcher = format!("{principal}/i/01900000-0000-7000-8000-000000000001").parse().unwrap();
+        let watch = |teller: Teller<usize>| async move {
+            for number in 0..=WATCH_BUFFER {
+                if let Err(refusal) = teller.tell(number).await {
+                    return End::Refused(status(&refusal, Viewer::Party));
+                }
+            }
+            End::Gone
+        };
+        let mut feed = Watchers::default().admit(&watcher, watch).unwrap();
+        sleep(pause).await;
+        let mut heard = 0;
+        loop {
+            match feed.next().await {
+                Some(Ok(_)) => heard += 1,
+                Some(Err(status)) => return (heard, Some(reason(&status))),
+                None => return (heard, None),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watcher_has_so_many_messages_waiting_and_for_so_long() {
+        let tick = Duration::from_millis(5);
+        assert_eq!(heard_after(WATCH_STALL_MAX - tick).await, (WATCH_BUFFER + 1, None));
+        let late = (WATCH_BUFFER, Some("OVERLOADED".to_owned()));
+        assert_eq!(heard_after(WATCH_STALL_MAX + tick).await, late);
+    }
+}

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use countersign_protocol::{
-    grant::GrantRequest,
-    id::GrantId,
-    refusal::{Reason, Refusal},
-    require_some,
-};
+use countersign_protocol::{grant::GrantRequest, id::GrantId, refusal::Refusal};
 use countersign_wire::v1;
 use tonic::{Request, Response, Status};
 
 use super::{activations::usable, caller::Caller, convert, page::Page};
-use crate::{activation::Activator, domain::Domain};
+use crate::{
+    activation::Activator,
+    domain::{Domain, recorded},
+};
 
 /// The service of that name.
 #[derive(Debug)]
@@ -34,13 +32,12 @@ impl Grants {
     ) -> Result<v1::ActiveChain, Refusal> {
         self.domain.check_named(&request.trust_domain)?;
         let signed = convert::signed(&request.grant_request)?;
+        let claimed: GrantRequest = convert::claimed(&signed)?;
         let chain = self.domain.decide(
             |state, context| state.decide_grant(context, caller.actor(), &signed),
             |state| {
-                let request: Option<GrantRequest> = signed.peek_unverified().ok();
-                let id = request.and_then(|request| state.grant(&request.grant_id));
-                let id = require_some!("API-060", id, Reason::NotFound);
-                usable(state, &self.domain, id)
+                let id = recorded(state.grant(&claimed.grant_id))?;
+                usable(state, &self.domain, id, recorded(state.chain(&id))?)
             },
         );
         Ok(chain.await?.activate(&self.activator))

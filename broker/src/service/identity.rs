@@ -8,13 +8,12 @@ use countersign_protocol::{
     payload::Payload,
     refusal::{Reason, Refusal},
     require_some,
-    signed::Signed,
     time::Lifetime,
 };
 use countersign_wire::v1;
 use tonic::{Request, Response, Status};
 
-use super::{Issuer, caller::Caller, page::Page};
+use super::{Issuer, caller::Caller, convert, page::Page};
 use crate::{
     channel::{Peer, ProvenKey},
     domain::Domain,
@@ -43,8 +42,7 @@ impl Identity {
     ) -> Result<v1::RenewResponse, Refusal> {
         self.domain.check_named(&request.trust_domain)?;
         let key = require_some!("API-003", key, Reason::InstanceUnknown);
-        let renewal = Signed::from_bytes(&request.renewal)
-            .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, error.to_string()))?;
+        let renewal = convert::signed(&request.renewal)?;
         let record = self.domain.decide(
             |state, context| state.decide_renew(context, caller.actor(), &renewal),
             // A fork that this very call disclosed is found here.
@@ -159,5 +157,75 @@ impl v1::identity_server::Identity for Identity {
     ) -> Result<Response<v1::ListInstancesResponse>, Status> {
         let caller = Caller::of(&request, &self.domain)?;
         caller.reply(self.list(&caller, request.into_inner()).await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::{
+        capability::Text, digest::Digest, extension::Extensions, id::InstanceUuid, identity::RenewStatement,
+        signed::Statement,
+    };
+
+    use super::{
+        super::issuer::tests::{issuer, proven},
+        *,
+    };
+    use crate::mediation::tests::world::{World, domain_name, principal};
+
+    fn service(world: &World) -> Identity {
+        let nowhere: Text = "https://127.0.0.1:1".parse().unwrap();
+        let tokens =
+            JoinTokens { enrolment: nowhere.clone(), broker: nowhere, authority: Digest::of(b"authority") };
+        Identity::new(
+            Arc::clone(&world.domain),
+            issuer(&world.domain, Lifetime::from_millis(600_000)),
+            tokens,
+        )
+    }
+
+    /// Attack line 35: a caller whose channel showed no key is certified for none.
+    #[tokio::test]
+    async fn without_a_credential_nothing_is_renewed() {
+        let mut world = World::new().await;
+        let key = proven();
+        world.join_with("reader", "researcher", key.spki_hash()).await;
+        let reader = world.agent("reader");
+        let renewal = RenewStatement {
+            domain: domain_name(),
+            instance: reader.id.clone(),
+            generation: 1,
+            spki: reader.spki,
+            configuration: countersign_forge::configuration(),
+            issued: world.now(),
+            extensions: Extensions::none(),
+        };
+        let message = v1::RenewRequest {
+            trust_domain: domain_name().to_string(),
+            renewal: renewal.sign(&reader.key).to_bytes(),
+        };
+        let mut request = Request::new(());
+        request.extensions_mut().insert(reader.actor());
+        let caller = Caller::of(&request, &world.domain).unwrap();
+        let renew = async |key: Option<ProvenKey>| {
+            let renewed = service(&world).renew(&caller, key, message.clone()).await;
+            renewed.map(drop).map_err(|refusal| (refusal.rule(), refusal.reason()))
+        };
+        assert_eq!(renew(None).await, Err(("API-003", Reason::InstanceUnknown)));
+        assert_eq!(renew(Some(key)).await, Ok(()), "the twin");
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_never_was_is_not_found() {
+        let world = World::new().await;
+        let get = async |id: InstanceId| {
+            let request =
+                v1::GetInstanceRequest { trust_domain: domain_name().to_string(), instance: id.to_string() };
+            let found = service(&world).get(request).await;
+            found.map(drop).map_err(|refusal| (refusal.rule(), refusal.reason()))
+        };
+        let absent = world.say(|stage| InstanceUuid::new(stage.now, stage.rng));
+        assert_eq!(get(principal("planner").instance(absent)).await, Err(("IDN-044", Reason::NotFound)));
+        assert_eq!(get(world.agent("planner").id.clone()).await, Ok(()), "the twin");
     }
 }

@@ -11,7 +11,7 @@ use countersign_protocol::{
 use countersign_wire::v1;
 use tonic::{Request, Response, Status};
 
-use super::issuer::{key_set, log_vkey};
+use super::issuer::key_set;
 use crate::{domain::Domain, limits::CLOCK_UNCERTAINTY_MS, stated_limits, status::status};
 
 /// The versions of the specification that are spoken, newest first.
@@ -40,9 +40,9 @@ impl Info {
             server_time_ms: self.domain.clock().now().as_millis(),
             server_time_uncertainty_ms: CLOCK_UNCERTAINTY_MS,
             limits: limits.into_iter().map(|(name, value)| v1::Limit { name, value }).collect(),
-            log_vkey: log_vkey(&keys)?,
+            log_vkey: keys.log.to_string(),
             log_origin: Origin::of(self.domain.name()).to_string(),
-            key_set: keys.to_bytes(),
+            key_set: keys.set.to_bytes(),
             proof_retention_ms: PROOF_MAX_MS,
             result_retention_ms: RESULT_RETENTION_MS,
             features: Vec::new(),

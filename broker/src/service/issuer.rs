@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_protocol::{
     identity::InstanceStatement,
-    ledger::Origin,
+    ledger::{NoteVerifier, Origin},
     payload::Payload,
     refusal::{Reason, Refusal},
     require_some,
@@ -42,9 +42,8 @@ impl Issuer {
         let svid = self.authority.issue(key, &statement.instance, now, lifetime, serial);
         let svid =
             svid.map_err(|error| Refusal::new("IDN-042", Reason::CertificateExpired, error.to_string()))?;
-        let leaf = require_some!("IDN-042", svid.chain.first(), Reason::CertificateExpired);
         Ok(v1::Certificate {
-            der: leaf.to_vec(),
+            der: svid.leaf.to_vec(),
             expires_ms: svid.validity.not_after.as_millis(),
             generation: statement.generation,
         })
@@ -55,22 +54,82 @@ impl Issuer {
         let keys = key_set(&self.domain).await?;
         Ok(v1::Bundle {
             ca_certificates: vec![self.authority.certificate_der().to_vec()],
-            log_vkey: log_vkey(&keys)?,
+            log_vkey: keys.log.to_string(),
             log_origin: Origin::of(self.domain.name()).to_string(),
-            key_set: keys.to_bytes(),
+            key_set: keys.set.to_bytes(),
         })
     }
 }
 
-/// The domain's keys.
-pub(super) async fn key_set(domain: &Domain) -> Result<KeySet, Refusal> {
-    domain
-        .read(|state, _| Ok(require_some!("LOG-004", state.keys().cloned(), Reason::LedgerUnavailable)))
-        .await
+/// What the domain has published of its keys.
+pub(super) struct Published {
+    pub(super) set: KeySet,
+    /// The key of the checkpoints that are signed now.
+    pub(super) log: NoteVerifier,
 }
 
-/// The key of the checkpoints that are signed now.
-pub(super) fn log_vkey(keys: &KeySet) -> Result<String, Refusal> {
-    let verifier = require_some!("LOG-004", keys.log_verifier(), Reason::LedgerUnavailable);
-    Ok(verifier.to_string())
+/// The domain's keys.
+pub(super) async fn key_set(domain: &Domain) -> Result<Published, Refusal> {
+    let published = |set: &KeySet| Some(Published { log: set.log_verifier()?, set: set.clone() });
+    let keys = domain.read(|state, _| Ok(state.keys().and_then(published))).await?;
+    Ok(require_some!("LOG-004", keys, Reason::LedgerUnavailable, "It has no keys yet."))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use countersign_protocol::{
+        name::InstanceId,
+        time::{Lifetime, Timestamp},
+    };
+    use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SigningKey as _};
+
+    use super::*;
+    use crate::{
+        channel::proof_of_possession,
+        clock::ManualClock,
+        mediation::tests::world::{START_MS, World, open},
+    };
+
+    /// An authority that is valid for so long, and the issuer with it.
+    pub(in crate::service) fn issuer(domain: &Arc<Domain>, life: Lifetime) -> Issuer {
+        let authority = Authority::create(domain.name(), domain.clock().now(), life).unwrap();
+        Issuer::new(Arc::clone(domain), Arc::new(authority))
+    }
+
+    /// A TLS key whose holder has shown that it has it.
+    pub(in crate::service) fn proven() -> ProvenKey {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let spki = key.subject_public_key_info();
+        proof_of_possession(&spki, b"this", &key.sign(b"this").unwrap()).unwrap()
+    }
+
+    /// Attack line 33: what has ended, and an authority that has, certify nothing.
+    #[tokio::test]
+    async fn nothing_is_certified_that_would_not_be_valid_now() {
+        let world = World::new().await;
+        let issuer = issuer(&world.domain, Lifetime::from_millis(600_000));
+        let key = proven();
+        let planner: InstanceId = world.agent("planner").id.clone();
+        let recorded = world.look(|state| state.instance(&planner).unwrap().statement.clone());
+        let until = |millis: u64| {
+            let expires: Timestamp = world.now().plus(Lifetime::from_millis(millis));
+            let statement = InstanceStatement { expires, ..recorded.clone() };
+            let certificate = issuer.certificate(&statement, &key);
+            certificate.map(drop).map_err(|refusal| (refusal.rule(), refusal.reason()))
+        };
+        let refused = Err(("IDN-042", Reason::CertificateExpired));
+        assert_eq!(until(60_000), Ok(()), "the twin");
+        assert_eq!(until(0), refused, "a record that has expired");
+        world.pass(600_001);
+        assert_eq!(until(60_000), refused, "an authority that has expired");
+    }
+
+    #[tokio::test]
+    async fn a_domain_without_keys_gives_nobody_any() {
+        let (with, clock) = (World::new().await.domain, ManualClock::at(Timestamp::new(START_MS).unwrap()));
+        let without = open(&Arc::default(), &clock).await;
+        assert!(issuer(&with, Lifetime::from_millis(600_000)).bundle().await.is_ok(), "the twin");
+        let refusal = issuer(&without, Lifetime::from_millis(600_000)).bundle().await.unwrap_err();
+        assert_eq!((refusal.rule(), refusal.reason()), ("LOG-004", Reason::LedgerUnavailable));
+    }
 }

@@ -115,7 +115,7 @@ impl Ledger {
         loop {
             let evidence = self.domain.read(|state, context| {
                 caller.invocation(state, context, id)?;
-                Evidence::about(state, self.domain.name(), id)
+                Evidence::about(state, id)
             });
             let gathered = evidence.await?.gather(&self.domain).await?;
             // Newer than everything that was gathered, so it holds it all.

@@ -8,7 +8,7 @@ use countersign_protocol::{
     ledger::LeafIndex,
     negotiation::Move,
     refusal::{Reason, Refusal},
-    require, require_some,
+    require,
     signed::Signed,
 };
 use countersign_wire::v1;
@@ -21,7 +21,7 @@ use super::{
     negotiation_feed::NegotiationFeed,
     page::Page,
 };
-use crate::domain::Domain;
+use crate::domain::{Domain, recorded};
 
 /// The service of that name.
 #[derive(Debug)]
@@ -43,16 +43,14 @@ impl Negotiations {
     ) -> Result<v1::Negotiation, Refusal> {
         self.domain.check_named(&request.trust_domain)?;
         let signed = convert::signed(&request.signed_move)?;
-        let id =
-            signed.peek_unverified().ok().map(|made: Move| (made.negotiation_id, made.request.is_some()));
+        let claimed: Move = convert::claimed(&signed)?;
+        let id = claimed.negotiation_id;
         let moved = self.domain.decide(
             |state, context| {
-                if let Some((id, opens)) = id {
-                    caller.stands_to_move(state.negotiation(&id), opens);
-                }
+                caller.stands_to_move(state.negotiation(&id), claimed.request.is_some());
                 state.decide_move(context, caller.actor(), &signed)
             },
-            |state| after_move(state, id.map(|(id, _)| id), &signed),
+            |state| after_move(state, id, &signed),
         );
         let (negotiation, leaves) = moved.await?;
         entries::with_moves(&self.domain, negotiation, leaves).await
@@ -100,11 +98,10 @@ pub(super) fn shown(id: NegotiationId, negotiation: &Negotiation) -> (v1::Negoti
 /// is no part of it.
 fn after_move(
     state: &State,
-    id: Option<NegotiationId>,
+    id: NegotiationId,
     signed: &Signed,
 ) -> Result<(v1::Negotiation, Vec<LeafIndex>), Refusal> {
-    let found = id.and_then(|id| state.negotiation(&id).map(|negotiation| (id, negotiation)));
-    let (id, negotiation) = require_some!("API-061", found, Reason::NegotiationUnknown);
+    let negotiation = recorded(state.negotiation(&id))?;
     let ordered = negotiation.moves.iter().any(|made| made.digest == signed.digest());
     let convicted = !ordered && negotiation.ended == Some(EndCause::Equivocation);
     require!("NEG-021", !convicted, Reason::Equivocation);

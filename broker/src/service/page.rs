@@ -128,25 +128,42 @@ mod tests {
     #[test]
     fn a_page_has_a_size_whatever_is_asked_for() {
         let all = |page: Page<u32>| page.fill((0..2_000).map(|n| (n, n)), |_, n| Some(n.to_string())).0;
-        assert_eq!(all(page("all", 0, "").unwrap()).len(), PAGE_DEFAULT);
-        assert_eq!(all(page("all", u32::MAX, "").unwrap()).len(), PAGE_MAX);
+        let most = PAGE_MAX as u32;
+        for (asked, shown) in [
+            (0, PAGE_DEFAULT),
+            (1, 1),
+            (most - 1, PAGE_MAX - 1),
+            (most, PAGE_MAX),
+            (most + 1, PAGE_MAX),
+            (u32::MAX, PAGE_MAX),
+        ] {
+            assert_eq!(all(page("all", asked, "").unwrap()).len(), shown, "{asked}");
+        }
     }
 
     #[test]
     fn a_page_ends_before_it_grows_too_large_or_looks_at_too_much() {
-        let long = "x".repeat(PAGE_BYTES / 2);
-        let (shown, next) =
-            page("long", 100, "").unwrap().fill((0..9).map(|n| (n, n)), |_, _| Some(long.clone()));
-        assert_eq!(shown.len(), 2);
-        assert!(!next.is_empty());
-        let looked_at = std::cell::Cell::new(0);
-        let none = |_: &u32, _| {
-            looked_at.set(looked_at.get() + 1);
-            None::<String>
+        // A text of that length is four bytes longer as a message.
+        let messages = |first: usize| {
+            let texts = [first, PAGE_BYTES / 2, 1].map(|bytes| "x".repeat(bytes.saturating_sub(4)));
+            page("long", 100, "").unwrap().fill((0..3).zip(texts), |_, text| Some(text)).0.len()
         };
-        let (shown, next) = page("none", 100, "").unwrap().fill((0..1_000_000).map(|n| (n, n)), none);
-        assert!(shown.is_empty() && !next.is_empty());
-        assert_eq!(looked_at.get(), PAGE_SCAN_MAX);
+        assert_eq!(messages(PAGE_BYTES / 2), 2, "it is full");
+        assert_eq!(messages(PAGE_BYTES / 2 - 1), 3, "the twin: one byte is left");
+        let looked_at = |items: usize| {
+            let looked_at = std::cell::Cell::new(0);
+            let none = |_: &u32, ()| {
+                looked_at.set(looked_at.get() + 1);
+                None::<String>
+            };
+            let items = (0..items as u32).map(|number| (number, ()));
+            let (shown, next) = page("none", 100, "").unwrap().fill(items, none);
+            assert!(shown.is_empty());
+            (looked_at.get(), next.is_empty())
+        };
+        assert_eq!(looked_at(PAGE_SCAN_MAX), (PAGE_SCAN_MAX, true));
+        assert_eq!(looked_at(PAGE_SCAN_MAX + 1), (PAGE_SCAN_MAX, false));
+        assert_eq!(looked_at(1_000_000), (PAGE_SCAN_MAX, false));
     }
 
     #[test]

@@ -39,6 +39,15 @@ pub(super) struct RevocationFeed {
     next: LeafIndex,
 }
 
+/// How much one look takes in before it ends between two leaves.
+#[derive(Clone, Copy)]
+struct Enough {
+    /// Chains that were looked at.
+    looked_at: usize,
+    /// Chains that the watcher is told of.
+    told: usize,
+}
+
 /// What was found at one look.
 struct Look {
     revoked: Vec<ChainId>,
@@ -108,19 +117,19 @@ impl RevocationFeed {
         self.domain
             .read(|state, _| {
                 state.admitted(self.caller.actor())?;
-                Ok(self.look_at(state))
+                Ok(self.look_at(state, Enough { looked_at: PAGE_SCAN_MAX, told: REVOKED_TOLD_MAX }))
             })
             .await
     }
 
     /// A look ends early between two leaves, never within one: a watcher that resumes at a leaf must
     /// not have heard half of it.
-    fn look_at(&self, state: &State) -> Look {
+    fn look_at(&self, state: &State, most: Enough) -> Look {
         let end = state.tree().size().next_leaf();
         let mut look = Look { revoked: Vec::new(), epoch: state.epoch(), next: end, all: true };
         let mut last = self.next;
         for (looked_at, (leaf, chain)) in state.revoked_since(self.next).enumerate() {
-            let enough = looked_at >= PAGE_SCAN_MAX || look.revoked.len() >= REVOKED_TOLD_MAX;
+            let enough = looked_at >= most.looked_at || look.revoked.len() >= most.told;
             if enough && leaf > last {
                 (look.next, look.all) = (leaf, false);
                 break;
@@ -131,5 +140,54 @@ impl RevocationFeed {
             }
         }
         look
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mediation::tests::world::{World, rights};
+
+    /// Of mallory's chains, two end at one leaf, one at the next, and two at the one after it.
+    #[tokio::test]
+    async fn one_word_holds_so_many_chains_but_whole_leaves() {
+        let (world, [grant, first, _]) = World::with_chain().await;
+        let second = world.contract(grant, "planner", "researcher", rights(50, 4)).await.unwrap();
+        let alone = world.contract(grant, "planner", "mallory", rights(1, 1)).await.unwrap();
+        for parent in [first, first, second, second] {
+            world.contract(parent, "researcher", "mallory", rights(1, 1)).await.unwrap();
+        }
+        let planner = world.agent("planner").actor();
+        for (chain, chains) in [(first, 4), (alone, 1), (second, 3)] {
+            let signed = world.revocation("planner", chain, chains);
+            world.decide(|state, context| state.decide_revoke(context, &planner, &signed)).await.unwrap();
+        }
+
+        let told = |most: Enough| {
+            let mut request = tonic::Request::new(());
+            request.extensions_mut().insert(world.agent("mallory").actor());
+            let caller = Caller::of(&request, &world.domain).unwrap();
+            let more = world.mediation.mediator().epoch();
+            let domain = Arc::clone(&world.domain);
+            let mut feed = RevocationFeed { domain, more, caller, next: LeafIndex::ZERO };
+            let mut told = Vec::new();
+            loop {
+                let look = world.look(|state| feed.look_at(state, most));
+                told.push(look.revoked.len());
+                feed.next = look.next;
+                if look.all {
+                    return told;
+                }
+            }
+        };
+        let chains = |told| Enough { looked_at: 100, told };
+        let (first, second, third, whole) = (vec![2, 1, 2], vec![2, 3], vec![3, 2], vec![5]);
+        assert_eq!(
+            [1, 2, 3, 4].map(|most| told(chains(most))),
+            [first, second.clone(), third.clone(), whole.clone()]
+        );
+        // Two more end at the first leaf, which are not mallory's to hear of, and one at the last.
+        let looks = |looked_at| Enough { looked_at, told: 100 };
+        assert_eq!([4, 5, 6].map(|most| told(looks(most))), [second, third, whole]);
     }
 }

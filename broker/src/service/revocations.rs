@@ -7,7 +7,6 @@ use countersign_protocol::{
     domain::{Context, State},
     name::InstanceId,
     refusal::{Reason, Refusal},
-    require_some,
     revocation::RevokeRequest,
 };
 use countersign_wire::v1;
@@ -21,7 +20,7 @@ use super::{
     revocation_feed::RevocationFeed,
 };
 use crate::{
-    domain::Domain,
+    domain::{Domain, recorded},
     mediation::{Mediation, Mediator},
 };
 
@@ -86,14 +85,11 @@ impl Revocations {
     ) -> Result<v1::RevokeResponse, Refusal> {
         self.domain.check_named(&request.trust_domain)?;
         let signed = convert::signed(&request.revoke_request)?;
-        let claimed: RevokeRequest = signed
-            .peek_unverified()
-            .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, format!("{error}.")))?;
+        let claimed: RevokeRequest = convert::claimed(&signed)?;
         let decided = self.domain.decide(
             |state, context| state.decide_revoke(context, caller.actor(), &signed),
             |state| {
-                let recorded = state.revocation(&claimed.request_id);
-                let (_, leaf) = require_some!("CHN-045", recorded, Reason::NotFound);
+                let (_, leaf) = recorded(state.revocation(&claimed.request_id))?;
                 Ok(v1::RevokeResponse { leaf: leaf.get(), epoch: state.epoch() })
             },
         );

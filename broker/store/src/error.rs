@@ -1,4 +1,8 @@
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io::{self, ErrorKind},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use thiserror::Error;
 
@@ -42,7 +46,24 @@ pub enum StoreError {
     #[error("the queue of the ledger's writer is full")]
     Busy,
 
+    /// What is derived from the log is not kept. The log is as it was.
+    #[error("nothing that is derived from the ledger is kept: {why}")]
+    Derived {
+        /// What failed.
+        why: String,
+    },
+
     // The machine's.
+    /// There is no room. What was written of it is the end of the log, nothing behind it was
+    /// acknowledged, and nothing more is written before the store is opened again, which may be done by
+    /// the same process: no flush has failed, so what the system holds is what the disk will hold.
+    #[error("{path}: no room: {source}", path = path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: Arc<io::Error>,
+    },
     /// A write failed earlier, so what is on the disk is unknown until the next start reads it.
     #[error("the ledger is read-only since a write failed: {cause}")]
     ReadOnly {
@@ -88,5 +109,20 @@ impl StoreError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source: Arc::new(source) }
+    }
+
+    /// The same for the error of a write, as against that of a flush, which tells nothing of what the
+    /// disk holds.
+    pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| {
+            let source = Arc::new(source);
+            match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                    Self::Full { path, source }
+                }
+                _ => Self::Io { path, source },
+            }
+        }
     }
 }

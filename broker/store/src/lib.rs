@@ -17,10 +17,10 @@ pub use embedded::{Fault, Faults};
 pub use error::StoreError;
 pub use limits::{
     BATCH_MAX_BYTES, BATCH_MAX_ENTRIES, DOMAINS_MAX, ENTRY_MAX_BYTES, QUEUE_MAX_BATCHES, QUEUE_MAX_BYTES,
-    READ_MAX_BYTES, READ_MAX_ENTRIES, SEGMENT_BYTES,
+    READ_MAX_BYTES, READ_MAX_ENTRIES, SEGMENT_BYTES, SNAPSHOT_MAX_BYTES,
 };
 pub use memory::MemoryStore;
-pub use store::{Answer, Head, Store};
+pub use store::{Answer, Head, Recalled, Snapshot, Store};
 
 #[cfg(test)]
 mod tests;

@@ -7,13 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use countersign_protocol::{
-    ledger::{Frontier, LeafIndex, SignedCheckpoint, TreeSize, leaf_hash},
+    ledger::{Frontier, LeafIndex, SignedCheckpoint, Tree, TreeSize, leaf_hash},
     name::TrustDomain,
 };
 use tokio::sync::watch;
 
 use crate::{
-    Answer, Head, Store, StoreError,
+    Answer, Head, Recalled, Snapshot, Store, StoreError,
     limits::{DOMAINS_MAX, READ_MAX_BYTES, READ_MAX_ENTRIES},
     store::{Batch, check_successor},
 };
@@ -32,6 +32,7 @@ struct Log {
     heads: Vec<Head>,
     head: watch::Sender<Head>,
     checkpoint: Option<SignedCheckpoint>,
+    snapshot: Option<Snapshot>,
 }
 
 impl Default for Log {
@@ -42,6 +43,7 @@ impl Default for Log {
             heads: vec![Head::EMPTY],
             head: watch::Sender::new(Head::EMPTY),
             checkpoint: None,
+            snapshot: None,
         }
     }
 }
@@ -85,6 +87,14 @@ impl Log {
         })?;
         self.checkpoint = Some(checkpoint);
         Ok(())
+    }
+
+    fn take_snapshot(&mut self) -> Option<Recalled> {
+        let snapshot = self.snapshot.take()?;
+        let size = usize::try_from(snapshot.head.size.get()).unwrap_or(usize::MAX);
+        let mut tree = Tree::default();
+        self.entries.iter().take(size).for_each(|entry| tree.push(leaf_hash(entry)));
+        Recalled::new(snapshot, tree)
     }
 }
 
@@ -147,5 +157,18 @@ impl Store for MemoryStore {
 
     fn checkpoint(&self, domain: &TrustDomain) -> Answer<'_, Option<SignedCheckpoint>> {
         self.seen(domain, |log| log.checkpoint.clone())
+    }
+
+    fn put_snapshot(&self, domain: &TrustDomain, snapshot: Snapshot) -> Answer<'_, ()> {
+        let put = self.changed(domain, |log| {
+            log.snapshot = Some(snapshot);
+            Ok(())
+        });
+        Box::pin(ready(put))
+    }
+
+    /// There is no opening of this engine: it gives what was put last.
+    fn take_snapshot(&self, domain: &TrustDomain) -> Answer<'_, Option<Recalled>> {
+        Box::pin(ready(self.changed(domain, |log| Ok(log.take_snapshot()))))
     }
 }

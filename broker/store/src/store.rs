@@ -3,7 +3,7 @@ use std::{fmt, ops::Range, pin::Pin};
 use bytes::Bytes;
 use countersign_protocol::{
     digest::TreeHash,
-    ledger::{EMPTY_ROOT, LeafIndex, SignedCheckpoint, TreeSize},
+    ledger::{EMPTY_ROOT, LeafIndex, SignedCheckpoint, Tree, TreeSize},
     name::TrustDomain,
 };
 
@@ -49,6 +49,41 @@ pub trait Store: Send + Sync + 'static {
 
     /// The checkpoint that is kept.
     fn checkpoint(&self, domain: &TrustDomain) -> Answer<'_, Option<SignedCheckpoint>>;
+
+    /// Keeps what the caller made of the log's first entries, in place of what was kept before. No
+    /// append waits for it, and its failure harms none.
+    ///
+    /// An engine need not keep any: a snapshot only saves time.
+    fn put_snapshot(&self, domain: &TrustDomain, snapshot: Snapshot) -> Answer<'_, ()> {
+        let _not_kept = (domain, snapshot);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Gives back, once, the snapshot that was kept when the store was opened, if the log was found to
+    /// have exactly its root at its size. What it says is for the caller to check. That there is none
+    /// means nothing.
+    fn take_snapshot(&self, domain: &TrustDomain) -> Answer<'_, Option<Recalled>> {
+        let _none_is_kept = domain;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// What somebody made of the first entries of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Which entries it was made of.
+    pub head: Head,
+    /// What was made, opaque to the engine.
+    pub bytes: Bytes,
+}
+
+/// A snapshot whose entries are those of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The tree over the entries that it was made of, which has its root.
+    pub tree: Tree,
 }
 
 /// Where a log ends: its size and the root of the Merkle tree over its entries.
@@ -68,6 +103,14 @@ impl Head {
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.size, self.root)
+    }
+}
+
+impl Recalled {
+    /// The snapshot on this tree, if it was made of the entries that are in it.
+    pub(crate) fn new(snapshot: Snapshot, tree: Tree) -> Option<Self> {
+        let head = Head { size: tree.size(), root: tree.root() };
+        (snapshot.head == head).then_some(Self { snapshot, tree })
     }
 }
 

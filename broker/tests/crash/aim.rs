@@ -31,16 +31,19 @@ pub(crate) enum Aim {
     Idle,
     /// The start after a kill.
     StartUp,
+    /// A snapshot of the state is being kept.
+    Keeping,
 }
 
 /// How long something that happens all the time may fail to happen.
 const MOMENT_MAX: Duration = Duration::from_secs(60);
 
-const AIMS: [Aim; 6] = [
+const AIMS: [Aim; 7] = [
     Aim::At(Moment::Working),
     Aim::At(Moment::Negotiating),
     Aim::At(Moment::Writing),
     Aim::StartUp,
+    Aim::Keeping,
     Aim::Whenever,
     Aim::Idle,
 ];
@@ -61,7 +64,7 @@ impl Aim {
                 hear(moments, moment).await;
                 sleep(Duration::from_micros(rng.gen_range(0..12_000))).await;
             }
-            Self::Whenever | Self::StartUp => {}
+            Self::Whenever | Self::StartUp | Self::Keeping => {}
             Self::Idle => pace.pause().await,
         }
     }

@@ -19,9 +19,10 @@ pub(crate) fn principal(path: &str) -> PrincipalId {
     format!("spiffe://{DOMAIN}/{path}").parse().unwrap()
 }
 
-/// Certificates that are renewed while the broker comes and goes, and what alice may grant.
+/// Certificates that are renewed while the broker comes and goes, snapshots between kills, and what
+/// alice may grant.
 pub(crate) fn rules() -> String {
-    let mut text = "svid_lifetime = \"30s\"\n".to_owned();
+    let mut text = "svid_lifetime = \"30s\"\nsnapshot_every = 20\n".to_owned();
     for team in 0..TEAMS {
         text.push_str(&format!(
             "[[grant_rule]]\noriginator = \"spiffe://{DOMAIN}/human/alice\"\n\

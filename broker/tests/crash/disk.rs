@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -34,6 +35,18 @@ impl Disk {
     /// Where it is mounted.
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Leaves no room on it.
+    pub(crate) fn fill(&self) {
+        let mut filler = fs::File::create(self.root.join("filler")).unwrap();
+        let block = vec![1; 64 * 1024];
+        while filler.write_all(&block).is_ok() {}
+    }
+
+    /// Gives the room back.
+    pub(crate) fn empty(&self) {
+        fs::remove_file(self.root.join("filler")).unwrap();
     }
 
     /// Copies what is on it at this moment: what a power cut would leave.

@@ -3,7 +3,8 @@
 //!
 //! `COUNTERSIGN_KILLS` says how often (3), `COUNTERSIGN_SEED` repeats a plan. Run with `--nocapture`
 //! to see each kill: `COUNTERSIGN_KILLS=200 cargo test -p countersign-broker --test crash -- --nocapture`.
-//! Power cuts need root: `COUNTERSIGN_CUTS=40 ... --test crash power_cut -- --ignored --nocapture`.
+//! Power cuts need root: `COUNTERSIGN_CUTS=40 ... --test crash power_cut -- --ignored --nocapture`, and so
+//! does a disk that is full: `COUNTERSIGN_FULL=5 ... --test crash full_disk -- --ignored --nocapture`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
@@ -12,17 +13,21 @@ mod auditor;
 mod crew;
 mod daemon;
 mod disk;
+mod heard;
 mod oracle;
 mod pace;
 mod phase;
 mod remains;
 mod retry;
+mod ruin;
 mod siege;
 mod team;
 mod told;
 
-use std::{env, time::Duration};
+use std::env;
 
+use daemon::Shortage;
+use ruin::Ruin;
 use siege::{How, Siege};
 
 /// A number from the environment.
@@ -39,10 +44,13 @@ async fn a_killed_broker_loses_nothing_that_it_acknowledged() {
     for number in 1..=kills {
         Box::pin(siege.strike(number)).await;
     }
-    let found = Box::pin(siege.end()).await;
+    let (found, starts) = Box::pin(siege.end()).await;
     // A few kills need not find everything; many must.
     let missed: Vec<_> = found.iter().filter(|(_, times)| **times == 0).collect();
     assert!(kills < 100 || missed.is_empty(), "no kill found {missed:?}");
+    for start in [(Ruin::None, true), (Ruin::Deleted, false), (Ruin::Garbled, false), (Ruin::Cut, false)] {
+        assert!(kills < 100 || starts.contains_key(&start), "no start was {start:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,8 +67,19 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_stops_the_broker_and_room_lets_it_go_on() {
+async fn without_room_everything_is_refused_and_with_room_the_same_process_goes_on() {
     let mut siege = Box::pin(Siege::begin(How::Kill, number("COUNTERSIGN_SEED").unwrap_or(1))).await;
-    Box::pin(siege.run_out_of_disk(Duration::from_secs(60))).await;
+    Box::pin(siege.run_out_of_disk(Shortage::OfBlocks)).await;
     Box::pin(siege.end()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs root, loop devices and mkfs.ext4"]
+async fn on_a_full_disk_everything_is_refused_and_with_room_the_same_process_goes_on() {
+    let seed = number("COUNTERSIGN_SEED").unwrap_or(1);
+    for round in 0..number("COUNTERSIGN_FULL").unwrap_or(1) {
+        let mut siege = Box::pin(Siege::begin(How::PowerCut, seed + round)).await;
+        Box::pin(siege.run_out_of_disk(Shortage::OfDisk)).await;
+        Box::pin(siege.end()).await;
+    }
 }

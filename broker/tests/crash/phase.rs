@@ -14,25 +14,34 @@ use crate::told::Notes;
 pub(crate) enum Phase {
     /// No call was under way.
     Idle,
-    /// An invocation had its INTENT and no RESULT.
-    BetweenIntentAndResult,
+    /// An invocation had its INTENT, and its callee had not been asked.
+    BetweenIntentAndForward,
+    /// Its callee had been asked, and it had no RESULT.
+    BetweenForwardAndResult,
+    /// It had its RESULT, and its caller no answer.
+    BetweenResultAndReply,
     /// Somebody had the next word.
     Negotiating,
     /// More calls were under way that write than had written anything.
     BeforeFlush,
-    /// Something was written that nobody had been told of.
+    /// Something else was written that nobody had been told of.
     BetweenFlushAndReply,
+    /// A snapshot of the state was being kept.
+    Keeping,
     /// It was starting.
     StartUp,
 }
 
 impl Phase {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Idle,
-        Self::BetweenIntentAndResult,
+        Self::BetweenIntentAndForward,
+        Self::BetweenForwardAndResult,
+        Self::BetweenResultAndReply,
         Self::Negotiating,
         Self::BeforeFlush,
         Self::BetweenFlushAndReply,
+        Self::Keeping,
         Self::StartUp,
     ];
 
@@ -46,10 +55,13 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Idle => "idle",
-            Self::BetweenIntentAndResult => "between INTENT and RESULT",
+            Self::BetweenIntentAndForward => "between INTENT and forward",
+            Self::BetweenForwardAndResult => "between forward and RESULT",
+            Self::BetweenResultAndReply => "between RESULT and reply",
             Self::Negotiating => "negotiating",
             Self::BeforeFlush => "before the flush",
             Self::BetweenFlushAndReply => "between flush and reply",
+            Self::Keeping => "keeping a snapshot",
             Self::StartUp => "starting",
         })
     }
@@ -63,20 +75,27 @@ pub(crate) fn found(
     notes: &Notes,
     (under_way, writing): (usize, usize),
 ) -> Vec<Phase> {
-    let open = state.open_invocations().count();
+    let open: Vec<_> = state.open_invocations().map(|(id, _)| *id).collect();
+    let forwarded = open.iter().filter(|id| notes.done.contains_key(id)).count();
     let talking = [negotiation::State::Requested, negotiation::State::Offered];
     let recent = events.first().map(|(leaf, _)| *leaf);
     let negotiating = state.negotiations().any(|(_, negotiation)| {
         talking.contains(&negotiation.state) && recent.is_some_and(|recent| recent <= negotiation.changed)
     });
-    let untold = events.iter().filter_map(|(leaf, event)| is_told(*leaf, event, notes));
-    let untold = untold.filter(|is_told| !is_told).count();
+    let untold = |of_invocations: bool| {
+        let of_kind = |event: &Event| matches!(event, Event::InvocationEnded(_)) == of_invocations;
+        let told = events.iter().filter(|(_, event)| of_kind(event));
+        told.filter(|(leaf, event)| is_told(*leaf, event, notes) == Some(false)).count()
+    };
+    let (results, others) = (untold(true), untold(false));
     let mut phases = Vec::new();
     let mut add = |is: bool, phase| phases.extend(is.then_some(phase));
     add(under_way == 0, Phase::Idle);
-    add(writing > open + untold, Phase::BeforeFlush);
-    add(open > 0, Phase::BetweenIntentAndResult);
-    add(untold > 0, Phase::BetweenFlushAndReply);
+    add(writing > open.len() + results + others, Phase::BeforeFlush);
+    add(open.len() > forwarded, Phase::BetweenIntentAndForward);
+    add(forwarded > 0, Phase::BetweenForwardAndResult);
+    add(results > 0, Phase::BetweenResultAndReply);
+    add(others > 0, Phase::BetweenFlushAndReply);
     add(under_way > 0 && negotiating, Phase::Negotiating);
     phases
 }

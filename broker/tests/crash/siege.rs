@@ -6,24 +6,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-use countersign_protocol::{domain::State, refusal::Reason};
+use countersign_protocol::{domain::State, refusal::Reason, time::Lifetime};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::{task::JoinHandle, time::sleep};
 
 use crate::{
     aim::Aim,
     auditor::Auditor,
-    crew::{Crew, TEAMS, rules},
-    daemon::{Daemon, Home},
+    crew::{Crew, TEAMS, principal, rules},
+    daemon::{Daemon, Home, Shortage},
     disk::Disk,
     phase::{self, Phase},
     remains::Remains,
+    ruin::Ruin,
     team::Team,
     told::Notes,
 };
 
-/// Blocks of a disk that is soon full: hundreds of entries.
-const BLOCKS: u32 = 512;
+/// What nobody gets while the disk is full.
+const TOKEN_LIFE: Lifetime = Lifetime::from_millis(60_000);
+
+/// How long a snapshot is waited for under load,
+const SNAPSHOT_SOON: Duration = Duration::from_millis(1_500);
+/// and at a start.
+const SNAPSHOT_MAX: Duration = Duration::from_secs(60);
 
 /// How the broker ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +48,8 @@ pub(crate) struct Siege {
     auditor: Auditor,
     rng: StdRng,
     found: BTreeMap<Phase, u64>,
+    /// How often a start had a snapshot to go on from, or had none, after what.
+    starts: BTreeMap<(Ruin, bool), u64>,
 }
 
 impl Siege {
@@ -61,13 +69,16 @@ impl Siege {
             teams.push(tokio::spawn(team.work()));
         }
         let auditor = Auditor::new(crew.root.clone(), daemon.keys());
-        Self { how, daemon, crew, teams, auditor, rng, found: Phase::counts() }
+        Self { how, daemon, crew, teams, auditor, rng, found: Phase::counts(), starts: BTreeMap::new() }
     }
 
     /// Kills the broker at some moment, starts it again, and checks everything.
     pub(crate) async fn strike(&mut self, number: u64) {
         let aim = Aim::of(number - 1);
         aim.wait(&self.crew.moments, &self.crew.pace, &mut self.rng).await;
+        if aim == Aim::Keeping {
+            self.await_snapshot().await;
+        }
         let under_way = self.crew.pace.counts();
         let crew = Arc::clone(&self.crew);
         // Replies that had left it may still arrive, and then they count.
@@ -75,26 +86,30 @@ impl Siege {
             sleep(Duration::from_millis(20)).await;
             notes(&crew)
         };
-        let told = match self.how {
-            How::Kill => {
-                self.daemon.kill();
-                settled().await
-            }
+        let (news, told) = match self.how {
+            How::Kill => (self.daemon.kill(), settled().await),
             How::PowerCut => self.daemon.cut(settled).await,
         };
         let remains = Remains::of(&self.daemon.ledger(), self.auditor.next()).await;
         let (state, events) = self.auditor.fold(&remains);
         let mut phases = phase::found(&events, &state, &told, under_way);
+        phases.extend(news.is_keeping().then_some(Phase::Keeping));
+        let ruin = Ruin::draw(&mut self.rng);
+        let ruin = ruin.bring(&self.daemon.ledger(), &mut self.rng);
         if aim == Aim::StartUp && !self.stumble().await {
             phases.push(Phase::StartUp);
         }
         let served_after = self.recover(&told, &remains, &state).await;
+        let recalled = self.daemon.heard().recalled;
+        assert!(recalled <= remains.head.size.get(), "the snapshot is of entries that there are");
+        self.starts.entry((ruin, recalled > 0)).and_modify(|times| *times += 1).or_insert(1);
         let phases: Vec<_> =
             phases.into_iter().inspect(|it| *self.found.entry(*it).or_default() += 1).collect();
         let named: Vec<_> = phases.iter().map(ToString::to_string).collect();
         println!(
             "{:?} {number}: {}; {} steps under way, {} entries on the disk, {} torn bytes, {} unfinished \
-             files; {} acknowledged, all recovered; {} invocations ended as unknown; served again after {} ms",
+             files; {} acknowledged, all recovered; {} invocations ended as unknown; what is derived was \
+             {ruin}: started from entry {recalled}, served again after {} ms",
             self.how,
             named.join(", "),
             under_way.0,
@@ -114,12 +129,29 @@ impl Siege {
         self.daemon.start().await;
         let served_after = start.elapsed();
         self.crew.pace.resume();
+        self.hold(told, remains, before).await;
+        served_after
+    }
+
+    /// Holds the broker to what was told and to what its files held.
+    async fn hold(&mut self, told: &Notes, remains: &Remains, before: &State) {
         self.auditor.catch_up().await;
         self.auditor.check_told(told);
         self.auditor.check_proofs(told).await;
         self.auditor.check_continues(remains, before);
         self.check().await;
-        served_after
+    }
+
+    /// Waits until a snapshot is being kept. The larger the ledger, the rarer that is; but a start that
+    /// finds none keeps one at once.
+    async fn await_snapshot(&mut self) {
+        if !self.daemon.until_keeping(SNAPSHOT_SOON).await {
+            self.daemon.kill();
+            Ruin::Deleted.bring(&self.daemon.ledger(), &mut self.rng);
+            self.daemon.launch();
+            assert!(self.daemon.until_keeping(SNAPSHOT_MAX).await, "{}", self.daemon.heard().log);
+        }
+        sleep(Duration::from_micros(self.rng.gen_range(0..10_000))).await;
     }
 
     /// Starts it and kills it again while it starts. Whether it served by then.
@@ -128,28 +160,37 @@ impl Siege {
         self.daemon.stumble(after).await
     }
 
-    /// Works until the disk is full, which ends the broker, and lets it go on with more room.
-    pub(crate) async fn run_out_of_disk(&mut self, longest: Duration) {
-        self.daemon.kill();
-        self.daemon.start_with_blocks(BLOCKS).await;
-        let (status, log) = self.daemon.ended(longest).await;
-        assert_eq!(status.code(), Some(6), "{log}");
-        assert!(log.contains("start again to read what is there"), "{log}");
-        sleep(Duration::from_millis(20)).await;
+    /// Works until the disk is full, when everything is refused, and makes room: the same process goes
+    /// on.
+    pub(crate) async fn run_out_of_disk(&mut self, shortage: Shortage) {
+        let shortage = self.daemon.run_short(shortage).await;
+        self.daemon.until("the ledger was not written").await;
         let told = notes(&self.crew);
+        let refused = self.crew.root.create_join_token(&principal("agent/late"), TOKEN_LIFE).await;
+        let reason = refused.err().and_then(|error| error.reason());
+        assert_eq!(reason, Some(Reason::LedgerUnavailable));
         let remains = Remains::of(&self.daemon.ledger(), self.auditor.next()).await;
         let (state, _) = self.auditor.fold(&remains);
-        self.recover(&told, &remains, &state).await;
+        self.daemon.make_room(shortage);
+        let start = Instant::now();
+        self.daemon.until("there is room again").await;
+        self.daemon.until_serving_again().await;
+        let served_after = start.elapsed();
+        self.hold(&told, &remains, &state).await;
         println!(
-            "full disk: {} entries on it, {} torn bytes; {} acknowledged, all recovered",
+            "full disk: {} entries on it, {} torn bytes; {} acknowledged, all recovered; {} invocations ended \
+             as unknown; served again, by the same process, after {} ms",
             remains.head.size,
             remains.torn,
             told.acknowledged(),
+            state.open_invocations().count(),
+            served_after.as_millis(),
         );
     }
 
-    /// Lets all work end and checks everything once more. Gives how often each phase was met.
-    pub(crate) async fn end(mut self) -> BTreeMap<Phase, u64> {
+    /// Lets all work end and checks everything once more. Gives how often each phase was met, and each
+    /// kind of start.
+    pub(crate) async fn end(mut self) -> (BTreeMap<Phase, u64>, BTreeMap<(Ruin, bool), u64>) {
         self.crew.pace.pause().await;
         let told = notes(&self.crew);
         let checkpoint = self.auditor.catch_up().await;
@@ -162,6 +203,10 @@ impl Siege {
         }
         println!("phases: {:?}", self.found);
         println!(
+            "starts, by what was done to what is derived and whether a snapshot was used: {:?}",
+            self.starts
+        );
+        println!(
             "{} entries; acknowledged: {} instances, {} grants and contracts, {} answers, {} revocations; \
              {} done; {} calls without an answer; refused: {:?}",
             checkpoint.peek_unverified().size,
@@ -173,7 +218,7 @@ impl Siege {
             told.unanswered,
             told.refused,
         );
-        self.found
+        (self.found, self.starts)
     }
 
     /// What needs no memory of the kill: budgets, proofs, retries, and the ends of what has ended.

@@ -208,12 +208,19 @@ impl Delegatee for Asker {
 }
 
 /// Offers a little, then what is wanted.
-struct Giver(broadcast::Sender<Moment>);
+struct Giver {
+    granted: Rights,
+    moments: broadcast::Sender<Moment>,
+}
 
 impl Delegator for Giver {
     async fn answer(&mut self, wanted: &Wanted) -> RequestReply {
-        let _ = self.0.send(Moment::Negotiating);
+        let _ = self.moments.send(Moment::Negotiating);
         sleep(Duration::from_millis(5)).await;
+        if wanted.rights.not_before < self.granted.not_before {
+            // Begun over the grant before, by somebody who gave up when nothing could be written.
+            return RequestReply::Reject;
+        }
         let rights = if wanted.round == 1 { narrowed(&wanted.rights, 2) } else { wanted.rights.clone() };
         Terms::new(rights, Lifetime::from_millis(1_000), Lifetime::from_millis(60_000)).into()
     }
@@ -222,7 +229,7 @@ impl Delegator for Giver {
 /// Negotiates over the grant with whoever asks, whatever happens to the broker.
 async fn delegate(crew: Arc<Crew>, planner: Agent, granted: Held) {
     loop {
-        let mut giver = Giver(crew.moments.clone());
+        let mut giver = Giver { granted: granted.rights().clone(), moments: crew.moments.clone() };
         let ended = |delegated: Delegated| {
             crew.told.outcome("delegate", delegated.outcome);
         };

@@ -1,12 +1,16 @@
 //! Who gets through the handshake, and for how long.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use countersign::channel::{BrokerVerifier, TlsKey};
 use countersign_broker::{
     channel::TlsTime,
     clock::ManualClock,
     keys::{KeyFiles, KeySource as _},
+    limits::{CONNECTIONS_PER_HOLDER, HANDSHAKE_MAX},
 };
 use countersign_protocol::time::{Lifetime, Timestamp};
 use countersign_wire::v1::{
@@ -322,7 +326,7 @@ async fn a_connection_ends_with_the_certificate_that_opened_it() {
 async fn a_silent_handshake_holds_up_nobody_and_ends() {
     let broker = TestBroker::start().await;
     let agent = broker.admin().await;
-    let mut silent = Vec::new();
+    let (began, mut silent) = (Instant::now(), Vec::new());
     for _ in 0..50 {
         silent.push(TcpStream::connect(broker.bound.api).await.unwrap());
     }
@@ -331,6 +335,7 @@ async fn a_silent_handshake_holds_up_nobody_and_ends() {
     let mut byte = [0];
     let ended = tokio::time::timeout(Duration::from_secs(20), silent[0].read(&mut byte)).await;
     assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
+    assert!(began.elapsed() >= HANDSHAKE_MAX, "nobody is cut off before: {:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -381,7 +386,7 @@ async fn one_instance_does_not_take_the_connections_of_others() {
     let greedy = broker.agent(&admin, "agent/greedy").await;
     let request = || v1::GetBundleRequest { trust_domain: DOMAIN.into() };
     let mut open = Vec::new();
-    for number in 0..32 {
+    for number in 0..CONNECTIONS_PER_HOLDER {
         let mut client = greedy.identity_client().await;
         assert!(client.get_bundle(request()).await.is_ok(), "{number}");
         open.push(client);

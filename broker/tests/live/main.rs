@@ -4,6 +4,7 @@
 
 mod agents;
 mod authorization;
+mod bounds;
 mod channel;
 mod command;
 mod contracting;

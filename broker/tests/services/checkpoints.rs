@@ -236,7 +236,7 @@ async fn what_was_not_decided_is_not_promised() {
 async fn a_ledger_that_is_not_the_promised_one_is_not_continued() {
     let promise = |size: u64, root: TreeHash, seed: u8| {
         let (origin, size) = (Origin::of(&trust_domain()), TreeSize::new(size).unwrap());
-        SignedCheckpoint::sign(&Checkpoint { origin, size, root }, &key(seed))
+        SignedCheckpoint::sign(&Checkpoint { origin, size, root }, &domain_key(seed))
     };
     let honest = {
         let domain = domain(&Fault::new(None)).await;
@@ -257,11 +257,11 @@ async fn a_ledger_that_is_not_the_promised_one_is_not_continued() {
 #[tokio::test]
 async fn only_the_published_key_signs() {
     let domain = domain(&Fault::new(None)).await;
-    let refused = Checkpoints::open(Arc::clone(&domain), key(99)).await.unwrap_err();
+    let refused = Checkpoints::open(Arc::clone(&domain), domain_key(99)).await.unwrap_err();
     assert!(matches!(refused, CheckpointError::Key(_)), "{refused}");
     assert!(
-        countersign_broker::activation::Activator::new(&domain, key(203)).is_err(),
+        countersign_broker::activation::Activator::new(&domain, domain_key(203)).is_err(),
         "nor one for another use"
     );
-    assert!(countersign_broker::activation::Activator::new(&domain, key(202)).is_ok(), "the twin");
+    assert!(countersign_broker::activation::Activator::new(&domain, domain_key(202)).is_ok(), "the twin");
 }

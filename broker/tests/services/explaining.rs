@@ -1,16 +1,14 @@
 //! Explaining an invocation: to whom, and that what is given is believed by who pins the keys.
 
+use countersign_forge::receipt;
 use countersign_protocol::{
-    capability::{Amount, Arguments, Request},
-    digest::Digest,
+    capability::{Arguments, Request},
     domain::{Begin, End},
     explain::Bundle,
-    extension::Extensions,
     id::InvocationId,
-    receipt::{ActionOutcome, Receipt},
     signed::{Signed, Statement},
     time::Lifetime,
-    token::{Nonce, Presentation, Proof, Via},
+    token::Presentation,
 };
 use countersign_wire::v1;
 use tonic::Status;
@@ -34,25 +32,11 @@ async fn begin(world: &mut World, chain: &v1::ActiveChain) -> (InvocationId, Sig
         resource: "file:/data/eu/q3.csv".parse().unwrap(),
         arguments: Arguments::new(vec![]).unwrap(),
     };
-    let invocation_id = InvocationId::new(world.now(), &mut world.rng);
-    let proof = Proof {
-        domain: trust_domain(),
-        invocation_id,
-        chain_id: chain.token().chain_id(),
-        activation_leaf: chain.activation().leaf,
-        caller: caller.id.clone(),
-        callee: request.callee.clone(),
-        action: request.action.clone(),
-        resource: request.resource.clone(),
-        arguments: request.arguments.digest(b""),
-        nonce: Nonce::new(&mut world.rng),
-        issued: world.now(),
-        expires: world.now().plus(Lifetime::from_millis(30_000)),
-        via: Via::Broker,
-        channel: caller.spki,
-        extensions: Extensions::none(),
-    }
-    .sign(&caller.key);
+    let id = chain.token().chain_id();
+    let (invocation_id, proof) = world.say(|stage| {
+        let invocation_id = InvocationId::new(stage.now, stage.rng);
+        (invocation_id, stage.proof("fetcher", id, invocation_id, &request).sign(&caller.key))
+    });
     let presented = Presentation { proof: &proof, request: &request, body: b"" };
     let permit = chain.permit(&presented, world.now()).unwrap();
     let begin = Begin { permit: &permit, proof: &proof, callee: Some(&callee) };
@@ -64,21 +48,9 @@ async fn begin(world: &mut World, chain: &v1::ActiveChain) -> (InvocationId, Sig
 }
 
 /// files answers; what the mediator records before it replies.
-async fn end(world: &World, id: InvocationId, chain: &v1::ActiveChain, proof: &Signed) {
+async fn end(world: &World, id: InvocationId, proof: &Signed) {
     let files = world.agent("files");
-    let receipt = Receipt {
-        domain: trust_domain(),
-        invocation_id: id,
-        chain_id: active(chain).token().chain_id(),
-        proof: proof.digest(),
-        callee: files.id.clone(),
-        outcome: ActionOutcome::Done,
-        result: Digest::of(b"content"),
-        cost: Amount::new(1).unwrap(),
-        finished: world.now(),
-        extensions: Extensions::none(),
-    }
-    .sign(&files.key);
+    let receipt = receipt(&files, proof, b"content", world.now()).sign(&files.key);
     let ended = world
         .domain
         .decide(|state, context| state.decide_end(context, id, &End::Receipt(&receipt)), |_| Ok(()));
@@ -97,10 +69,10 @@ async fn used() -> (World, v1::ActiveChain, InvocationId, Signed) {
 
 #[tokio::test]
 async fn parties_callee_and_admins_get_evidence_that_verifies_offline() {
-    let (world, leaf, id, proof) = used().await;
+    let (world, _, id, proof) = used().await;
     for ended in [false, true] {
         if ended {
-            end(&world, id, &leaf, &proof).await;
+            end(&world, id, &proof).await;
         }
         for name in ["root", "alice", "planner", "researcher", "fetcher", "files"] {
             let bundle = explain(&world, name, &id.to_string()).await.unwrap();
@@ -110,7 +82,7 @@ async fn parties_callee_and_admins_get_evidence_that_verifies_offline() {
                 explanation.links.iter().map(|link| link.holder.principal().short()).collect();
             assert_eq!(holders, ["planner", "researcher", "fetcher"], "{name}");
             assert_eq!(bundle.checkpoint.peek_unverified().size.get(), world.size(), "{name}");
-            assert_eq!(bundle.policy.as_deref(), Some(b"the policy".as_slice()));
+            assert_eq!(bundle.policy.as_deref(), Some(countersign_forge::POLICY));
         }
     }
 }
@@ -133,7 +105,7 @@ async fn to_a_stranger_an_invocation_is_not_there() {
 #[tokio::test]
 async fn it_is_explained_after_a_restart_and_long_after_it_is_forgotten() {
     let (world, leaf, id, proof) = used().await;
-    end(&world, id, &leaf, &proof).await;
+    end(&world, id, &proof).await;
     world.clock.advance(Lifetime::from_millis(3_600_000));
     world.tick().await;
     assert!(world.domain.peek(|state, _| state.invocation(&id).is_none()));

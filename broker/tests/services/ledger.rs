@@ -77,6 +77,7 @@ async fn what_the_ledger_does_not_hold_is_not_proven() {
         inner(world.ledger.prove_consistency(world.call("mallory", request)).await)
     };
     assert_eq!(reason(consistency(2, 1).await), "NOT_FOUND");
+    assert_eq!(reason(consistency(1, u64::MAX).await), "PAYLOAD_MALFORMED");
     assert_eq!(reason(consistency(1, size + 1).await), "NOT_FOUND");
     assert!(consistency(1, size).await.is_ok(), "the twin");
 }

@@ -1,19 +1,15 @@
 //! Negotiations through the service, from both sides, honest and not.
 
+use countersign_forge::{Speaks, envelope::sealed};
 use countersign_protocol::{
     capability::Rights,
-    contract::{
-        Acceptance, ContractBody, ContractVersion, Disclosure, FailurePolicy, Offline, Rebind, SeenCheckpoint,
-    },
-    digest::{Digest, TranscriptHash},
-    extension::Extensions,
-    id::{ContractId, NegotiationId, RequestId},
-    name::PrincipalId,
-    negotiation::{Accept, Counter, Move, MoveKind, Offer, Request, empty_transcript},
+    contract::ContractBody,
+    digest::TranscriptHash,
+    id::NegotiationId,
+    negotiation::{Counter, Move, MoveKind, empty_transcript},
     payload::Payload,
-    signed::{Algorithm, Signed, Statement, sign_detached},
-    time::Lifetime,
-    token::{Activation, ActiveToken, Token, UnverifiedToken, sign_hop},
+    signed::{Signed, Statement},
+    token::{Activation, ActiveToken, Token, UnverifiedToken},
 };
 use countersign_wire::v1;
 use tonic::Status;
@@ -35,33 +31,18 @@ impl Talk {
         Self { id, grantor, grantee, known: None, offered: None }
     }
 
-    fn principal_of(&self, name: &str) -> PrincipalId {
-        principal(name)
-    }
-
     /// The next move of that sender, without content.
     pub(crate) fn bare(&self, world: &mut World, sender: &str, kind: MoveKind) -> Move {
-        let id = world.agent(sender).id;
         let moves: Vec<Move> = self.moves().iter().map(|made| made.peek_unverified().unwrap()).collect();
-        let transcript = self.known.as_ref().map(|it| it.transcript.as_slice().try_into().unwrap());
         let audience = if sender == self.grantor { self.grantee } else { self.grantor };
-        Move {
-            domain: trust_domain(),
-            negotiation_id: self.id,
-            seq: moves.iter().filter(|made| made.sender == id).count() as u32 + 1,
-            sender: id,
-            round: self.known.as_ref().map_or(1, |it| it.round),
-            transcript: transcript.unwrap_or_else(|| empty_transcript(&trust_domain(), self.id)),
-            audience: self.principal_of(audience),
-            deadline: world.now().plus(Lifetime::from_millis(60_000)),
-            request_id: RequestId::new(world.now(), &mut world.rng),
-            kind,
-            request: None,
-            counter: None,
-            offer: None,
-            accept: None,
-            extensions: Extensions::none(),
-        }
+        let speaks = Speaks { id: self.id, sender, audience };
+        let mut made = world.say(|stage| stage.bare_move(speaks, kind));
+        made.seq = moves.iter().filter(|earlier| earlier.sender == made.sender).count() as u32 + 1;
+        // What was not told is not known, whatever the domain's state says.
+        made.round = self.known.as_ref().map_or(1, |it| it.round);
+        let told = self.known.as_ref().map(|it| it.transcript.as_slice().try_into().unwrap());
+        made.transcript = told.unwrap_or_else(|| empty_transcript(&trust_domain(), self.id));
+        made
     }
 
     pub(crate) fn moves(&self) -> Vec<Signed> {
@@ -71,8 +52,7 @@ impl Talk {
 
     pub(crate) fn request(&self, world: &mut World, rights: Rights) -> Signed {
         let mut made = self.bare(world, self.grantee, MoveKind::Request);
-        let deadline = world.now().plus(Lifetime::from_millis(600_000));
-        made.request = Some(Request { rights, purpose: Digest::of(b"why"), deadline, max_rounds: 5 });
+        made.request = Some(world.say(|stage| stage.wish(rights)));
         made.sign(&world.agent(self.grantee).key)
     }
 
@@ -87,56 +67,22 @@ impl Talk {
     }
 
     pub(crate) fn offer(&mut self, world: &mut World, parent: &v1::ActiveChain, rights: Rights) -> Signed {
-        let (grantor, token) = (world.agent(self.grantor), token(parent));
-        let body = self.body(world, &token, rights);
-        let contract = body.to_bytes();
+        let (id, sides) = (self.id, [self.grantor, self.grantee]);
+        let parent = token(parent).chain_id();
+        let honest = world.say(|stage| stage.contract_body(id, sides, parent, rights));
+        let transcript = self.known.as_ref().unwrap().transcript.as_slice().try_into().unwrap();
+        let body = ContractBody { transcript, ..honest };
         let mut made = self.bare(world, self.grantor, MoveKind::Offer);
-        made.offer = Some(Offer {
-            contract_signature: sign_detached(ContractBody::TYPE, &contract, &grantor.key),
-            hop_signature: sign_hop(&token, &body.hop_terms(), &grantor.key),
-            contract,
-            expires: world.now().plus(Lifetime::from_millis(60_000)),
-        });
+        made.offer = Some(world.say(|stage| stage.offer(self.grantor, &body)));
         self.offered = Some(body);
-        made.sign(&grantor.key)
-    }
-
-    fn body(&self, world: &mut World, parent: &Token, rights: Rights) -> ContractBody {
-        ContractBody {
-            version: ContractVersion::V1,
-            contract_id: ContractId::new(world.now(), &mut world.rng),
-            negotiation_id: self.id,
-            transcript: TranscriptHash::try_from(self.known.as_ref().unwrap().transcript.as_slice()).unwrap(),
-            domain: trust_domain(),
-            grantor: world.agent(self.grantor).party(),
-            grantee: world.agent(self.grantee).party(),
-            originator: parent.grant().originator.clone(),
-            grant_id: parent.grant().grant_id,
-            parent: parent.chain_id(),
-            depth: parent.depth() as u32 + 1,
-            rights,
-            rebind: Rebind::Never,
-            disclosure: Disclosure::Full,
-            max_staleness: Lifetime::from_millis(1000),
-            offline: Offline::Forbidden,
-            purpose: Digest::of(b"why"),
-            acceptance: Acceptance::SignedReceipt,
-            failure: FailurePolicy::SettleReserved,
-            seen: seen(world),
-            algorithm: Algorithm::Ed25519,
-            extensions: Extensions::none(),
-        }
+        made.sign(&world.agent(self.grantor).key)
     }
 
     pub(crate) fn accept(&self, world: &mut World) -> Signed {
-        let (body, key) = (self.offered.clone().unwrap(), world.agent(self.grantee).key);
+        let body = self.offered.as_ref().unwrap();
         let mut made = self.bare(world, self.grantee, MoveKind::Accept);
-        made.accept = Some(Accept {
-            contract: body.hash(),
-            contract_signature: sign_detached(ContractBody::TYPE, &body.to_bytes(), &key),
-            seen: seen(world),
-        });
-        made.sign(&key)
+        made.accept = Some(world.say(|stage| stage.accept(self.grantee, body)));
+        made.sign(&world.agent(self.grantee).key)
     }
 
     /// Submits a move and learns what it led to.
@@ -156,10 +102,6 @@ pub(crate) async fn submit(world: &World, sender: &str, signed: &Signed) -> Resu
     let request = v1::SubmitMoveRequest { trust_domain: DOMAIN.into(), signed_move: signed.to_bytes() };
     let answer = world.negotiations.submit_move(world.call(sender, request)).await?;
     Ok(answer.into_inner().negotiation.unwrap())
-}
-
-fn seen(world: &World) -> SeenCheckpoint {
-    world.domain.peek(|state, _| SeenCheckpoint { size: state.tree().size(), root: state.tree().root() })
 }
 
 /// The chain as its reader believes it: verified, and activated.
@@ -348,6 +290,8 @@ async fn bad_moves_have_their_reasons() {
     };
     assert_eq!(reason(raw("other.example", signed.to_bytes()).await), "WRONG_DOMAIN");
     assert_eq!(reason(raw(DOMAIN, Vec::new()).await), "PAYLOAD_MALFORMED");
+    let renamed = sealed("application/vnd.countersign.proof.v1", &signed.payload, &[&key]).to_bytes();
+    assert_eq!(reason(raw(DOMAIN, renamed).await), "PAYLOAD_MALFORMED");
     assert_eq!(reason(raw(DOMAIN, [signed.to_bytes(), vec![0]].concat()).await), "PAYLOAD_MALFORMED");
     assert!(raw(DOMAIN, signed.to_bytes()).await.is_ok(), "the twin");
 }

@@ -1,9 +1,11 @@
 //! Who sees what: grants, activations, contracts and negotiations, by id and in lists.
 
+use countersign_forge::envelope::sealed;
 use countersign_protocol::{
     digest::ChainId,
     id::{ContractId, NegotiationId},
     negotiation::MoveKind,
+    payload::Payload as _,
     signed::Statement,
     time::Lifetime,
 };
@@ -260,6 +262,8 @@ async fn bad_grants_have_their_reasons() {
     }
     assert_eq!(reason(world.issue("alice", &honest.sign(&mallory.key)).await), "SIGNATURE_INVALID");
     assert_eq!(reason(world.issue("mallory", &honest.sign(&alice.key)).await), "SIGNATURE_INVALID");
+    let renamed = sealed("application/vnd.countersign.revoke.v1", &honest.to_bytes(), &[&alice.key]);
+    assert_eq!(reason(world.issue("alice", &renamed).await), "PAYLOAD_MALFORMED");
     assert_eq!(world.issue("alice", &honest.sign(&alice.key)).await.err().map(|_| ()), None, "the twin");
 }
 

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_broker::service::Feed;
-use countersign_protocol::{
-    id::RequestId, negotiation::MoveKind, payload::Payload, revocation::RevokeRequest, signed::Statement,
-};
+use countersign_protocol::{negotiation::MoveKind, payload::Payload};
 use countersign_wire::v1;
 use rand::Rng as _;
 use tokio_stream::StreamExt as _;
@@ -244,21 +242,7 @@ async fn a_revoked_instance_hears_nothing_more() {
     let (mut world, mut talk, grant) = asked().await;
     let mut watch = watch(&world, "researcher", 0).await.unwrap();
     changes(&mut watch).await;
-    let (root, target) = (world.agent("root"), world.agent("researcher"));
-    let request = RevokeRequest {
-        domain: trust_domain(),
-        sender: root.id.clone(),
-        chain: None,
-        instance: Some(target.id),
-        chains: 0,
-        request_id: RequestId::new(world.now(), &mut world.rng),
-        issued: world.now(),
-        extensions: countersign_protocol::extension::Extensions::none(),
-    };
-    let (signed, actor) = (request.sign(&root.key), root.actor());
-    let revoked =
-        world.domain.decide(|state, context| state.decide_revoke(context, &actor, &signed), |_| Ok(()));
-    revoked.await.unwrap();
+    world.revoke_instance("researcher").await;
     let offer = talk.offer(&mut world, &grant, rights(100, 4));
     let _ = talk.send(&world, "planner", &offer).await;
     let end = loop {

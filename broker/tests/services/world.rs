@@ -9,21 +9,19 @@ use countersign_broker::{
     domain::Domain,
     service::{Activations, Contracts, Grants, Ledger, Negotiations},
 };
+pub(crate) use countersign_forge::{
+    Agent, START_MS, domain as trust_domain, domain_key, keys as key_set, principal, rights,
+};
+use countersign_forge::{POLICY, Stage, attested, policy};
 use countersign_protocol::{
-    capability::{Amount, Budget, Capability, Rights},
-    contract::Party,
+    capability::Rights,
     digest::{ChainId, Digest, SpkiHash},
-    domain::{Actor, Attested, GrantRule, Policy},
-    extension::Extensions,
     grant::GrantRequest,
-    id::{GrantId, InstanceUuid},
-    identity::JoinStatement,
     key::SigningKey,
-    name::{InstanceId, PrincipalId, TrustDomain},
-    payload::{Ascending, Bounded, Payload},
+    name::InstanceId,
+    payload::Payload,
     signed::{Signed, Statement},
     time::{Lifetime, Timestamp},
-    trust::KeySet,
 };
 use countersign_store::{MemoryStore, Store};
 use countersign_wire::v1;
@@ -36,14 +34,7 @@ pub(crate) use countersign_wire::v1::{
     ledger_server::Ledger as _, negotiations_server::Negotiations as _,
 };
 
-pub(crate) const START_MS: u64 = 1_800_000_000_000;
 pub(crate) const DOMAIN: &str = "acme.example";
-
-const POLICY: &[u8] = b"the policy";
-
-const CAPABILITY: u8 = 201;
-const ACTIVATION: u8 = 202;
-const CHECKPOINT: u8 = 203;
 
 pub(crate) struct World {
     pub(crate) domain: Arc<Domain>,
@@ -59,93 +50,8 @@ pub(crate) struct World {
     agents: BTreeMap<&'static str, Agent>,
 }
 
-/// A party with its keys.
-#[derive(Clone)]
-pub(crate) struct Agent {
-    pub(crate) id: InstanceId,
-    pub(crate) key: SigningKey,
-    pub(crate) spki: SpkiHash,
-}
-
-impl Agent {
-    pub(crate) fn actor(&self) -> Actor {
-        Actor { instance: self.id.clone(), spki: self.spki }
-    }
-
-    pub(crate) fn party(&self) -> Party {
-        Party { instance: self.id.clone(), key: self.key.public(), configuration: configuration() }
-    }
-}
-
-pub(crate) fn configuration() -> Digest {
-    Digest::of(b"model, prompt, tools")
-}
-
-pub(crate) fn trust_domain() -> TrustDomain {
-    DOMAIN.parse().unwrap()
-}
-
-pub(crate) fn key(seed: u8) -> SigningKey {
-    SigningKey::from_seed(&[seed; 32])
-}
-
 pub(crate) fn checkpoint_key() -> SigningKey {
-    key(CHECKPOINT)
-}
-
-pub(crate) fn key_set() -> KeySet {
-    let public = |seed| key(seed).public();
-    KeySet::new(trust_domain(), public(CAPABILITY), public(ACTIVATION), public(CHECKPOINT)).unwrap()
-}
-
-pub(crate) fn principal(name: &str) -> PrincipalId {
-    let kind = match name {
-        "alice" | "root" => "human",
-        "files" => "service",
-        _ => "agent",
-    };
-    // A second copy of an agent is called by its name and a number.
-    let name = name.trim_end_matches(char::is_numeric);
-    format!("spiffe://{DOMAIN}/{kind}/{name}").parse().unwrap()
-}
-
-/// Rights on `file:/data/**` with so many calls, that leave so many delegations, for an hour.
-pub(crate) fn rights(calls: u64, delegations_left: u32) -> Rights {
-    let capability = Capability {
-        resource: "file:/data/**".parse().unwrap(),
-        actions: Ascending::new(vec!["read".parse().unwrap()]).unwrap(),
-        constraints: Bounded::default(),
-    };
-    Rights {
-        capabilities: Bounded::new(vec![capability]).unwrap(),
-        audiences: Ascending::new(vec![principal("files")]).unwrap(),
-        not_before: Timestamp::new(START_MS).unwrap(),
-        not_after: Timestamp::new(START_MS + 3_600_000).unwrap(),
-        budget: Budget {
-            unit: "calls".parse().unwrap(),
-            ceiling: Amount::new(calls).unwrap(),
-            per_call: Amount::new(1).unwrap(),
-            window: None,
-        },
-        delegations_left,
-    }
-}
-
-fn policy() -> Policy {
-    let rule = GrantRule {
-        originator: principal("alice"),
-        principal: principal("planner"),
-        rights: rights(1000, 5),
-        lifetime: Lifetime::from_millis(86_400_000),
-        digest: Digest::of(b"rule"),
-    };
-    Policy {
-        admins: vec![principal("root")],
-        grant_rules: vec![rule],
-        svid_lifetime: Lifetime::from_millis(300_000),
-        human_svid_lifetime: Lifetime::from_millis(3_600_000),
-        digest: Digest::of(POLICY),
-    }
+    domain_key(203)
 }
 
 /// The policies that are kept.
@@ -156,7 +62,7 @@ fn archive(digest: Digest) -> Option<Vec<u8>> {
 /// The domain on that store, as the broker opens it.
 pub(crate) async fn open(store: &Arc<dyn Store>, clock: &ManualClock) -> Arc<Domain> {
     let (store, clock) = (Arc::clone(store), Arc::new(clock.clone()));
-    Domain::open(trust_domain(), policy(), (1, key(CAPABILITY)), store, clock).await.unwrap()
+    Domain::open(trust_domain(), policy(), (1, domain_key(201)), store, clock).await.unwrap()
 }
 
 impl World {
@@ -196,7 +102,7 @@ impl World {
         clock: ManualClock,
         agents: BTreeMap<&'static str, Agent>,
     ) -> Self {
-        let activator = Arc::new(Activator::new(&domain, key(ACTIVATION)).unwrap());
+        let activator = Arc::new(Activator::new(&domain, domain_key(202)).unwrap());
         let checkpoints = Checkpoints::open(Arc::clone(&domain), checkpoint_key()).await.unwrap();
         Self {
             grants: Grants::new(Arc::clone(&domain), Arc::clone(&activator)),
@@ -219,26 +125,9 @@ impl World {
 
     /// Lets one in that holds this channel key.
     pub(crate) async fn join_over(&mut self, name: &'static str, spki: SpkiHash) {
-        let now = self.now();
-        let agent = Agent {
-            id: principal(name).instance(InstanceUuid::new(now, &mut self.rng)),
-            key: SigningKey::generate(&mut self.rng),
-            spki,
-        };
-        let (secret, expires) = (Digest::of(name.as_bytes()), now.plus(Lifetime::from_millis(60_000)));
-        let join = JoinStatement {
-            domain: trust_domain(),
-            instance: agent.id.clone(),
-            key: agent.key.public(),
-            spki: agent.spki,
-            configuration: configuration(),
-            evidence: secret,
-            issued: now,
-            extensions: Extensions::none(),
-        }
-        .sign(&agent.key);
-        let attested =
-            Attested { attestor: "join_token".parse().unwrap(), evidence: secret, spki: agent.spki };
+        let (secret, expires) = (Digest::of(name.as_bytes()), self.now().plus(Lifetime::from_millis(60_000)));
+        let (agent, join) = self.say(|stage| stage.newcomer(&principal(name), spki, secret));
+        let (join, attested) = (join.sign(&agent.key), attested(&agent, secret));
         let domain = &self.domain;
         let issued = domain.decide(
             |state, context| state.decide_join_token(context, None, secret, &principal(name), expires),
@@ -259,6 +148,12 @@ impl World {
         self.agents[name].clone()
     }
 
+    /// Something that a party would say as it stands.
+    pub(crate) fn say<T>(&mut self, say: impl FnOnce(&mut Stage<'_>) -> T) -> T {
+        let (now, rng, agents) = (self.now(), &mut self.rng, &self.agents);
+        self.domain.peek(|state, _| say(&mut Stage { state, now, rng, agents }))
+    }
+
     /// A call by that agent, as the gate hands it to a service.
     pub(crate) fn call<T>(&self, name: &str, message: T) -> Request<T> {
         let mut request = Request::new(message);
@@ -272,15 +167,7 @@ impl World {
     }
 
     pub(crate) fn grant_request(&mut self, rights: Rights) -> GrantRequest {
-        GrantRequest {
-            domain: trust_domain(),
-            grant_id: GrantId::new(self.now(), &mut self.rng),
-            originator: self.agent("alice").id,
-            holder: self.agent("planner").id,
-            rights,
-            issued: self.now(),
-            extensions: Extensions::none(),
-        }
+        self.say(|stage| stage.grant_request(rights))
     }
 
     pub(crate) async fn issue(&self, name: &str, signed: &Signed) -> Result<v1::ActiveChain, Status> {
@@ -316,16 +203,7 @@ impl World {
 
     async fn revoke_target(&mut self, chain: Option<ChainId>, instance: Option<InstanceId>, chains: usize) {
         let root = self.agent("root");
-        let request = countersign_protocol::revocation::RevokeRequest {
-            domain: trust_domain(),
-            sender: root.id.clone(),
-            chain,
-            instance,
-            chains: chains as u64,
-            request_id: countersign_protocol::id::RequestId::new(self.now(), &mut self.rng),
-            issued: self.now(),
-            extensions: Extensions::none(),
-        };
+        let request = self.say(|stage| stage.revocation("root", chain, instance, chains as u64));
         let (signed, actor) = (request.sign(&root.key), root.actor());
         let revoked =
             self.domain.decide(|state, context| state.decide_revoke(context, &actor, &signed), |_| Ok(()));

@@ -4,15 +4,20 @@ use std::time::Duration;
 
 /// How often a command asks for a session that another command has, and how long it pauses in
 /// between: five seconds in all, longer than any command but an audit takes.
+/// Edges: none. It paces.
 pub(crate) const LOCK_ATTEMPTS: u32 = 100;
 /// See [`LOCK_ATTEMPTS`].
+/// Edges: none. It paces.
 pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Bytes of a file that a person wrote: rights, or a domain's public keys.
+/// Edges: `usage::a_file_has_its_size`.
 pub(crate) const TEXT_FILE_MAX_BYTES: usize = 256 * 1024;
 
 /// How often a command that has done its work looks whether its session was renewed, and how long it
 /// pauses in between: two seconds in all. If the broker does not answer, the next command tries again.
+/// Edges: none. It paces.
 pub(crate) const RENEWAL_ATTEMPTS: u32 = 100;
 /// See [`RENEWAL_ATTEMPTS`].
+/// Edges: none. It paces.
 pub(crate) const RENEWAL_PAUSE: Duration = Duration::from_millis(20);

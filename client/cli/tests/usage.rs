@@ -138,6 +138,21 @@ fn every_problem_of_a_file_of_rights_is_told() {
     }
 }
 
+/// A wrong path must not fill the memory.
+#[test]
+fn a_file_has_its_size() {
+    let home = tempfile::tempdir().unwrap();
+    let said_of = |bytes: usize| {
+        let path = home.path().join("rights.toml");
+        fs::write(&path, format!("#{}", " ".repeat(bytes - 1))).unwrap();
+        let path = path.to_str().unwrap();
+        run(home.path(), b"", &["grant", "create", "--to", "x", "--lifetime", "8h", "--file", path]).err
+    };
+    let (largest, larger) = (said_of(256 * 1024), said_of(256 * 1024 + 1));
+    assert!(largest.contains("delegations_left"), "the twin is read: {largest}");
+    assert!(larger.contains("more than 262144 bytes"), "{larger}");
+}
+
 /// A file with the keys of acme.example, whose capability key is of that seed.
 fn keys(directory: &Path, seed: u8) -> String {
     let public = |seed| SigningKey::from_seed(&[seed; 32]).public();

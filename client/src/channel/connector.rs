@@ -113,3 +113,44 @@ fn provider() -> CryptoProvider {
     use aws_lc_rs::kx_group::{SECP256R1, X25519, X25519MLKEM768};
     CryptoProvider { kx_groups: vec![X25519MLKEM768, X25519, SECP256R1], ..aws_lc_rs::default_provider() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls::RootCertStore;
+    use tokio::{
+        net::TcpListener,
+        time::{Instant, sleep},
+    };
+
+    use super::*;
+
+    /// How long a connection is tried to a server that closes it after so long, and says nothing.
+    async fn tried(silence: Duration) -> Duration {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            let (silent, _) = listener.accept().await.unwrap();
+            sleep(silence).await;
+            drop(silent);
+        });
+        let config = ClientConfig::builder_with_provider(Arc::new(provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let began = Instant::now();
+        let failed = Connector::finish(config).call(uri).await;
+        assert!(failed.is_err());
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_has_so_long_for_its_handshake() {
+        let tick = Duration::from_millis(5);
+        let (soon, late) = (CONNECT_MAX - 2 * tick, CONNECT_MAX + tick);
+        assert!((soon..CONNECT_MAX).contains(&tried(soon).await), "the twin: the server ended it");
+        assert!((CONNECT_MAX..late).contains(&tried(10 * CONNECT_MAX).await));
+    }
+}

@@ -154,7 +154,7 @@ impl<'a> Desk<'a> {
         let account = match self.agent.account(id).await {
             Ok(account) => account,
             // Another copy of this principal was faster, so this one is no longer a party.
-            Err(Error::Refused(_)) => {
+            Err(error @ Error::Refused(_)) if !error.is_passing() => {
                 self.followed.remove(&id);
                 return Ok(None);
             }
@@ -241,7 +241,7 @@ impl<'a> Desk<'a> {
             Err(error) => match self.agent.overtaken(&account, error).await {
                 Ok(after) => Box::pin(self.handle(after, strategy)).await,
                 // Refused as it stands: answering the same again would not help.
-                Err(error @ Error::Refused(_)) => {
+                Err(error @ Error::Refused(_)) if !error.is_passing() => {
                     self.leave(talk.id, talk.transcript);
                     Ok(Some(delegated(&account, Err(error))))
                 }

@@ -126,14 +126,19 @@ mod tests {
     #[test]
     fn results_are_bounded_and_the_oldest_make_room() {
         let mut served = Served::default();
-        let (print, third) = (Digest::of(b"a"), SERVED_BODIES_MAX_BYTES / 3);
+        // Each has a receipt of one byte as well.
+        let (print, half) = (Digest::of(b"a"), SERVED_BODIES_MAX_BYTES / 2 - 1);
         let ids = [id(1), id(2), id(3)];
         for id in ids {
             assert_eq!(served.turn(id, print), Turn::Begin);
-            served.answered(id, answer(third));
         }
+        served.answered(ids[0], answer(half));
+        served.answered(ids[1], answer(half));
+        assert_eq!(served.bytes, SERVED_BODIES_MAX_BYTES);
+        assert_eq!(served.turn(ids[0], print), Turn::Again(answer(half)), "the twin: both fit");
+        served.answered(ids[2], answer(0));
         assert_eq!(served.turn(ids[0], print), Turn::Ignore, "done, and its result is gone");
-        assert_eq!(served.turn(ids[2], print), Turn::Again(answer(third)));
-        assert!(served.bytes <= SERVED_BODIES_MAX_BYTES);
+        assert_eq!(served.turn(ids[1], print), Turn::Again(answer(half)));
+        assert_eq!(served.turn(ids[2], print), Turn::Again(answer(0)));
     }
 }

@@ -25,6 +25,7 @@ async fn whatever_is_false_at_enrolment_is_found() {
         (Lie::KeysOfAnotherDomain, About::Bundle),
         (Lie::LogKeyOfAnother, About::Bundle),
         (Lie::OtherAuthority, About::Bundle),
+        (Lie::ForeignAuthorityBeside, About::Bundle),
     ] {
         let fake = Fake::start().await;
         fake.lie(lie);

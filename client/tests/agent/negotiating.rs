@@ -1,5 +1,11 @@
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
 use countersign::{About, Agent, Delegatee, Ending, Error, Offer, OfferReply, RequestReply, Wanted};
 use countersign_protocol::{digest::Digest, refusal::Reason};
+use tokio::sync::Notify;
 
 use crate::{
     fake::{Lie, rights},
@@ -102,7 +108,7 @@ async fn an_offer_beyond_what_is_held_is_refused_and_the_loop_goes_on() {
     tokio::select! {
         _ = domain.planner.delegate_all(&domain.grant, &mut widening, |it| ended.push(it.outcome)) => {}
         _ = researcher.negotiate(planner, ask(101, 3), &mut accepts) => {}
-        () = tokio::time::sleep(std::time::Duration::from_millis(500)) => {}
+        () = tokio::time::sleep(Duration::from_millis(500)) => {}
     }
     let reasons: Vec<_> = ended.iter().map(|outcome| outcome.as_ref().unwrap_err().reason()).collect();
     assert_eq!(reasons, [Some(Reason::RightsWidened)]);
@@ -216,4 +222,52 @@ async fn each_side_finds_that_the_other_was_shown_another_ledger() {
         assert_deceived(held, About::Ledger);
         assert_eq!(domain.fake.count("ContractFinalized"), 0);
     }
+}
+
+/// Accepts once it is let.
+struct Hesitant<'a>(&'a Notify);
+
+impl Delegatee for Hesitant<'_> {
+    async fn answer(&mut self, _: &Offer) -> OfferReply {
+        self.0.notified().await;
+        OfferReply::Accept
+    }
+}
+
+#[tokio::test]
+async fn who_asks_beyond_what_a_delegator_follows_waits_for_a_place() {
+    let domain = granted().await;
+    let [first, second] = [join(&domain.fake, "researcher").await, join(&domain.fake, "fetcher").await];
+    let planner = domain.planner.instance().principal();
+    let (let_go, answered) = (Notify::new(), AtomicU32::new(0));
+    let answers = || answered.load(Ordering::SeqCst);
+    let until = async |so: &dyn Fn() -> bool| {
+        while !so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let delegating = async {
+        let mut offers = |wanted: &Wanted| {
+            answered.fetch_add(1, Ordering::SeqCst);
+            generous(wanted)
+        };
+        for _ in 0..2 {
+            domain.planner.delegate(&domain.grant, &mut offers).await.unwrap().outcome.unwrap();
+        }
+    };
+    let (mut hesitant, mut at_once) = (Hesitant(&let_go), accept);
+    let waiting = async {
+        until(&|| answers() == 1).await;
+        second.negotiate(planner, ask(10, 1), &mut at_once).await
+    };
+    let pacing = async {
+        until(&|| domain.fake.count("Moved") == 3).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(answers(), 1, "it follows one at a time");
+        let_go.notify_one();
+    };
+    let negotiating = first.negotiate(planner, ask(10, 1), &mut hesitant);
+    let ((), first, second, ()) = tokio::join!(delegating, negotiating, waiting, pacing);
+    assert!(first.is_ok() && second.is_ok(), "{first:?}, {second:?}");
+    assert_eq!(answers(), 2);
 }

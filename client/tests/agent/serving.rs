@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Agent, Error, Handler, Held, Invocation, Outcome};
+use countersign::{
+    Agent, Error, Handler, Held, Invocation, Outcome,
+    limits::{CAPACITY_MAX, MESSAGE_MAX_BYTES},
+};
 use countersign_protocol::{
     extension::Extensions,
     id::InvocationId,
@@ -17,6 +20,7 @@ use countersign_protocol::{
     time::{Lifetime, Timestamp},
     token::{Nonce, Proof, Via},
 };
+use countersign_wire::v1;
 use rand_core::OsRng;
 use tokio::task::JoinHandle;
 
@@ -188,4 +192,37 @@ async fn an_invocation_of_before_is_not_done_again_when_serving_begins_anew() {
     it.researcher.invoke(&it.held, call()).await.unwrap();
     assert_eq!(it.witness.done.load(Ordering::SeqCst), 2, "each of the two once");
     assert!(it.witness.rejected.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_callee_takes_so_many_at_once_and_messages_of_such_a_size() {
+    let fake = Fake::start().await;
+    let (files, witness) = (join(&fake, "files").await, Witness::default());
+    let serve = |capacity: u32| {
+        fake.forget_callee("files");
+        let (files, handler) = (files.clone(), witness.clone());
+        tokio::spawn(async move { files.serve(handler, NonZeroU32::new(capacity).unwrap()).await })
+    };
+    let served = async || eventually(|| fake.serves("files").then_some(())).await;
+    for (wanted, taken) in [(CAPACITY_MAX - 1, CAPACITY_MAX - 1), (CAPACITY_MAX + 1, CAPACITY_MAX)] {
+        let serving = serve(wanted);
+        served().await;
+        assert_eq!(fake.capacity("files"), taken);
+        serving.abort();
+    }
+
+    let _serving = serve(1);
+    served().await;
+    let deliver = async |name: &str, bytes: usize| {
+        // A tag and a length stand before each, and the body's length takes four bytes.
+        let body = vec![0; bytes - (2 + name.len()) - (1 + 4)];
+        let message = v1::ServeResponse { invocation_id: name.into(), body, ..Default::default() };
+        fake.deliver_bare("files", message).await;
+    };
+    deliver("large", MESSAGE_MAX_BYTES).await;
+    eventually(|| witness.rejected.lock().unwrap().pop()).await;
+    deliver("larger", MESSAGE_MAX_BYTES + 1).await;
+    fake.forget_callee("files");
+    served().await;
+    assert!(witness.rejected.lock().unwrap().is_empty(), "it was not even read; the stream was opened anew");
 }

@@ -33,6 +33,5 @@ pub(crate) async fn read(invocation: Invocation) -> Outcome {
 /// second spelling, so it cannot lead out.
 fn path(resource: &ResourceName) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (_, segments) = resource.parts();
-    segments.into_iter().fold(root, |path, segment| path.join(segment))
+    resource.segments().fold(root, |path, segment| path.join(segment))
 }

@@ -2,23 +2,16 @@
 
 use countersign_protocol::{
     capability::Rights,
-    contract::{Acceptance, ContractBody, ContractVersion, Disclosure, FailurePolicy, Offline, Rebind},
-    digest::{ChainId, Digest},
+    contract::ContractBody,
+    digest::ChainId,
     domain::Event,
-    extension::Extensions,
-    id::{ContractId, NegotiationId},
-    negotiation::{Accept, Counter, Move, MoveKind, Offer, Request, empty_transcript},
-    payload::Payload,
+    id::NegotiationId,
+    negotiation::{Counter, Move, MoveKind},
     refusal::Reason,
-    signed::{Algorithm, Statement, sign_detached},
-    time::Lifetime,
-    token::sign_hop,
+    signed::Statement,
 };
 
-use crate::{
-    cast::{domain, principal},
-    world::World,
-};
+use crate::{stage::Speaks, world::World};
 
 /// Both sides of one negotiation.
 pub struct Talk {
@@ -41,27 +34,8 @@ impl Talk {
 
     /// The next move of that sender, without content.
     pub fn bare(&self, world: &mut World, sender: &str, kind: MoveKind) -> Move {
-        let known = world.state.negotiation(&self.id);
-        let id = world.agent(sender).id;
-        let seq = known.map_or(0, |talk| talk.moves.iter().filter(|made| made.sender == id).count()) + 1;
         let audience = if sender == self.grantor { &self.grantee } else { &self.grantor };
-        Move {
-            domain: domain(),
-            negotiation_id: self.id,
-            sender: id,
-            seq: seq as u32,
-            round: known.map_or(1, |talk| talk.round),
-            transcript: known.map_or(empty_transcript(&domain(), self.id), |talk| talk.transcript),
-            audience: principal(audience),
-            deadline: world.now.plus(Lifetime::from_millis(60_000)),
-            request_id: world.request_id(),
-            kind,
-            request: None,
-            counter: None,
-            offer: None,
-            accept: None,
-            extensions: Extensions::none(),
-        }
+        world.stage().bare_move(Speaks { id: self.id, sender, audience }, kind)
     }
 
     /// Signs the move with its sender's key and submits it.
@@ -73,9 +47,7 @@ impl Talk {
     /// The grantee asks.
     pub fn request(&self, world: &mut World, rights: Rights) -> Result<Vec<Event>, Reason> {
         let mut made = self.bare(world, &self.grantee, MoveKind::Request);
-        let deadline = world.now.plus(Lifetime::from_millis(600_000));
-        let purpose = Digest::of(b"why");
-        made.request = Some(Request { rights, purpose, deadline, max_rounds: 5 });
+        made.request = Some(world.stage().wish(rights));
         self.send(world, &self.grantee, &made)
     }
 
@@ -94,32 +66,7 @@ impl Talk {
 
     /// The contract that an honest grantor would offer.
     pub fn body(&self, world: &mut World, parent: ChainId, rights: Rights) -> ContractBody {
-        let chain = world.state.chain(&parent).unwrap().clone();
-        let talk = world.state.negotiation(&self.id).unwrap().clone();
-        ContractBody {
-            version: ContractVersion::V1,
-            contract_id: ContractId::new(world.now, &mut world.rng),
-            negotiation_id: self.id,
-            transcript: talk.transcript,
-            domain: domain(),
-            grantor: world.agent(&self.grantor).party(),
-            grantee: world.agent(&self.grantee).party(),
-            originator: chain.originator,
-            grant_id: chain.grant_id,
-            parent,
-            depth: chain.depth + 1,
-            rights,
-            rebind: Rebind::Never,
-            disclosure: Disclosure::Full,
-            max_staleness: Lifetime::from_millis(1000),
-            offline: Offline::Forbidden,
-            purpose: talk.purpose,
-            acceptance: Acceptance::SignedReceipt,
-            failure: FailurePolicy::SettleReserved,
-            seen: world.seen(),
-            algorithm: Algorithm::Ed25519,
-            extensions: Extensions::none(),
-        }
+        world.stage().contract_body(self.id, [&self.grantor, &self.grantee], parent, rights)
     }
 
     /// The grantor offers what an honest one would.
@@ -142,16 +89,8 @@ impl Talk {
 
     /// The move that offers it.
     pub fn offered(&self, world: &mut World, body: &ContractBody) -> Move {
-        let grantor = world.agent(&self.grantor);
-        let parent = world.token(body.parent);
-        let contract = body.to_bytes();
         let mut made = self.bare(world, &self.grantor, MoveKind::Offer);
-        made.offer = Some(Offer {
-            contract_signature: sign_detached(ContractBody::TYPE, &contract, &grantor.key),
-            hop_signature: sign_hop(&parent, &body.hop_terms(), &grantor.key),
-            contract,
-            expires: world.now.plus(Lifetime::from_millis(60_000)),
-        });
+        made.offer = Some(world.stage().offer(&self.grantor, body));
         made
     }
 
@@ -164,13 +103,8 @@ impl Talk {
     /// The move that does so.
     pub fn acceptance(&self, world: &mut World) -> Move {
         let body = self.last_offer.clone().unwrap();
-        let key = world.agent(&self.grantee).key;
         let mut made = self.bare(world, &self.grantee, MoveKind::Accept);
-        made.accept = Some(Accept {
-            contract: body.hash(),
-            contract_signature: sign_detached(ContractBody::TYPE, &body.to_bytes(), &key),
-            seen: world.seen(),
-        });
+        made.accept = Some(world.stage().accept(&self.grantee, &body));
         made
     }
 }

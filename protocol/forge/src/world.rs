@@ -7,12 +7,8 @@ use countersign_protocol::{
     capability::Rights,
     contract::SeenCheckpoint,
     digest::{ChainId, Digest, SpkiHash},
-    domain::{Attested, Context, Decision, Entry, Event, Policy, State},
-    extension::Extensions,
-    grant::GrantRequest,
-    id::{GrantId, InstanceUuid, InvocationId, RequestId},
-    identity::{JoinStatement, RenewStatement},
-    key::SigningKey,
+    domain::{Context, Decision, Entry, Event, Policy, State},
+    id::{InvocationId, RequestId},
     ledger::{Checkpoint, Origin, SignedCheckpoint},
     payload::Payload,
     refusal::{Reason, Refusal},
@@ -24,7 +20,8 @@ use countersign_protocol::{
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
-    cast::{Agent, START_MS, configuration, domain, domain_key, keys, policy, principal},
+    cast::{Agent, START_MS, domain, domain_key, keys, policy, principal},
+    stage::{Stage, attested},
     talk::Talk,
 };
 
@@ -87,13 +84,17 @@ impl World {
         &mut self,
         decide: impl FnOnce(&State, &Context<'_>) -> Decision,
     ) -> Result<Vec<Event>, Reason> {
-        let key = domain_key(201);
-        let domain = domain();
-        let context =
-            Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
-        let events = decide(&self.state, &context).map_err(|refusal: Refusal| refusal.reason())?;
+        let events = self.judge(decide).map_err(|refusal: Refusal| refusal.reason())?;
         events.iter().for_each(|event| self.record(event));
         Ok(events)
+    }
+
+    /// Decides, and leaves it at that.
+    pub fn judge(&self, decide: impl FnOnce(&State, &Context<'_>) -> Decision) -> Decision {
+        let (key, domain) = (domain_key(201), domain());
+        let context =
+            Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
+        decide(&self.state, &context)
     }
 
     /// Records an event, decided or not: what a hostile broker can do to its own ledger.
@@ -101,6 +102,11 @@ impl World {
         let entry = Entry { time: self.now, event: event.clone() };
         assert_eq!(Entry::from_bytes(&entry.to_bytes()).as_ref(), Ok(&entry), "it reads back");
         self.state = std::mem::take(&mut self.state).evolve(&entry);
+        // Of a long ledger now and then: a snapshot is as long as all that it holds.
+        if self.entries.len() < 64 || self.entries.len().is_multiple_of(64) {
+            let again = State::from_snapshot(&self.state.to_snapshot(), self.state.tree().clone());
+            assert_eq!(again.as_ref(), Ok(&self.state), "a snapshot holds all of it");
+        }
         self.entries.push(entry);
     }
 
@@ -110,24 +116,9 @@ impl World {
         let expires = self.now.plus(Lifetime::from_millis(60_000));
         let who = principal(name);
         self.decide(|state, context| state.decide_join_token(context, None, secret, &who, expires)).unwrap();
-        let agent = Agent {
-            id: who.instance(InstanceUuid::new(self.now, &mut self.rng)),
-            key: SigningKey::generate(&mut self.rng),
-            spki: SpkiHash::from_bytes(Digest::of(name.as_bytes()).to_array()),
-        };
-        let join = JoinStatement {
-            domain: domain(),
-            instance: agent.id.clone(),
-            key: agent.key.public(),
-            spki: agent.spki,
-            configuration: configuration(),
-            evidence: secret,
-            issued: self.now,
-            extensions: Extensions::none(),
-        }
-        .sign(&agent.key);
-        let attested =
-            Attested { attestor: "join_token".parse().unwrap(), evidence: secret, spki: agent.spki };
+        let spki = SpkiHash::from_bytes(Digest::of(name.as_bytes()).to_array());
+        let (agent, join) = self.stage().newcomer(&who, spki, secret);
+        let (join, attested) = (join.sign(&agent.key), attested(&agent, secret));
         self.decide(|state, context| state.decide_join(context, &join, &attested)).unwrap();
         self.agents.insert(name, agent);
     }
@@ -135,15 +126,7 @@ impl World {
     /// Renews: an entry like any other, which moves the ledger's time on.
     pub fn stay(&mut self, name: &str) {
         let agent = self.agent(name);
-        let renewal = RenewStatement {
-            domain: domain(),
-            generation: self.state.instance(&agent.id).unwrap().statement.generation,
-            instance: agent.id.clone(),
-            spki: agent.spki,
-            configuration: configuration(),
-            issued: self.now,
-            extensions: Extensions::none(),
-        };
+        let renewal = self.stage().renewal(name);
         let signed = renewal.sign(&agent.key);
         self.decide(|state, context| state.decide_renew(context, &agent.actor(), &signed)).unwrap();
     }
@@ -158,18 +141,15 @@ impl World {
         SeenCheckpoint { size: self.state.tree().size(), root: self.state.tree().root() }
     }
 
+    /// What its parties would say as it stands.
+    pub fn stage(&mut self) -> Stage<'_> {
+        Stage { state: &self.state, now: self.now, rng: &mut self.rng, agents: &self.agents }
+    }
+
     /// alice's grant to planner.
     pub fn grant(&mut self, rights: Rights) -> Result<ChainId, Reason> {
         let alice = self.agent("alice");
-        let request = GrantRequest {
-            domain: domain(),
-            grant_id: GrantId::new(self.now, &mut self.rng),
-            originator: alice.id.clone(),
-            holder: self.agent("planner").id,
-            rights,
-            issued: self.now,
-            extensions: Extensions::none(),
-        };
+        let request = self.stage().grant_request(rights);
         let signed = request.sign(&alice.key);
         self.decide(|state, context| state.decide_grant(context, &alice.actor(), &signed))?;
         Ok(self.state.grant(&request.grant_id).unwrap())

@@ -85,3 +85,18 @@ impl Report {
         (self.size, self.root, self.open_invocations) = (size, root, open_invocations);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_findings_are_counted_and_not_listed() {
+        let mut report = Report::default();
+        for number in 1..=FINDINGS_MAX + 1 {
+            report.find(None, "Test", &number.to_string());
+            assert_eq!((report.found, report.findings.len()), (number, number.min(FINDINGS_MAX)));
+        }
+        assert!(!report.is_clean());
+    }
+}

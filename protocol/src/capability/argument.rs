@@ -55,6 +55,12 @@ impl FromStr for PathName {
 }
 
 impl PathName {
+    /// Whether this is that path, or one below it.
+    pub(crate) fn is_at_or_beneath(&self, top: &Self) -> bool {
+        let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        top.0 == "/" || self.0.strip_prefix(&top.0).is_some_and(below)
+    }
+
     /// The path with a slash after every segment: one path is beneath another exactly if its
     /// closed form starts with the other's.
     pub(crate) fn closed(&self) -> String {
@@ -98,28 +104,31 @@ impl FromStr for UrlName {
             return Err(form);
         }
         let host = match url.host().ok_or(form)? {
-            // The URL standard lets `*` and the root's dot through; a host name here has neither.
-            Host::Domain(name) if name.ends_with('.') || !name.bytes().all(is_host_byte) => return Err(form),
-            Host::Domain(name) => name.to_owned(),
+            // The URL standard lets `*`, empty labels and the root's dot through; a host name here has none.
+            Host::Domain(name) if name.split('.').all(is_host_label) => name.to_owned(),
+            Host::Domain(_) => return Err(form),
             Host::Ipv4(address) => address.to_string(),
             Host::Ipv6(address) if address.to_ipv4_mapped().is_some() => return Err(form),
             Host::Ipv6(address) => format!("[{address}]"),
         };
         // A trailing slash names another resource but lies beneath the same prefix.
-        let path = url.path().strip_suffix('/').unwrap_or(url.path());
-        let path: PathName = if path.is_empty() { "/" } else { path }.parse()?;
-        let parts = UrlParts {
-            scheme: url.scheme().to_owned(),
-            host,
-            port: url.port_or_known_default().ok_or(form)?,
-            closed_path: path.closed(),
-        };
+        let path: PathName = match url.path().strip_suffix('/') {
+            Some("") => "/",
+            // `//` is an empty segment, not the root with a slash at its end.
+            Some("/") => return Err(form),
+            path => path.unwrap_or(url.path()),
+        }
+        .parse()?;
+        // No constraint can name port 0, and to a socket it means any port.
+        let port = url.port_or_known_default().filter(|port| *port > 0).ok_or(form)?;
+        let parts = UrlParts { scheme: url.scheme().to_owned(), host, port, closed_path: path.closed() };
         Ok(Self { text: text.to_owned(), parts })
     }
 }
 
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_')
+fn is_host_label(label: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    !label.is_empty() && label.bytes().all(allowed)
 }
 
 impl UrlName {
@@ -162,6 +171,14 @@ impl IpName {
         match self.0 {
             IpAddr::V4(v4) => format!("4:{:032b}", v4.to_bits()),
             IpAddr::V6(v6) => format!("6:{:0128b}", v6.to_bits()),
+        }
+    }
+
+    /// How many bits it has, and these as a number.
+    pub(crate) fn to_number(self) -> (u32, u128) {
+        match self.0 {
+            IpAddr::V4(v4) => (32, v4.to_bits().into()),
+            IpAddr::V6(v6) => (128, v6.to_bits()),
         }
     }
 
@@ -281,7 +298,8 @@ impl Arguments {
 
     /// The value of that name.
     pub fn get(&self, name: &Word) -> Option<&Value> {
-        self.iter().find(|argument| argument.name == *name).map(|argument| &argument.value)
+        let found = self.list.binary_search_by(|argument| argument.name.cmp(name)).ok()?;
+        self.list.get(found).map(|argument| &argument.value)
     }
 
     /// In ascending order of names.
@@ -314,6 +332,7 @@ mod tests {
             "https://*.example.com/",
             "https://api.example.com/a/../b",
             "https://api.example.com//a",
+            "https://api.example.com//",
             "https://api.example.com/%61",
             "https://api.example.com/a%2Fb",
             "https://api.example.com/a#b",
@@ -324,6 +343,9 @@ mod tests {
             "ftp://api.example.com/",
             "https:/api.example.com/",
             "https://ex\u{430}mple.com/",
+            "https://.example.com/",
+            "https://a..example.com/",
+            "https://api.example.com:0/",
         ] {
             assert!(bad.parse::<UrlName>().is_err(), "{bad}");
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::argument::{Arguments, IpName, PathName, Text, UrlParts, Value};
+use super::argument::{IpName, PathName, Text};
 use crate::{
     limits::CHOICES_MAX,
     name::{NotName, Word, text_name},
@@ -74,7 +74,7 @@ impl IntRange {
         self.min <= self.max
     }
 
-    fn holds(&self, number: i64) -> bool {
+    pub(crate) fn holds(&self, number: i64) -> bool {
         (self.min..=self.max).contains(&number)
     }
 }
@@ -94,6 +94,11 @@ impl Cidr {
         (!host.contains('1')).then_some(Self { base, length })
     }
 
+    /// Its first address, and how many bits from the front all its addresses share.
+    pub(crate) fn base(&self) -> (IpName, u32) {
+        (self.base, self.length)
+    }
+
     /// The prefix of [`IpName::bits`] that all its addresses share.
     pub(crate) fn bits(&self) -> String {
         self.base.bits().chars().take(2 + self.length as usize).collect()
@@ -107,7 +112,9 @@ impl FromStr for Cidr {
         let form = NotName::Form { form: "<address>/<prefix length> without host bits" };
         let (base, length) = text.split_once('/').ok_or(form)?;
         let base = base.parse().ok().and_then(IpName::new).ok_or(form)?;
-        Self::new(base, length.parse().map_err(|_| form)?).ok_or(form)
+        let number: u32 = length.parse().map_err(|_| form)?;
+        // `+8` and `08` are numbers to Rust.
+        if number.to_string() == length { Self::new(base, number).ok_or(form) } else { Err(form) }
     }
 }
 
@@ -164,7 +171,7 @@ impl HostPattern {
         self.0.strip_prefix('*')
     }
 
-    fn holds(&self, host: &str) -> bool {
+    pub(crate) fn holds(&self, host: &str) -> bool {
         match self.suffix() {
             Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
             None => host == self.0,
@@ -201,42 +208,15 @@ impl UrlPrefix {
         matches!(self.scheme.as_str(), "http" | "https") && (1..=65_535).contains(&self.port)
     }
 
-    fn holds(&self, url: &UrlParts) -> bool {
-        url.scheme == self.scheme.as_str()
-            && self.host.holds(&url.host)
-            && u32::from(url.port) == self.port
-            && url.closed_path.starts_with(&self.path.closed())
-    }
-
     fn contains(&self, other: &Self) -> bool {
         self.scheme == other.scheme
             && self.host.contains(&other.host)
             && self.port == other.port
-            && other.path.closed().starts_with(&self.path.closed())
-    }
-}
-
-impl Constraint {
-    /// Whether the arguments satisfy it.
-    pub fn holds(&self, arguments: &Arguments) -> bool {
-        arguments.get(&self.argument).is_some_and(|value| self.rule.holds(value))
+            && other.path.is_at_or_beneath(&self.path)
     }
 }
 
 impl Rule {
-    /// Whether the value is in the set.
-    pub fn holds(&self, value: &Value) -> bool {
-        match (self, value) {
-            (Rule::TextIn(choices), Value::Text(text)) => choices.has(text),
-            (Rule::IntIn(choices), Value::Int(number)) => choices.0.contains(number),
-            (Rule::IntRange(range), Value::Int(number)) => range.holds(*number),
-            (Rule::PathUnder(prefix), Value::Path(path)) => path.closed().starts_with(&prefix.closed()),
-            (Rule::IpIn(block), Value::Ip(address)) => address.bits().starts_with(&block.bits()),
-            (Rule::UrlUnder(prefix), Value::Url(url)) => prefix.holds(url.parts()),
-            _ => false,
-        }
-    }
-
     /// Whether every value that `other` holds is also held by this rule.
     pub fn contains(&self, other: &Rule) -> bool {
         match (self, other) {
@@ -251,7 +231,7 @@ impl Rule {
                 let mut numbers = narrow.min..=narrow.max;
                 numbers.by_ref().take(wide.0.len()).all(|n| wide.0.contains(&n)) && numbers.next().is_none()
             }
-            (Rule::PathUnder(wide), Rule::PathUnder(narrow)) => narrow.closed().starts_with(&wide.closed()),
+            (Rule::PathUnder(wide), Rule::PathUnder(narrow)) => narrow.is_at_or_beneath(wide),
             (Rule::IpIn(wide), Rule::IpIn(narrow)) => narrow.bits().starts_with(&wide.bits()),
             (Rule::UrlUnder(wide), Rule::UrlUnder(narrow)) => wide.contains(narrow),
             _ => false,
@@ -329,6 +309,8 @@ mod tests {
             "*.10.0.0.1",
             "u@h.example",
             "h:80",
+            "*..example.com",
+            "a..example.com",
         ] {
             assert!(host(bad).is_err(), "{bad}");
         }
@@ -337,7 +319,15 @@ mod tests {
     #[test]
     fn a_block_has_no_host_bits() {
         assert!("10.1.0.0/16".parse::<Cidr>().is_ok());
-        for bad in ["10.1.0.1/16", "10.0.0.0/33", "::ffff:10.0.0.0/104", "10.0.0.0", "10.0.0.0/-1"] {
+        for bad in [
+            "10.1.0.1/16",
+            "10.0.0.0/33",
+            "::ffff:10.0.0.0/104",
+            "10.0.0.0",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
+        ] {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! `child ⊆ parent` is decided on the types alone, without running anything (TOK-030). A name that
 //! is not in its one normal form cannot be constructed here, so the relation never has to guess what
-//! two spellings mean.
+//! two spellings mean. Whether a chain allows one request is another question: the token's
+//! decision table answers it.
 
 mod argument;
 mod constraint;
@@ -38,17 +39,6 @@ payload! {
 impl Capability {
     fn constraints_ascend(&self) -> bool {
         self.constraints.is_sorted_by(|a, b| a.argument < b.argument)
-    }
-
-    /// Whether the request is within the capability.
-    pub fn allows(&self, request: &Request) -> bool {
-        self.covers(&request.action, &request.resource)
-            && self.constraints.iter().all(|constraint| constraint.holds(&request.arguments))
-    }
-
-    /// Whether it allows that action on that resource with some arguments.
-    pub fn covers(&self, action: &Word, resource: &ResourceName) -> bool {
-        self.actions.has(action) && self.resource.holds(resource)
     }
 
     /// Whether every request that `other` allows is allowed here too.

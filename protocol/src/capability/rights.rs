@@ -1,6 +1,6 @@
 //! Everything that one link of a chain allows, and when a link is within the one before it.
 
-use super::{Capability, Request, ResourceName};
+use super::Capability;
 use crate::{
     limits::{AUDIENCES_MAX, CAPABILITIES_MAX, CHAIN_MAX_DEPTH},
     name::{PrincipalId, Word},
@@ -118,25 +118,6 @@ payload! {
 impl Rights {
     fn is_valid(&self) -> bool {
         self.not_before < self.not_after && self.delegations_left as usize <= CHAIN_MAX_DEPTH
-    }
-
-    /// Whether the link is valid at that time.
-    pub fn valid_at(&self, now: Timestamp) -> bool {
-        self.not_before <= now && now < self.not_after
-    }
-
-    /// Whether one of the capabilities allows the request; time, audience and budget are apart.
-    pub fn allows(&self, request: &Request) -> bool {
-        self.capabilities.iter().any(|capability| capability.allows(request))
-    }
-
-    /// The capabilities that allow that action on that resource with some arguments.
-    pub fn covering<'a>(
-        &'a self,
-        action: &'a Word,
-        resource: &'a ResourceName,
-    ) -> impl Iterator<Item = &'a Capability> {
-        self.capabilities.iter().filter(move |capability| capability.covers(action, resource))
     }
 
     /// The first way in which `child` goes beyond these rights, or `None` where it is within them.

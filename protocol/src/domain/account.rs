@@ -10,7 +10,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::event::Balance;
+use super::{event::Balance, snapshot::kept};
 
 /// The account of one link of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Account {
     /// The last leaf that changed it.
     last_leaf: LeafIndex,
 }
+
+kept!(Account { budget, balance, held, window, last_leaf });
 
 impl Account {
     /// A full account.

@@ -88,6 +88,7 @@ impl State {
             standing: Standing::Live,
             holds: Default::default(),
             negotiating: 0,
+            negotiated: 0,
             invoking: 0,
         };
         self.instances.insert(statement.instance.clone(), instance);

@@ -62,6 +62,7 @@ impl State {
         self.due.insert((request.deadline, Due::Negotiation(made.negotiation_id)));
         if let Some(delegatee) = self.instances.get_mut(&made.sender) {
             delegatee.negotiating += 1;
+            delegatee.negotiated += 1;
         }
         self.negotiations.insert(made.negotiation_id, negotiation);
     }
@@ -112,6 +113,9 @@ impl State {
     pub(super) fn forget_negotiation(&mut self, id: NegotiationId) {
         if let Some(negotiation) = self.negotiations.remove(&id) {
             self.changes.remove(&negotiation.changed);
+            if let Some(delegatee) = self.instances.get_mut(&negotiation.delegatee) {
+                delegatee.negotiated = delegatee.negotiated.saturating_sub(1);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use super::{account::Account, event::EndCause};
 use crate::{
     capability::Rights,
-    contract,
+    code_enum, contract,
     digest::{ChainId, ContractHash, Digest, TranscriptHash},
     id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId},
     identity::InstanceStatement,
@@ -93,21 +93,24 @@ pub struct Instance {
     pub standing: Standing,
     /// The chains that it holds.
     pub holds: BTreeSet<ChainId>,
-    /// Its negotiations that have not ended.
+    /// The negotiations that it asked for and that have not ended,
     pub negotiating: usize,
+    /// and those that are remembered, which is all that are negotiating and the ended ones for a while.
+    pub negotiated: usize,
     /// Its invocations that have not ended.
     pub invoking: usize,
 }
 
-/// Whether an instance may act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It may.
-    Live,
-    /// It was revoked.
-    Revoked,
-    /// It runs twice.
-    Forked,
+code_enum! {
+    /// Whether an instance may act.
+    pub enum Standing {
+        /// It may.
+        Live = 1,
+        /// It was revoked.
+        Revoked = 2,
+        /// It runs twice.
+        Forked = 3,
+    }
 }
 
 /// One link of a chain: a grant, or a contract.

@@ -13,13 +13,14 @@ use crate::{
     refusal::{Reason, Refusal},
     require, require_some,
     signed::Signed,
+    token::Activation,
 };
 
 /// Whether that caller may have an invocation explained: the originator, a holder of the chain, the
 /// callee, or an admin. To everyone else it does not exist.
 pub fn may_see(state: &State, context: &Context<'_>, actor: &Actor, id: InvocationId) -> Result<(), Refusal> {
     state.admitted(actor)?;
-    let trace = find(state, id)?;
+    let (trace, _) = find(state, id)?;
     let callee = state.instance(&actor.instance).is_some_and(|known| known.admitted == trace.callee);
     let party = callee || context.is_admin(&actor.instance) || is_above(state, trace.chain, &actor.instance);
     require!("LOG-030", party, Reason::NotFound);
@@ -30,13 +31,19 @@ fn is_above(state: &State, chain: ChainId, instance: &InstanceId) -> bool {
     state.path(chain).any(|(_, link)| link.holder == *instance || link.originator == *instance.principal())
 }
 
-fn find(state: &State, id: InvocationId) -> Result<&Trace, Refusal> {
-    Ok(require_some!("LOG-030", state.trace(&id), Reason::NotFound))
+fn find(state: &State, id: InvocationId) -> Result<(&Trace, Activation), Refusal> {
+    let found = state.trace(&id).and_then(|trace| Some((trace, state.activation(trace.chain)?)));
+    Ok(require_some!("LOG-030", found, Reason::NotFound))
+}
+
+/// What is to be signed of the chain that an invocation used.
+pub fn activation(state: &State, id: InvocationId) -> Result<Activation, Refusal> {
+    find(state, id).map(|(_, activation)| activation)
 }
 
 /// The leaves that a bundle about this invocation is made of, in ascending order.
 pub fn leaves(state: &State, id: InvocationId) -> Result<Vec<LeafIndex>, Refusal> {
-    let trace = find(state, id)?;
+    let (trace, _) = find(state, id)?;
     let links: Vec<&Chain> = state.path(trace.chain).map(|(_, link)| link).collect();
     let named = links.iter().flat_map(|link| [&link.grantor, &link.holder]);
     let admitted = named.filter_map(|instance| state.instance(instance)).map(|instance| instance.admitted);
@@ -72,10 +79,8 @@ pub fn assemble(
         require!("LOG-031", included.is_ok(), Reason::LedgerUnavailable, "Entry {leaf} is not the ledger's.");
         proven.push(entry);
     }
-    let entries = Bounded::new(proven)
-        .map_err(|error| Refusal::new("LOG-046", Reason::LimitExceeded, error.to_string()))?;
-    let bundle = Bundle { invocation_id: id, checkpoint, entries, activation, policy };
-    let bytes = bundle.to_bytes().len();
-    require!("LOG-046", bytes <= Bundle::MAX_BYTES, Reason::LimitExceeded, "It has {bytes} bytes.");
-    Ok(bundle)
+    let entries = Bounded::new(proven).ok();
+    let bundle = entries.map(|entries| Bundle { invocation_id: id, checkpoint, entries, activation, policy });
+    let bundle = bundle.filter(|bundle| bundle.to_bytes().len() <= Bundle::MAX_BYTES);
+    Ok(require_some!("LOG-046", bundle, Reason::LimitExceeded, "No reader takes as much."))
 }

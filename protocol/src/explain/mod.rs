@@ -13,6 +13,6 @@ mod evidence;
 mod explanation;
 mod verify;
 
-pub use assemble::{assemble, leaves, may_see};
+pub use assemble::{activation, assemble, leaves, may_see};
 pub use bundle::{Bundle, ProvenEntry};
 pub use explanation::{Attested, Ended, ExplainedLink, Explanation, Proven};

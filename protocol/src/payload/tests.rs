@@ -35,10 +35,12 @@ fn a_value_reads_back_from_its_one_encoding() {
 
 #[test]
 fn each_departure_from_the_grammar_has_its_own_name() {
-    let cases: [(&[u8], Malformed); 9] = [
+    let cases: [(&[u8], Malformed); 11] = [
         (&[0x08, 0x00, 0x32, 0x00], Malformed::StatedDefault { field: 1 }),
         (&[0x08, 0x87, 0x00, 0x32, 0x00], Malformed::Varint { at: 1 }),
         (&[0x0a, 0x01, 0x07, 0x32, 0x00], Malformed::WireType { field: 1 }),
+        (&[0x0d, 0, 0, 0x66, 0x3f, 0x32, 0x00], Malformed::WireType { field: 1 }),
+        (&[0x09, 0, 0, 0, 0, 0, 0, 0xec, 0x3f, 0x32, 0x00], Malformed::WireType { field: 1 }),
         (&[0x08, 0x07], Malformed::Missing { field: 6 }),
         (&[0x32, 0x00, 0x08, 0x07], Malformed::Unexpected { field: 1 }),
         (&[0x32, 0x00, 0x32, 0x00], Malformed::Unexpected { field: 6 }),

@@ -23,9 +23,9 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal under the rule of that number. [`require!`](crate::require!) is the usual way.
-    #[cfg_attr(feature = "guards-off", track_caller)]
+    #[cfg_attr(feature = "guards-told", track_caller)]
     pub fn new(rule: &'static str, reason: Reason, detail: impl Into<String>) -> Self {
-        #[cfg(feature = "guards-off")]
+        #[cfg(feature = "guards-told")]
         guard::tell(std::panic::Location::caller());
         Self { rule, reason, detail: detail.into() }
     }

@@ -121,3 +121,18 @@ fn broken_toml_is_told_with_its_line() {
     assert!(problems.list().iter().all(|problem| problem.wrong.starts_with("it is not TOML")), "{problems}");
     assert_eq!(problems.list()[0].line, 2);
 }
+
+/// Attack line 13: no fraction is rounded to a number, least of all to one that means *none*.
+#[test]
+fn a_fraction_is_no_count() {
+    for (whole, fraction, key) in [
+        ("delegations_left = 3", "delegations_left = 0.9", "delegations_left"),
+        ("ceiling = 500", "ceiling = 0.5", "budget.ceiling"),
+        ("per_call = 1", "per_call = 1.0", "budget.per_call"),
+    ] {
+        assert!(scope(SCOPE).is_ok(), "the twin");
+        let problems = scope(&SCOPE.replacen(whole, fraction, 1)).unwrap_err();
+        let keys: Vec<_> = problems.list().iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, [key], "{problems}");
+    }
+}

@@ -28,9 +28,12 @@ fn authorizer(token: &Token, request: &Request, now: Timestamp) -> Result<Author
     builder.policy("allow if true")?.build(token.biscuit())
 }
 
+/// What stops an engine, or a block, that is not what it should be: rules make facts and rounds, and a
+/// block that we verify holds none.
 fn limits() -> AuthorizerLimits {
     AuthorizerLimits {
-        max_facts: DATALOG_MAX_FACTS,
+        // The engine stops at its number, not beyond it.
+        max_facts: DATALOG_MAX_FACTS + 1,
         max_iterations: DATALOG_MAX_ITERATIONS,
         max_time: std::time::Duration::from_millis(DATALOG_MAX_MS),
     }
@@ -38,17 +41,16 @@ fn limits() -> AuthorizerLimits {
 
 /// The facts that the checks of `compile` look for, one by one.
 fn facts(token: &Token, request: &Request, now: Timestamp) -> Vec<Fact> {
-    let (scheme, segments) = request.resource.parts();
+    let segments = request.resource.segments().enumerate();
     let mut facts = vec![
         one(VERIFIED, [Term::Bytes(token.chain_id().as_bytes().to_vec())]),
         one("time_ms", [int(now.as_millis() as i64)]),
         one("audience", [string(request.callee.as_str())]),
         one("action", [string(request.action.as_str())]),
-        one("scheme", [string(scheme)]),
-        one("depth", [int(segments.len() as i64)]),
+        one("scheme", [string(request.resource.scheme())]),
+        one("depth", [int(request.resource.segments().count() as i64)]),
     ];
-    let numbered = segments.iter().enumerate();
-    facts.extend(numbered.map(|(position, segment)| one("segment", [int(position as i64), string(segment)])));
+    facts.extend(segments.map(|(position, segment)| one("segment", [int(position as i64), string(segment)])));
     facts.extend(request.arguments.iter().map(|argument| {
         let name = string(argument.name.as_str());
         match &argument.value {
@@ -85,6 +87,36 @@ mod tests {
     use biscuit_auth::error::{RunLimit, Token};
 
     use super::*;
+
+    /// How an evaluation of those facts and that rule ends.
+    fn evaluated(facts: Vec<Fact>, rule: &str, limits: AuthorizerLimits) -> Result<(), Token> {
+        let builder = AuthorizerBuilder::new().set_limits(limits.clone()).rule(rule).unwrap();
+        let builder = facts.into_iter().try_fold(builder, AuthorizerBuilder::fact).unwrap();
+        let mut authorizer = builder.policy("allow if true").unwrap().build_unauthenticated().unwrap();
+        authorizer.authorize_with_limits(limits).map(drop)
+    }
+
+    #[test]
+    fn an_evaluation_ends_beyond_each_of_its_limits() {
+        // One more fact than is copied, so that both edges are met.
+        let facts = |copied: u64, others: u64| {
+            let copied = (0..copied).map(|number| one("copied", [int(number as i64)]));
+            let facts = copied.chain((0..others).map(|number| one("other", [int(number as i64)])));
+            evaluated(facts.collect(), "copy($x) <- copied($x)", limits())
+        };
+        assert_eq!(facts(DATALOG_MAX_FACTS / 2, 0), Ok(()));
+        assert_eq!(facts(DATALOG_MAX_FACTS / 2, 1), Err(Token::RunLimit(RunLimit::TooManyFacts)));
+        // Each step is a round, and the last round finds nothing.
+        let rounds = |rounds: u64, limits| {
+            let steps = (1..rounds as i64).map(|number| one("step", [int(number - 1), int(number)]));
+            evaluated(steps.chain([one("at", [int(0)])]).collect(), "at($y) <- at($x), step($x, $y)", limits)
+        };
+        assert_eq!(rounds(DATALOG_MAX_ITERATIONS, limits()), Ok(()));
+        let beyond = rounds(DATALOG_MAX_ITERATIONS + 1, limits());
+        assert_eq!(beyond, Err(Token::RunLimit(RunLimit::TooManyIterations)));
+        let no_time = AuthorizerLimits { max_time: std::time::Duration::ZERO, ..limits() };
+        assert_eq!(rounds(1, no_time), Err(Token::RunLimit(RunLimit::Timeout)));
+    }
 
     /// Attack line 17, the reverse: a legitimate request is not denied because a machine was busy.
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     code_enum,
     digest::{ChainId, Digest, SpkiHash},
     ledger::{LeafIndex, Origin},
-    name::{PrincipalId, TrustDomain},
+    name::TrustDomain,
     payload,
     refusal::{Reason, Refusal},
     require, require_some,
@@ -105,22 +105,11 @@ impl ActiveToken {
     }
 
     /// Decides one use of the chain: the holder's proof, then every link's time, audience and
-    /// capabilities, then the Datalog of every block. All must allow; revocation, replay and budget
-    /// are the ledger's to decide.
+    /// capabilities by the table, then the Datalog of every block. All must allow; revocation, replay
+    /// and budget are the ledger's to decide.
     pub fn permit(&self, presented: &Presentation<'_>, now: Timestamp) -> Result<Permit, Refusal> {
         let proof = proof::check(&self.token, self.activation.leaf, presented, now)?;
-        self.check_times_and_audiences(&presented.request.callee, now)?;
-        for link in self.token.links() {
-            require!(
-                "CHN-008",
-                link.rights.allows(presented.request),
-                Reason::CheckFailed,
-                "No capability of {} allows {} on {}.",
-                link.holder.instance,
-                presented.request.action,
-                presented.request.resource
-            );
-        }
+        self.token.table().decide(presented.request, now)?;
         evaluate::checks_hold(&self.token, presented.request, now)?;
         Ok(Permit {
             chain: self.token.links().map(|link| link.chain_id).collect(),
@@ -135,45 +124,8 @@ impl ActiveToken {
     /// have depended on them is part of the answer.
     pub fn recheck(&self, proof: &Signed, then: Timestamp) -> Result<Recorded, Refusal> {
         let proof = proof::check_holder(&self.token, self.activation.leaf, proof, then)?;
-        self.check_times_and_audiences(&proof.callee, then)?;
-        let mut whatever_the_arguments = true;
-        for link in self.token.links() {
-            let mut covering = link.rights.covering(&proof.action, &proof.resource).peekable();
-            require!(
-                "CHN-008",
-                covering.peek().is_some(),
-                Reason::CheckFailed,
-                "No capability of {} covers {} on {}.",
-                link.holder.instance,
-                proof.action,
-                proof.resource
-            );
-            whatever_the_arguments &= covering.any(|capability| capability.constraints.is_empty());
-        }
+        let whatever_the_arguments = self.token.table().decide_without_arguments(&proof, then)?;
         Ok(Recorded { proof, whatever_the_arguments })
-    }
-
-    fn check_times_and_audiences(&self, callee: &PrincipalId, now: Timestamp) -> Result<(), Refusal> {
-        for link in self.token.links() {
-            let rights = &link.rights;
-            require!(
-                "CHN-006",
-                rights.valid_at(now),
-                Reason::OutsideValidity,
-                "The link of {} is valid from {} to {}; now is {now}.",
-                link.holder.instance,
-                rights.not_before,
-                rights.not_after
-            );
-            require!(
-                "CHN-007",
-                rights.audiences.has(callee),
-                Reason::AudienceMismatch,
-                "The link of {} does not name {callee}.",
-                link.holder.instance
-            );
-        }
-        Ok(())
     }
 }
 
@@ -186,7 +138,7 @@ pub struct Recorded {
     pub whatever_the_arguments: bool,
 }
 
-/// A use of a chain that proof, walk and Datalog allow. Only [`ActiveToken::permit`] makes one.
+/// A use of a chain that proof, table and Datalog allow. Only [`ActiveToken::permit`] makes one.
 #[derive(Clone, Debug)]
 pub struct Permit {
     chain: Vec<ChainId>,

@@ -6,6 +6,7 @@ use super::{
     chain::{Link, grant_chain_id, hop_chain_id, next_key},
     compile,
     container::{Container, HopBlock, NotRead},
+    table::Table,
     terms::{GrantTerms, HopTerms},
 };
 use crate::{
@@ -71,6 +72,7 @@ impl UnverifiedToken {
         let biscuit = verify_signatures(&self.0, &root.key)?;
         let grant = read_grant(&container, keys.domain())?;
         let (ancestors, leaf) = walk(&container, &grant)?;
+        let table = Table::compile(&ancestors, &leaf);
         Ok(Token {
             bytes: self.0.clone(),
             container,
@@ -79,6 +81,7 @@ impl UnverifiedToken {
             grant,
             ancestors,
             leaf,
+            table,
         })
     }
 }
@@ -95,6 +98,8 @@ pub struct Token {
     /// From the grant on; empty where the grant itself is the leaf.
     ancestors: Vec<Link>,
     leaf: Link,
+    /// What all links say of a request; compiled once, because a chain is used often.
+    table: Table,
 }
 
 impl Token {
@@ -116,6 +121,11 @@ impl Token {
     /// The last link: whose holder can use the token.
     pub fn leaf(&self) -> &Link {
         &self.leaf
+    }
+
+    /// What the chain says of a request, whoever makes it.
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Names the whole chain.
@@ -150,6 +160,12 @@ impl Token {
         let (id, began) = (self.minted_by.id, self.minted_by.first_leaf < last);
         require!("TOK-008", began, Reason::TokenUntrusted, "Capability key {id} began after leaf {last}.");
         Ok(())
+    }
+
+    /// The chain with another table than its own.
+    #[cfg(test)]
+    pub(super) fn with_table(self, table: Table) -> Self {
+        Self { table, ..self }
     }
 
     pub(super) fn container(&self) -> &Container {

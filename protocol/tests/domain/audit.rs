@@ -75,12 +75,12 @@ fn renew(world: &mut World, name: &str, generation: u32) -> Vec<Event> {
 
 fn receipted(world: &mut World, chain: ChainId) {
     let (id, proof) = begin(world, "researcher", chain).unwrap();
-    let signed = receipt(world, id, chain, &proof, 1).sign(&world.agent("files").key);
+    let signed = receipt(world, &proof, 1).sign(&world.agent("files").key);
     end(world, id, &End::Receipt(&signed)).unwrap();
 }
 
 /// A ledger in which everything happens that can happen.
-fn eventful() -> World {
+pub(crate) fn eventful() -> World {
     let (mut world, grant, leaf) = contracted();
     receipted(&mut world, leaf);
     world.pass(10);
@@ -289,7 +289,7 @@ fn a_replayed_proof_and_a_second_settlement_are_found() {
 fn a_result_that_its_callee_did_not_sign_is_found() {
     let (mut world, _, leaf) = contracted();
     let (id, proof) = begin(&mut world, "researcher", leaf).unwrap();
-    let good = receipt(&world, id, leaf, &proof, 1);
+    let good = receipt(&world, &proof, 1);
     let ended = |signed: Option<Signed>, outcome, settled| {
         let settled = Amount::new(settled).unwrap();
         Event::InvocationEnded(InvocationEnded { invocation_id: id, outcome, receipt: signed, settled })

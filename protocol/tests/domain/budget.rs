@@ -133,13 +133,12 @@ impl Run {
 
     /// Ends one use with a receipt of that cost, or without one.
     fn end(&mut self, open: usize, cost: Option<u64>) {
-        let Some((id, chain, proof)) = self.pick(open) else { return };
+        let Some((id, _, proof)) = self.pick(open) else { return };
         let reserved = self.world.state.invocation(&id).unwrap().reserved.get();
         let cost = cost.map(|cost| cost.min(reserved));
         match cost {
             Some(cost) => {
-                let signed =
-                    receipt(&self.world, id, chain, &proof, cost).sign(&self.world.agent("files").key);
+                let signed = receipt(&self.world, &proof, cost).sign(&self.world.agent("files").key);
                 end(&mut self.world, id, &End::Receipt(&signed)).unwrap();
             }
             None => drop(end(&mut self.world, id, &End::Unknown).unwrap()),

@@ -1,7 +1,7 @@
 //! Evidence that everyone made together: whatever the broker logs in place of what was, all parties
 //! sign anew, so that nothing is wrong but the one thing. Each check must hold by itself.
 
-use countersign_forge::{START_MS, World, domain_key, principal, rights};
+use countersign_forge::{START_MS, World, domain_key, envelope::resign, principal, rights};
 use countersign_protocol::{
     contract::ContractBody,
     digest::{ChainId, Digest},
@@ -16,7 +16,7 @@ use countersign_protocol::{
 
 use crate::{
     explain::{bundle, relogged, see_again, used},
-    forged::{Change, contract, end, forged, grant, intent, proof_digest, refused, resign},
+    forged::{Change, contract, end, forged, grant, intent, proof_digest, refused},
 };
 
 /// An id that nothing has.

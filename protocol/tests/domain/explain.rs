@@ -27,7 +27,7 @@ pub(crate) fn used() -> (World, InvocationId, ChainId) {
 
 fn done(world: &mut World, caller: &str, leaf: ChainId) -> InvocationId {
     let (id, proof) = begin(world, caller, leaf).unwrap();
-    let signed = receipt(world, id, leaf, &proof, 1).sign(&world.agent("files").key);
+    let signed = receipt(world, &proof, 1).sign(&world.agent("files").key);
     end(world, id, &End::Receipt(&signed)).unwrap();
     id
 }

@@ -1,7 +1,7 @@
 //! Bundles that a hostile broker forges with every key of its domain, and hostile parties with their
 //! own: each differs from an accepted one in one thing, and is signed anew wherever it can be.
 
-use countersign_forge::{World, domain, domain_key, principal, rights};
+use countersign_forge::{World, domain, domain_key, envelope::resign, principal, rights};
 use countersign_protocol::{
     capability::Amount,
     contract::ContractBody,
@@ -18,7 +18,6 @@ use countersign_protocol::{
     payload::{Bounded, Payload},
     receipt::Receipt,
     refusal::Reason,
-    signed::{Signed, Statement},
     token::{Activation, Proof, UnverifiedToken, Via, append_hop, mint_grant, sign_hop},
 };
 
@@ -73,14 +72,6 @@ editor!(grant, GrantIssued);
 editor!(contract, ContractFinalized);
 editor!(intent, Intent);
 editor!(end, InvocationEnded);
-
-/// Opens a statement, changes it, and signs it again with these keys.
-pub(crate) fn resign<T: Statement>(signed: &mut Signed, keys: &[&SigningKey], change: impl FnOnce(&mut T)) {
-    let mut statement: T = signed.peek_unverified().unwrap();
-    change(&mut statement);
-    *signed = statement.sign(keys[0]);
-    keys[1..].iter().for_each(|key| signed.add_signature(key));
-}
 
 #[test]
 fn nothing_changed_is_accepted() {

@@ -8,6 +8,7 @@ use countersign_protocol::{
     id::InstanceUuid,
     identity::{JoinStatement, RenewStatement},
     key::SigningKey,
+    limits::{SVID_MAX_MS, SVID_MIN_MS},
     negotiation::MoveKind,
     refusal::Reason,
     revocation::RevokeRequest,
@@ -157,6 +158,21 @@ fn renew(world: &mut World, name: &str, renewal: &RenewStatement) -> Result<Vec<
     let agent = world.agent(name);
     let signed = renewal.sign(&agent.key);
     world.decide(|state, context| state.decide_renew(context, &agent.actor(), &signed))
+}
+
+/// Whatever its operator writes, and whoever asks: how long a certificate lives has both ends.
+#[test]
+fn a_certificate_lives_ten_seconds_at_least_and_an_hour_at_most() {
+    let recorded = |millis: u64| {
+        let mut world = World::new();
+        world.policy.svid_lifetime = Lifetime::from_millis(millis);
+        let planner = world.agent("planner").id;
+        world.stay("planner");
+        world.state.instance(&planner).unwrap().statement.expires.since(world.now).as_millis()
+    };
+    assert_eq!([SVID_MIN_MS - 1, SVID_MIN_MS, SVID_MIN_MS + 1].map(recorded), [10_000, 10_000, 10_001]);
+    let longest = [SVID_MAX_MS - 1, SVID_MAX_MS, SVID_MAX_MS + 1].map(recorded);
+    assert_eq!(longest, [3_599_999, 3_600_000, 3_600_000]);
 }
 
 /// Attack line 32: another model, prompt or tool set is another instance.

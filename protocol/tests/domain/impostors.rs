@@ -64,6 +64,10 @@ fn a_grant_stays_within_a_rule() {
         let mut asked = grant_request(&mut world);
         change(&mut world, &mut asked);
         assert_eq!(ask(&mut world, &alice, &asked), Err(Reason::GrantNotAllowed), "{what}");
+        // Attack line 24: what the rules are is not told, whoever asks.
+        let (signed, actor) = (asked.sign(&alice.key), alice.actor());
+        let refusal = world.judge(|state, context| state.decide_grant(context, &actor, &signed)).unwrap_err();
+        assert_eq!(refusal.detail(), format!("It is for {}.", asked.holder.principal()), "{what}");
     }
     let mut asked = grant_request(&mut world);
     asked.rights.not_after = asked.issued.plus(Lifetime::from_millis(86_400_000));

@@ -9,14 +9,13 @@ use countersign_protocol::{
     id::InvocationId,
     ledger::{LeafIndex, Origin},
     negotiation::MoveKind,
-    receipt::{ActionOutcome, Receipt},
+    receipt::Receipt,
     refusal::Reason,
     revocation::RevokeRequest,
     signed::{Signed, Statement},
-    time::Lifetime,
     token::{
-        ActivatedBy, Activation, ActiveToken, Holder, HopTerms, Nonce, Presentation, Proof, Token, Via,
-        append_hop, sign_hop,
+        ActivatedBy, Activation, ActiveToken, Holder, HopTerms, Presentation, Proof, Token, append_hop,
+        sign_hop,
     },
 };
 
@@ -42,24 +41,7 @@ pub(crate) fn proof_of(
     id: InvocationId,
     request: &Request,
 ) -> Proof {
-    let request = request.clone();
-    Proof {
-        domain: domain(),
-        invocation_id: id,
-        chain_id: chain,
-        activation_leaf: world.state.chain(&chain).unwrap().leaf,
-        caller: world.agent(caller).id,
-        callee: request.callee,
-        action: request.action,
-        resource: request.resource,
-        arguments: request.arguments.digest(b""),
-        nonce: Nonce::new(&mut world.rng),
-        issued: world.now,
-        expires: world.now.plus(Lifetime::from_millis(30_000)),
-        via: Via::Broker,
-        channel: world.agent(caller).spki,
-        extensions: Extensions::none(),
-    }
+    world.stage().proof(caller, chain, id, request)
 }
 
 /// Presents a proof over the channel of `on`.
@@ -105,19 +87,9 @@ pub(crate) fn begin_with(
     present_request(world, caller, chain, &signed, request).map(|_| (id, signed))
 }
 
-pub(crate) fn receipt(world: &World, id: InvocationId, chain: ChainId, proof: &Signed, cost: u64) -> Receipt {
-    Receipt {
-        domain: domain(),
-        invocation_id: id,
-        chain_id: chain,
-        proof: proof.digest(),
-        callee: world.agent("files").id,
-        outcome: ActionOutcome::Done,
-        result: Digest::of(b"content"),
-        cost: Amount::new(cost).unwrap(),
-        finished: world.now,
-        extensions: Extensions::none(),
-    }
+pub(crate) fn receipt(world: &World, proof: &Signed, cost: u64) -> Receipt {
+    let honest = countersign_forge::receipt(&world.agent("files"), proof, b"content", world.now);
+    Receipt { cost: Amount::new(cost).unwrap(), ..honest }
 }
 
 pub(crate) fn end(world: &mut World, id: InvocationId, end: &End<'_>) -> Result<Vec<Event>, Reason> {
@@ -142,7 +114,7 @@ fn an_invocation_is_permitted_settled_and_done() {
     let (mut world, [_, _, leaf]) = chain();
     let (id, proof) = begin(&mut world, "fetcher", leaf).unwrap();
     assert_eq!(available(&world, leaf), 1);
-    let signed = receipt(&world, id, leaf, &proof, 1).sign(&world.agent("files").key);
+    let signed = receipt(&world, &proof, 1).sign(&world.agent("files").key);
     end(&mut world, id, &End::Receipt(&signed)).unwrap();
     assert_eq!(end(&mut world, id, &End::Unknown).map(|events| events.len()), Ok(0), "settled once");
     assert_eq!(available(&world, leaf), 1);
@@ -218,7 +190,7 @@ fn a_retry_is_answered_when_its_budget_is_used_up_but_not_when_it_is_revoked() {
     let (mut world, [_, first, _]) = chain();
     let leaf = world.contract(first, "researcher", "mallory", rights(1, 3)).unwrap();
     let (id, signed) = begin(&mut world, "mallory", leaf).unwrap();
-    let receipt = receipt(&world, id, leaf, &signed, 1).sign(&world.agent("files").key);
+    let receipt = receipt(&world, &signed, 1).sign(&world.agent("files").key);
     end(&mut world, id, &End::Receipt(&receipt)).unwrap();
     assert_eq!(world.state.chain(&leaf).unwrap().state, contract::State::Fulfilled);
     let again = |world: &mut World| {
@@ -275,7 +247,7 @@ fn a_budget_that_is_used_up_ends_its_chain() {
     let (mut world, [_, first, leaf]) = chain();
     for _ in 0..2 {
         let (id, proof) = begin(&mut world, "fetcher", leaf).unwrap();
-        let signed = receipt(&world, id, leaf, &proof, 1).sign(&world.agent("files").key);
+        let signed = receipt(&world, &proof, 1).sign(&world.agent("files").key);
         end(&mut world, id, &End::Receipt(&signed)).unwrap();
     }
     assert_eq!(world.state.chain(&leaf).unwrap().state, contract::State::Fulfilled);
@@ -295,7 +267,7 @@ fn open_invocations_cannot_overspend() {
 fn a_receipt_is_the_callees_own_about_this_invocation() {
     let (mut world, [_, first, leaf]) = chain();
     let (id, proof) = begin(&mut world, "fetcher", leaf).unwrap();
-    let good = receipt(&world, id, leaf, &proof, 1);
+    let good = receipt(&world, &proof, 1);
     let other_id = world.invocation_id();
     let other_callee = world.agent("mallory").id;
     let changed = [

@@ -6,6 +6,7 @@
 mod audit;
 mod budget;
 mod collusion;
+mod copies;
 mod explain;
 mod forged;
 mod identity;
@@ -14,5 +15,8 @@ mod invocation;
 mod limits;
 mod memory;
 mod negotiation;
+mod races;
 mod rotation;
+mod snapshot;
 mod strangers;
+mod tampered;

@@ -6,7 +6,7 @@ use countersign_protocol::{
     contract::ContractBody,
     digest::Digest,
     domain::{EndCause, Event},
-    limits::MOVES_MAX,
+    limits::{MOVES_MAX, NEGOTIATIONS_PER_INSTANCE, RESULT_RETENTION_MS},
     negotiation::{Accept, Move, MoveKind, Request, State},
     refusal::Reason,
     signed::Statement,
@@ -320,6 +320,27 @@ fn endless_negotiations_are_refused() {
     world.pass(600_000);
     world.decide(|state, context| state.decide_tick(context)).unwrap();
     assert!(Talk::new(&mut world, "planner", "researcher").request(&mut world, rights(1, 1)).is_ok());
+}
+
+/// Attack line 20: what has ended is remembered for a while, and that has a bound as well.
+#[test]
+fn whoever_asks_and_takes_back_for_ever_is_refused() {
+    let mut world = World::new();
+    let ask_and_withdraw = |world: &mut World| {
+        let talk = Talk::new(world, "planner", "researcher");
+        talk.request(world, rights(1, 1))?;
+        talk.plain(world, "researcher", MoveKind::Withdraw)
+    };
+    for number in 0..NEGOTIATIONS_PER_INSTANCE {
+        assert!(ask_and_withdraw(&mut world).is_ok(), "{number}");
+    }
+    assert_eq!(ask_and_withdraw(&mut world), Err(Reason::Overloaded));
+    let others = Talk::new(&mut world, "planner", "fetcher").request(&mut world, rights(1, 1));
+    assert!(others.is_ok(), "others have their own");
+    world.pass(RESULT_RETENTION_MS + 1);
+    world.stay("mallory");
+    assert!(ask_and_withdraw(&mut world).is_ok(), "the twin: what is forgotten counts no longer");
+    assert_eq!(world.state.instance(&world.agent("researcher").id).unwrap().negotiated, 1);
 }
 
 /// Attack line 3: two parents of one holder. The contract names the narrow one, the hop is signed for

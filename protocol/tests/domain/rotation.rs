@@ -3,8 +3,10 @@
 use countersign_forge::{World, domain, domain_key, keys, rights};
 use countersign_protocol::{
     audit::{Audit, Report},
+    domain::State,
     ledger::LeafIndex,
     refusal::Reason,
+    signed::Statement,
     trust::{DomainKey, KeyPurpose, KeySet},
 };
 
@@ -25,6 +27,23 @@ fn audited(keys: KeySet, world: &World) -> Report {
         .iter()
         .fold(Audit::begin(keys), |audit, entry| audit.entry(entry))
         .finish(&world.checkpoint())
+}
+
+/// A ledger whose first entry is missing: it has instances, and nothing to sign with.
+#[test]
+fn without_keys_nothing_is_granted() {
+    let with_keys = World::new();
+    let mut without = World { state: State::default(), entries: Vec::new(), ..with_keys.clone() };
+    with_keys.entries[1..].iter().for_each(|entry| without.record(&entry.event));
+    let ask = |world: &mut World| {
+        let request = world.stage().grant_request(rights(1, 1));
+        let alice = world.agent("alice");
+        let (actor, signed) = (alice.actor(), request.sign(&alice.key));
+        let granted = world.judge(|state, context| state.decide_grant(context, &actor, &signed));
+        granted.map(|events| events.len()).map_err(|refusal| (refusal.rule(), refusal.reason()))
+    };
+    assert_eq!(ask(&mut without), Err(("LOG-004", Reason::LedgerUnavailable)));
+    assert_eq!(ask(&mut with_keys.clone()), Ok(1), "the twin");
 }
 
 /// Attack line 29: whoever kept a retired key, the broker among them, grants nothing with it.

@@ -177,7 +177,7 @@ fn an_unknown_critical_extension_is_refused_in_every_statement() {
     assert_eq!(permit.unwrap_err().reason(), reason, "proof");
 
     let (id, proof) = begin(&mut world, "fetcher", leaf).unwrap();
-    let done = Receipt { extensions: critical(), ..receipt(&world, id, leaf, &proof, 1) }.sign(&files.key);
+    let done = Receipt { extensions: critical(), ..receipt(&world, &proof, 1) }.sign(&files.key);
     let decided = world.decide(|state, context| state.decide_end(context, id, &End::Receipt(&done)));
     assert_eq!(decided, Err(reason), "receipt");
     assert_eq!(world.state.chain(&leaf).unwrap().account.balance().settled, Amount::ZERO);

@@ -1,5 +1,6 @@
 //! Who plays in the vectors, with which keys, on which day; and what they would say if all were well.
 
+use countersign_forge::biscuit::Container;
 use countersign_protocol::{
     capability::{Amount, Budget, Capability, Constraint, IntRange, Rights, Rule, Window},
     digest::{ContractHash, Digest},
@@ -7,7 +8,7 @@ use countersign_protocol::{
     id::GrantId,
     key::{PublicKey, SigningKey},
     ledger::LeafIndex,
-    name::{InstanceId, PrincipalId},
+    name::{InstanceId, PrincipalId, TrustDomain},
     payload::{Ascending, Bounded},
     time::{Lifetime, Timestamp},
     token::{Evidence, EvidenceKind, GrantTerms, Holder, HopTerms},
@@ -94,15 +95,18 @@ pub(crate) fn holder(name: &str) -> Holder {
     Holder { instance: instance(name), key: public(name) }
 }
 
-/// One key of each purpose in use, and two that are not any more.
-/// The keys with which a ledger of a few entries begins.
-pub(crate) fn first_key_set() -> KeySet {
-    let domain = "acme.example".parse().unwrap();
-    KeySet::new(domain, public("capability"), public("activation"), public("checkpoint")).unwrap()
+pub(crate) fn domain() -> TrustDomain {
+    "acme.example".parse().unwrap()
 }
 
+/// The keys with which a ledger of a few entries begins.
+pub(crate) fn first_key_set() -> KeySet {
+    KeySet::new(domain(), public("capability"), public("activation"), public("checkpoint")).unwrap()
+}
+
+/// One key of each purpose in use, and two that are not any more.
 pub(crate) fn key_set() -> KeySet {
-    KeySet::of("acme.example".parse().unwrap(), domain_keys()).unwrap()
+    KeySet::of(domain(), domain_keys()).unwrap()
 }
 
 /// The domain's keys; those of before have the number seven.
@@ -177,7 +181,7 @@ pub(crate) fn rights(hop: u64) -> Rights {
 
 pub(crate) fn grant_terms() -> GrantTerms {
     GrantTerms {
-        domain: "acme.example".parse().unwrap(),
+        domain: domain(),
         grant_id: uuid(16).parse::<GrantId>().unwrap(),
         originator: principal("alice"),
         evidence: Evidence { kind: EvidenceKind::Signed, digest: Digest::of(b"alice's grant request") },
@@ -185,6 +189,11 @@ pub(crate) fn grant_terms() -> GrantTerms {
         rights: rights(0),
         extensions: Extensions::none(),
     }
+}
+
+/// The grant of those terms, as the domain signs it.
+pub(crate) fn minted(terms: &GrantTerms) -> Container {
+    Container::grant(terms, &key("capability"))
 }
 
 pub(crate) fn hop_terms(name: &str, hop: u64) -> HopTerms {

@@ -1,14 +1,12 @@
 //! The field tables of `payloads.txt`, and a reader that decodes by them whatever can be decoded and
 //! lists each departure from the grammar beside it.
 
+use countersign_forge::wire::{Raw, read_varint, scan};
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    cast,
-    wire::{Raw, read_varint, scan},
-};
+use super::cast;
 
 /// How often a field may stand.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,6 @@ mod build;
 mod cast;
 mod diff;
 mod folder;
-mod forge;
 mod grammar;
 mod judge;
 mod lint;
@@ -17,7 +16,6 @@ mod read;
 mod second;
 mod vector;
 mod view;
-mod wire;
 
 use vector::{Vector, Verdict};
 

@@ -7,7 +7,12 @@ mod site;
 mod suite;
 mod trial;
 
-use std::{error::Error, path::Path};
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::trace::guards::Kind;
 use site::Site;
@@ -17,6 +22,8 @@ use trial::Outcome;
 /// Which guards, and how far.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
+    /// What the tests of another run were told, in place of a trial.
+    reached: Option<PathBuf>,
     /// The core's alone.
     core: bool,
     /// The beginning of the ids.
@@ -33,6 +40,7 @@ impl Options {
             match *argument {
                 "--core" => options.core = true,
                 "--list" => options.list = true,
+                "--reached" => options.reached = Some((*arguments.next()?).into()),
                 "--only" => options.only = (*arguments.next()?).to_owned(),
                 _ => return None,
             }
@@ -49,9 +57,28 @@ impl Options {
 const CORE: &[&str] = &["countersign-protocol"];
 const SHELL: &[&str] = &["countersign-broker", "countersign", "countersign-cli"];
 
-/// Fails if a guard can be off and no test turns red, and names it.
+/// Fails if no test makes a guard refuse, or if one can be off and no test turns red, and names it.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Box<dyn Error>> {
     let sites: Vec<Site> = site::find(root)?.into_iter().filter(|site| options.covers(site)).collect();
+    match &options.reached {
+        Some(told) => reached(&sites, &fs::read_to_string(told)?),
+        None => tried(root, options, sites),
+    }
+}
+
+/// What a run of the tests was told of each refusal: `file:line`, a tab, the test.
+fn reached(sites: &[Site], told: &str) -> Result<(), Box<dyn Error>> {
+    let places: BTreeSet<&str> = told.lines().filter_map(|line| line.split('\t').next()).collect();
+    let unreached: Vec<_> = sites.iter().filter(|site| !places.contains(&*site.place)).collect();
+    println!("guards: {} of {} were made to refuse", sites.len() - unreached.len(), sites.len());
+    if unreached.is_empty() {
+        return Ok(());
+    }
+    let lines = unreached.iter().map(|site| format!("{site}: no test makes it refuse"));
+    Err(lines.collect::<Vec<_>>().join("\n").into())
+}
+
+fn tried(root: &Path, options: &Options, sites: Vec<Site>) -> Result<(), Box<dyn Error>> {
     let (mut open, valued): (Vec<Site>, Vec<Site>) =
         sites.into_iter().partition(|site| site.kind == Kind::Condition);
     println!(
@@ -89,7 +116,14 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Box<dyn Error>> 
         survivors.len(),
         unreached.len()
     );
-    if survivors.is_empty() { Ok(()) } else { Err("guards: some can be off, and no test turns red".into()) }
+    if !survivors.is_empty() {
+        return Err("guards: some can be off, and no test turns red".into());
+    }
+    // The core's own tests do not reach what only the shell does.
+    if !unreached.is_empty() && !options.core {
+        return Err("guards: some are made to refuse by no test".into());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -99,8 +133,25 @@ mod tests {
     #[test]
     fn options_are_known_or_refused() {
         let options = Options::parse(&["--core", "--only", "NEG-0"]).unwrap();
-        assert_eq!(options, Options { core: true, only: "NEG-0".into(), list: false });
+        assert_eq!(options, Options { core: true, only: "NEG-0".into(), ..Options::default() });
+        let options = Options::parse(&["--reached", "told"]).unwrap();
+        assert_eq!(options.reached, Some("told".into()));
         assert_eq!(Options::parse(&["--only"]), None);
+        assert_eq!(Options::parse(&["--reached"]), None);
         assert_eq!(Options::parse(&["NEG-0"]), None);
+    }
+
+    #[test]
+    fn a_guard_that_no_test_made_refuse_is_named() {
+        let site = |line: u32, kind| Site {
+            id: format!("NEG-01{line}"),
+            kind,
+            place: format!("protocol/src/door.rs:{line}"),
+        };
+        let sites = [site(1, Kind::Condition), site(2, Kind::Value), site(3, Kind::Value)];
+        let told = "protocol/src/door.rs:1\ttests::shut\nprotocol/src/door.rs:2\t\n";
+        assert!(reached(&sites[..2], told).is_ok(), "the twin");
+        let error = reached(&sites, told).unwrap_err().to_string();
+        assert_eq!(error, "NEG-013 protocol/src/door.rs:3: no test makes it refuse");
     }
 }

@@ -1,7 +1,7 @@
 //! What Rust sources say of the specification: the ids that their guards cite, and the names of
-//! their functions.
+//! their tests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Text;
 
@@ -46,6 +46,26 @@ pub(crate) fn read(text: &Text) -> Vec<Guard<'_>> {
         }
     }
     found
+}
+
+/// The tests of all files, as `file::test`, and how many have that name.
+pub(super) fn tests(code: &[Text]) -> BTreeMap<String, usize> {
+    let mut tests = BTreeMap::new();
+    for text in code {
+        let module = text.path.strip_suffix("/mod.rs").or(text.path.strip_suffix(".rs"));
+        let stem = module.and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let mut attributes = false;
+        for line in text.content.lines().map(str::trim_start) {
+            let signature = line.strip_prefix("async fn ").or(line.strip_prefix("fn "));
+            if let (true, Some(signature)) = (attributes, signature) {
+                let name = signature.split('(').next().unwrap_or_default();
+                *tests.entry(format!("{stem}::{name}")).or_default() += 1;
+            }
+            let test = line.starts_with("#[test") || line.starts_with("#[tokio::test");
+            attributes = test || attributes && (line.starts_with("#[") || line.starts_with("//"));
+        }
+    }
+    tests
 }
 
 /// The names of all functions.

@@ -1,8 +1,9 @@
-//! Traceability: every rule is a numbered sentence, every guard in the code cites one, and every
-//! known attack names the tests that keep it out.
+//! Traceability: every rule is a numbered sentence, every guard in the code cites one, every known
+//! attack names the tests that keep it out, and every limit those that meet it from both sides.
 
 mod attacks;
 pub(crate) mod guards;
+mod limits;
 mod requirements;
 
 use std::{
@@ -19,6 +20,9 @@ pub(crate) const CITING: [&str; 3] = ["protocol/", "broker/", "client/"];
 
 /// The table that answers each known attack.
 const ATTACKS: &str = "spec/security.md";
+
+/// Where the vectors lie, a folder for each operation.
+const VECTORS: &str = "conformance/vectors";
 
 /// One thing that is wrong, and where.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +63,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Box<dyn Error>> {
         println!("trace: spec/ holds no text yet, so there is nothing to hold the code against");
         return Ok(());
     }
-    let (requirements, problems) = trace(&spec, &code, &Registry::read(root)?);
+    let (requirements, problems) = trace(&spec, &code, &vectors(root)?, &Registry::read(root)?);
     if problems.is_empty() {
         println!("trace: {requirements} requirements, no problem");
         return Ok(());
@@ -68,7 +72,12 @@ pub(crate) fn run(root: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// The number of requirements, and every problem in order of place.
-fn trace(spec: &[Text], code: &[Text], reasons: &Registry) -> (usize, BTreeSet<Problem>) {
+fn trace(
+    spec: &[Text],
+    code: &[Text],
+    vectors: &BTreeSet<String>,
+    reasons: &Registry,
+) -> (usize, BTreeSet<Problem>) {
     let mut problems = BTreeSet::new();
     let mut requirements = BTreeMap::new();
     for text in spec {
@@ -88,14 +97,33 @@ fn trace(spec: &[Text], code: &[Text], reasons: &Registry) -> (usize, BTreeSet<P
             problems.insert(text.problem(guard.id_line, what));
         }
     }
+    let functions = guards::functions(code);
+    for text in
+        code.iter().filter(|text| text.path.ends_with("/limits.rs") && !text.path.starts_with("xtask/"))
+    {
+        limits::check(text, &functions, &mut problems);
+    }
     match spec.iter().find(|text| text.path == ATTACKS) {
-        Some(text) => attacks::check(text, &known, &guards::functions(code), &mut problems),
+        Some(text) => {
+            let known = attacks::Known { requirements: known, tests: guards::tests(code), vectors };
+            attacks::check(text, &known, &mut problems);
+        }
         None => {
             let what = format!("does not exist; it answers attacks 1 to {}", attacks::COUNT);
             problems.insert(Problem { file: ATTACKS.into(), line: 1, what });
         }
     }
     (requirements.len(), problems)
+}
+
+/// The vectors, as `folder.name`.
+fn vectors(root: &Path) -> Result<BTreeSet<String>, Box<dyn Error>> {
+    let files = texts(root, &root.join(VECTORS), "json", true)?;
+    let named = |text: &Text| {
+        let path = text.path.strip_prefix(VECTORS)?.strip_prefix('/')?.strip_suffix(".json")?;
+        Some(path.replacen('/', ".", 1))
+    };
+    Ok(files.iter().filter_map(named).collect())
 }
 
 /// The files with that extension in a folder and, if `deep`, in the folders beneath it. What is

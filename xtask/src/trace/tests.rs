@@ -33,7 +33,11 @@ fn problems(spec: &[Text], code: &[Text]) -> Vec<String> {
     let reasons = Registry::parse(
         "[OFFER_EXPIRED]\ncode = 'ABORTED'\nretry = 'no'\nmessage = 'It is late.'\nhint = 'Ask again.'",
     );
-    trace(spec, code, &reasons.unwrap()).1.iter().map(Problem::to_string).collect()
+    trace(spec, code, &["token.late".into()].into(), &reasons.unwrap())
+        .1
+        .iter()
+        .map(Problem::to_string)
+        .collect()
 }
 
 fn problems_of(negotiation: &str) -> Vec<String> {
@@ -121,12 +125,20 @@ fn a_guard_cites_a_requirement_that_exists() {
 
 #[test]
 fn an_attack_names_tests_that_exist_or_says_why_not_yet() {
-    let code = [text("broker/tests/moves.rs", "#[test]\nfn late_accept_is_refused() {}\n// fn ghost() {}")];
+    let moves = "#[test]\nfn late_accept_is_refused() {}\n// #[test]\nfn helper() {}\n\
+                 #[tokio::test]\n/// Why.\n#[expect(x)]\nasync fn twice() {}";
+    let code = [text("broker/tests/moves.rs", moves), text("broker/src/moves.rs", "#[test]\nfn twice() {}")];
     for (row, problem) in [
-        ("| NEG-014 | tests: `moves::late_accept_is_refused`, `late_accept_is_refused` |", None),
-        ("| NEG-014 | tests: `late_accept_is_refused`; later: the log's half |", None),
-        ("| NEG-014 | tests: `moves::ghost` |", Some("there is no test `moves::ghost`")),
-        ("| NEG-014 | tests: `late_accept` |", Some("there is no test `late_accept`")),
+        ("| NEG-014 | tests: `moves::late_accept_is_refused`, `token.late` |", None),
+        ("| NEG-014 | tests: `moves::late_accept_is_refused`; later: the log's half |", None),
+        ("| NEG-014 | tests: `moves::helper` |", Some("there is no test `moves::helper`")),
+        ("| NEG-014 | tests: `moves::late_accept` |", Some("there is no test `moves::late_accept`")),
+        (
+            "| NEG-014 | tests: `hops::late_accept_is_refused` |",
+            Some("there is no test `hops::late_accept_is_refused`"),
+        ),
+        ("| NEG-014 | tests: `moves::twice` |", Some("there are 2 tests `moves::twice`")),
+        ("| NEG-014 | tests: `token.early` |", Some("there is no vector `token.early`")),
         ("| NEG-014 | tests: |", Some("names no test after `tests:`")),
         ("| NEG-014 | later: |", Some("says `later:` but not why")),
         ("| NEG-014 | |", Some("names no `tests:` and no `later: why`")),
@@ -140,6 +152,24 @@ fn an_attack_names_tests_that_exist_or_says_why_not_yet() {
 }
 
 #[test]
+fn the_forms_of_an_attack_follow_one_another() {
+    let table = |rows: &str| {
+        let mut table = security(&[]);
+        table.content = table.content.replace("| 2 | NEG-014 | later: soon |", rows);
+        problems(&[text("spec/negotiation.md", GOOD), table], &[])
+    };
+    assert_eq!(table("| 2a | NEG-014 | later: soon |\n| 2b | NEG-014 | later: soon |"), [""; 0], "the twin");
+    for (rows, forms) in
+        [("| 2b | | later: soon |", "b"), ("| 2a | | later: soon |\n| 2a | | later: soon |", "aa")]
+    {
+        assert_eq!(
+            table(rows),
+            [format!("spec/security.md:1: attack 2 has the forms {forms:?}, not a, b, c, …")]
+        );
+    }
+}
+
+#[test]
 fn an_attack_without_a_row_is_a_problem() {
     let mut table = security(&[]);
     table.content = table.content.replace("| 36 |", "| later |");
@@ -147,4 +177,30 @@ fn an_attack_without_a_row_is_a_problem() {
     assert_eq!(problems(&spec, &[]), ["spec/security.md:1: attack 36 has no row"]);
     let without = problems(&spec[..1], &[]);
     assert_eq!(without, ["spec/security.md:1: does not exist; it answers attacks 1 to 36"]);
+}
+
+#[test]
+fn a_limit_names_the_test_of_its_edges_or_says_why_it_has_none() {
+    let test = "#[test]\nfn few_fit() {}";
+    for (docs, problem) in [
+        ("/// Few.\n/// Edges: `moves::few_fit`.", None),
+        ("/// Edges: `few_fit`, `moves::few_fit`.\n/// And more words.", None),
+        ("/// Few.\n/// Edges: none. It paces.", None),
+        ("/// Few.", Some("does not say where its `Edges:` are tested")),
+        ("/// Edges: none.", Some("has no edges, but does not say why")),
+        ("/// Edges: few_fit.", Some("names no test after `Edges:`")),
+        (
+            "/// Edges: `moves::few_fit`, `moves::ghost`.",
+            Some("names `moves::ghost`, and there is no such test"),
+        ),
+    ] {
+        let limits =
+            format!("/// Edges: `few_fit`.\npub const OTHER: u8 = 1;\n\n{docs}\npub const FEW: u8 = 2;\n");
+        let line = 4 + docs.lines().count();
+        let code = [text("broker/src/limits.rs", &limits), text("broker/tests/moves.rs", test)];
+        let spec = [text("spec/negotiation.md", GOOD), security(&[])];
+        let expected: Vec<_> =
+            problem.iter().map(|what| format!("broker/src/limits.rs:{line}: FEW {what}")).collect();
+        assert_eq!(problems(&spec, &code), expected, "{docs}");
+    }
 }

@@ -37,7 +37,7 @@ fn deep_chain() -> Vec<u8> {
     let keys = KeySet::new(domain(), domain_key(1).public(), domain_key(2).public(), domain_key(3).public())
         .unwrap();
     let holder = |number: u32, key: &SigningKey, rng: &mut StdRng| Holder {
-        instance: principal(&format!("deep{number}")).instance(InstanceUuid::new(now, rng)),
+        instance: principal(&format!("deep{number}th")).instance(InstanceUuid::new(now, rng)),
         key: key.public(),
     };
     let mut key = domain_key(100);

@@ -6,13 +6,18 @@ use countersign_store::{EmbeddedStore, Fault, Faults, Options};
 use tempfile::TempDir;
 
 use super::*;
+use crate::{
+    config::Config,
+    server::{RunError, Stopped, cannot_go_on},
+};
 
 /// What can go wrong with a write, and whether it is there afterwards.
-const FAULTS: [(Fault, bool); 5] = [
+const FAULTS: [(Fault, bool); 6] = [
     (Fault::LostWrite, false),
     (Fault::LostReply, true),
     (Fault::Torn(100), false),
     (Fault::FullDisk, false),
+    (Fault::FullAtSync, true),
     (Fault::FailedSync, true),
 ];
 
@@ -22,10 +27,20 @@ fn faulty(path: &Path, faults: Faults) -> Arc<dyn Store> {
 
 /// A restart: whoever held the store has let go, and its files are read anew.
 async fn reopened(path: &Path) -> Arc<Domain> {
-    // The writer's task ends once the domain is dropped, and only then is the store free.
+    open(Arc::new(free(path).await)).await.unwrap()
+}
+
+/// Drops the domain, and waits until its files are free.
+pub(super) async fn closed(domain: Arc<Domain>, path: &Path) {
+    drop(domain);
+    drop(free(path).await);
+}
+
+/// The writer's task ends once the domain is dropped, and only then is the store free.
+pub(super) async fn free(path: &Path) -> EmbeddedStore {
     for _ in 0..1_000 {
         match EmbeddedStore::open(path) {
-            Ok(store) => return open(Arc::new(store)).await.unwrap(),
+            Ok(store) => return store,
             Err(StoreError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
             Err(error) => panic!("{error}"),
         }
@@ -68,6 +83,26 @@ async fn an_error_does_not_mean_that_nothing_was_written() {
                 false => assert_eq!(retried.unwrap().get(), at as u64 + 1, "{fault:?}"),
             }
             assert_eq!(decide(&domain, at + 1).await.unwrap().get(), at as u64 + 2, "it goes on");
+        }
+    }
+}
+
+/// A flush that failed is not made good by reading again what the system holds.
+#[tokio::test]
+async fn only_after_a_write_that_found_no_room_does_the_same_process_go_on() {
+    for (fault, _) in FAULTS {
+        let dir = TempDir::new().unwrap();
+        let admin = format!("spiffe://{}/human/root", name()).parse().unwrap();
+        let config = Config::parse("test", &Config::template(&name(), &admin), dir.path()).unwrap();
+        std::fs::create_dir(&config.data_dir).unwrap();
+        let domain = open(faulty(&config.ledger_dir(), Faults::at(1, fault))).await.unwrap();
+        let mut stopping = Box::pin(cannot_go_on(&config, &domain));
+        assert!(timeout(Duration::from_millis(20), &mut stopping).await.is_err(), "all is well");
+        until_failed(&domain).await;
+        match (fault, stopping.await) {
+            (Fault::FullDisk, Ok(stopped)) => assert_eq!(stopped, Stopped::RoomAgain),
+            (Fault::FullDisk, Err(error)) => panic!("{error}"),
+            (_, stopped) => assert!(matches!(stopped, Err(RunError::Ledger(_))), "{fault:?}: {stopped:?}"),
         }
     }
 }

@@ -6,15 +6,16 @@ use std::{
     task::Poll,
 };
 
+use countersign_forge::{biscuit::Container, hop_terms};
 use countersign_protocol::{
     capability::{Amount, Argument, Arguments, Value},
-    digest::Digest,
+    digest::{ChainId, ContractHash, Digest},
     domain::{Entry, Event},
     ledger::LeafIndex,
     limits::{BODY_MAX_BYTES, DENIES_PER_MINUTE, PAYLOAD_MAX_BYTES, TOKEN_MAX_BYTES},
     payload::Payload,
     time::{Lifetime, Timestamp},
-    token::Via,
+    token::{Holder, HopTerms, Via},
 };
 use countersign_store::Store as _;
 use tonic::Code;
@@ -93,38 +94,6 @@ async fn a_stolen_token_is_of_no_use_to_anyone_else() {
 async fn a_proof_is_bound_to_the_channel() {
     let other = |world: &World, call: &mut Call| call.proof.channel = world.agent("mallory").spki;
     assert_eq!(altered(other).await, "PROOF_INVALID");
-}
-
-#[tokio::test]
-async fn a_proof_is_used_once() {
-    let (world, [_, _, leaf]) = World::with_chain().await;
-    let _asked = world.willing("files", 4).await;
-    let call = world.call("fetcher", leaf);
-    assert!(world.send("fetcher", &call).await.is_ok());
-    assert_eq!(refused(world.send("fetcher", &call).await), "PROOF_REPLAYED");
-    let mut other = world.call("fetcher", leaf);
-    other.proof.nonce = call.proof.nonce;
-    assert_eq!(refused(world.send("fetcher", &other).await), "PROOF_REPLAYED", "a nonce of its own");
-    // A broker that has just started knows it as well.
-    let restarted = world.restarted().await;
-    assert_eq!(refused(restarted.send("fetcher", &call).await), "PROOF_REPLAYED");
-}
-
-/// Two calls with one proof at the same time: one of them is done.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_proof_is_used_once_in_any_race() {
-    let (world, [_, _, leaf]) = World::with_chain().await;
-    let _asked = world.willing("files", 16).await;
-    let call = world.call("fetcher", leaf);
-    let sending: Vec<_> = (0..8).map(|_| world.sending("fetcher", &call)).collect();
-    let mut done = 0;
-    for sending in sending {
-        match sending.await.unwrap() {
-            Ok(_) => done += 1,
-            Err(status) => assert_eq!(reason(&status), "PROOF_REPLAYED"),
-        }
-    }
-    assert_eq!((done, world.available(leaf)), (1, 9));
 }
 
 #[tokio::test]
@@ -215,6 +184,11 @@ async fn bad_bytes_get_their_reasons() {
     };
     assert_eq!(send(|message| message.proof.push(0)).await, "PAYLOAD_MALFORMED");
     assert_eq!(send(|message| message.proof.clear()).await, "PAYLOAD_MALFORMED");
+    let another = world.revocation("fetcher", leaf, 1).to_bytes();
+    let mut message = world.call("fetcher", leaf).message();
+    message.proof = another;
+    let sent = world.mediation.0.invoke(world.agent("fetcher").actor(), message, None).await;
+    assert_eq!(refused(sent), "PAYLOAD_MALFORMED", "another statement of the holder's");
     assert_eq!(send(|message| message.arguments = vec![0x08]).await, "PAYLOAD_MALFORMED");
     assert_eq!(
         send(|message| message.arguments = vec![0x0a; PAYLOAD_MAX_BYTES + 1]).await,
@@ -225,6 +199,29 @@ async fn bad_bytes_get_their_reasons() {
     assert_eq!(send(|message| message.token.push(0)).await, "TOKEN_MALFORMED");
     assert_eq!(send(|message| *message.token.last_mut().unwrap() ^= 1).await, "TOKEN_UNTRUSTED");
     assert_eq!(send(|_| ()).await, "CALLEE_UNAVAILABLE", "the twin is allowed; nobody serves");
+}
+
+/// Attack line 18: the hop that was signed for an offer, before anyone has accepted it.
+#[tokio::test]
+async fn a_hop_that_was_not_activated_is_of_no_use() {
+    let (world, [_, _, leaf]) = World::with_chain().await;
+    let _asked = world.willing("files", 4).await;
+    let mallory = world.agent("mallory");
+    let holder = Holder { instance: mallory.id.clone(), key: mallory.key.public() };
+    let terms = HopTerms {
+        holder,
+        contract: ContractHash::from_bytes([1; 32]),
+        rights: rights(1, 1),
+        ..hop_terms("mallory", 4)
+    };
+    let fetcher = &world.agent("fetcher").key;
+    let chain = Container::read(&domain_name(), &world.token_bytes(leaf)).hop(&terms, fetcher);
+    let mut call = world.call("mallory", leaf);
+    call.token = chain.bytes();
+    call.proof.chain_id = ChainId::from_bytes(chain.chain_ids().pop().unwrap());
+    let status = world.send("mallory", &call).await.unwrap_err();
+    assert_eq!(reason(&status), "NOT_ACTIVATED");
+    assert!(world.send("fetcher", &world.call("fetcher", leaf)).await.is_ok(), "the twin");
 }
 
 /// A stranger hears the same, whether the chain is in force, revoked or never was activated.

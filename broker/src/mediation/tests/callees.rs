@@ -7,18 +7,26 @@ use countersign_protocol::{
     digest::Digest,
     domain::InvocationOutcome,
     extension::{Criticality, Extension, Extensions},
-    id::InvocationId,
+    id::{InstanceUuid, InvocationId},
     limits::{BODY_MAX_BYTES, EXTENSION_MAX_BYTES},
     payload::Payload,
     receipt::Receipt,
     signed::Statement,
+    time::Timestamp,
 };
 use countersign_wire::v1::{Answer, ServeRequest};
+use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::world::{World, reason, refused, until};
-use crate::limits::{CALLEE_CAPACITY_MAX, CALLEE_STREAMS_PER_INSTANCE, UNANSWERED_MAX};
+use super::{
+    super::callees::Callees,
+    world::{START_MS, World, principal, reason, refused, until},
+};
+use crate::limits::{
+    CALLEE_CAPACITY_MAX, CALLEE_STREAMS_PER_INSTANCE, CALLEE_WAITING_KIB, SERVE_HELLO_MAX, UNANSWERED_MAX,
+    WAITING_KIB,
+};
 
 /// Has the callee answer with a receipt that is changed in one place. What the caller is told, and
 /// what is left of a budget of ten.
@@ -285,6 +293,26 @@ async fn what_waits_for_one_callee_is_bounded_in_bytes() {
     assert_eq!(waiting.len(), 17, "18 MiB, and each call is a little more than one");
 }
 
+/// Counted in permits, so that nothing of that size has to wait here.
+#[test]
+fn what_waits_for_all_callees_is_bounded_too() {
+    let (callees, files, now) = (Callees::new(), principal("files"), Timestamp::new(START_MS).unwrap());
+    let (each, all) = (CALLEE_WAITING_KIB as u32, WAITING_KIB as u32);
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut reserve = |kib: u32| {
+        // Each has one stream with places enough, and the one with the most of them is asked.
+        callees.add(&files.instance(InstanceUuid::new(now, &mut rng)), 1).unwrap();
+        callees.reserve(&files, kib, now).map(|(_, place, room)| (place, room))
+    };
+    assert!(reserve(each + 1).is_none(), "no callee has as much");
+    let mut held: Vec<_> = (0..all / each).map(|_| reserve(each).unwrap()).collect();
+    assert!(reserve(all % each + 1).is_none(), "a kilobyte more than is left");
+    held.push(reserve(all % each).unwrap());
+    assert!(reserve(1).is_none(), "nothing is left");
+    held.pop();
+    assert!(reserve(1).is_some(), "the twin");
+}
+
 #[tokio::test]
 async fn a_newer_stream_takes_over_and_the_older_one_finishes_what_it_has() {
     let (world, [_, _, leaf]) = World::with_chain().await;
@@ -354,7 +382,18 @@ async fn a_message_after_the_hello_without_an_answer_ends_the_stream() {
 #[tokio::test(start_paused = true)]
 async fn a_callee_that_never_says_hello_is_not_waited_for() {
     let (world, _) = World::with_chain().await;
-    let (_say, heard) = mpsc::channel(1);
-    let stream = world.mediation.0.serve(world.agent("files").actor(), ReceiverStream::new(heard)).await;
-    assert_eq!(reason(&stream.err().unwrap()), "DEADLINE_PASSED");
+    let greeted_after = async |pause: Duration| {
+        let (say, heard) = mpsc::channel(1);
+        let hello = ServeRequest { trust_domain: "acme.example".into(), capacity: 1, answer: None };
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let _ = say.send(Ok(hello)).await;
+            std::future::pending::<()>().await;
+        });
+        let actor = world.agent("files").actor();
+        world.mediation.0.serve(actor, ReceiverStream::new(heard)).await.map(drop)
+    };
+    let tick = Duration::from_millis(5);
+    assert!(greeted_after(SERVE_HELLO_MAX - tick).await.is_ok(), "the twin");
+    assert_eq!(refused(greeted_after(SERVE_HELLO_MAX + tick).await), "DEADLINE_PASSED");
 }

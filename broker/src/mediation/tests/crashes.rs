@@ -93,6 +93,8 @@ async fn an_intent_that_a_crash_left_open_ends_as_unknown_and_costs_its_reserve(
     callee.next().await;
 
     let restarted = world.restarted().await;
+    let early = restarted.send("fetcher", &restarted.again(&call)).await;
+    assert_eq!(refused(early), "DEADLINE_EXCEEDED", "nobody here will hear of its end");
     assert_eq!(settle_unknown(&restarted.domain).await, Ok(1));
     assert_eq!(settle_unknown(&restarted.domain).await, Ok(0));
     let known = restarted.look(|state| state.invocation(&id).unwrap().clone());

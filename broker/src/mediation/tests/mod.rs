@@ -2,7 +2,7 @@ mod attacks;
 mod callees;
 mod calls;
 mod crashes;
+mod replays;
 mod revoked;
-mod rewrap;
 pub(crate) mod store;
 pub(crate) mod world;

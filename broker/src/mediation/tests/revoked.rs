@@ -2,7 +2,9 @@
 
 use countersign_protocol::digest::ChainId;
 
-use super::world::{World, reason, refused, until};
+use countersign_forge::biscuit::Container;
+
+use super::world::{World, domain_name, reason, refused, until};
 
 /// Decides a revocation and leaves it to the mediator to notice.
 async fn revoke(world: &World, by: &str, chain: ChainId, chains: u64) {
@@ -109,10 +111,10 @@ async fn enforcing_leaves_nothing_that_could_be_forwarded() {
 /// Revocation names a chain, not bytes.
 #[tokio::test]
 async fn other_bytes_for_the_same_chain_are_revoked_with_it() {
-    let (world, [_, first, leaf]) = World::with_chain().await;
+    let (world, [_, _, leaf]) = World::with_chain().await;
     let _asked = world.willing("files", 4).await;
     let mut rewrapped = world.call("fetcher", leaf);
-    rewrapped.token = super::rewrap::sealed_anew(&rewrapped.token, first);
+    rewrapped.token = Container::read(&domain_name(), &rewrapped.token).sealed_anew().bytes();
     assert_ne!(rewrapped.token, world.token_bytes(leaf));
     assert!(world.send("fetcher", &rewrapped).await.is_ok(), "the twin: they are as good as the first");
     revoke(&world, "researcher", leaf, 1).await;

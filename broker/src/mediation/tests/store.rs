@@ -1,6 +1,12 @@
 //! A store that holds appends back, or fails them, where a test says so.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use countersign_protocol::{
@@ -21,11 +27,16 @@ enum Mode {
 pub(crate) struct HeldStore {
     inner: Arc<MemoryStore>,
     mode: watch::Sender<Mode>,
+    reads_fail: AtomicBool,
 }
 
 impl Default for HeldStore {
     fn default() -> Self {
-        Self { inner: Arc::default(), mode: watch::Sender::new(Mode::Write) }
+        Self {
+            inner: Arc::default(),
+            mode: watch::Sender::new(Mode::Write),
+            reads_fail: AtomicBool::default(),
+        }
     }
 }
 
@@ -43,6 +54,11 @@ impl HeldStore {
     pub(crate) fn fail(&self) {
         self.mode.send_replace(Mode::Fail);
     }
+
+    /// Gives back nothing more.
+    pub(crate) fn fail_reads(&self) {
+        self.reads_fail.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Store for HeldStore {
@@ -58,6 +74,9 @@ impl Store for HeldStore {
     }
 
     fn read(&self, domain: &TrustDomain, range: Range<LeafIndex>, most: usize) -> Answer<'_, Vec<Bytes>> {
+        if self.reads_fail.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(StoreError::ReadOnly { cause: "the test says so".into() }) });
+        }
         self.inner.read(domain, range, most)
     }
 

@@ -9,29 +9,22 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use countersign_forge::{Agent, START_MS, domain as domain_name, principal, rights};
+use countersign_forge::{Speaks, Stage, attested, domain_key, keys, receipt};
 use countersign_protocol::{
-    capability::{Amount, Arguments, Budget, Capability, Rights},
-    contract::{
-        Acceptance, ContractBody, ContractVersion, Disclosure, FailurePolicy, Offline, Party, Rebind,
-        SeenCheckpoint,
-    },
+    capability::{Arguments, Request, Rights},
     digest::{ChainId, Digest, SpkiHash},
-    domain::{Actor, Attested, Context, Decision, GrantRule, Policy, State},
-    extension::Extensions,
-    grant::GrantRequest,
-    id::{ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId},
-    identity::JoinStatement,
+    domain::{Context, Decision, Policy, State},
+    id::{InvocationId, NegotiationId},
     key::SigningKey,
-    name::{InstanceId, PrincipalId, TrustDomain},
-    negotiation::{Accept, Move, MoveKind, Offer, Request as Wish, empty_transcript},
-    payload::{Ascending, Bounded, Payload},
-    receipt::{ActionOutcome, Receipt},
+    name::InstanceId,
+    negotiation::{Move, MoveKind},
+    payload::Payload,
+    receipt::Receipt,
     refusal::Refusal,
-    revocation::RevokeRequest,
-    signed::{Algorithm, Signed, Statement, sign_detached},
+    signed::{Signed, Statement},
     time::{Lifetime, Timestamp},
-    token::{Nonce, Proof, Token, UnverifiedToken, Via, sign_hop},
-    trust::KeySet,
+    token::{Nonce, Proof},
 };
 use countersign_store::Store;
 use countersign_wire::v1::{Answer, InvokeRequest, InvokeResponse, ServeRequest, ServeResponse};
@@ -49,7 +42,6 @@ use crate::{
     mediation::{Forwarding, Mediation},
 };
 
-pub(crate) const START_MS: u64 = 1_800_000_000_000;
 const NAMES: [&str; 7] = ["root", "alice", "planner", "researcher", "fetcher", "files", "mallory"];
 
 /// Real time within which something happens that should happen.
@@ -67,88 +59,19 @@ pub(crate) struct World {
     rng: Arc<Mutex<StdRng>>,
 }
 
-#[derive(Clone)]
-pub(crate) struct Agent {
-    pub(crate) id: InstanceId,
-    pub(crate) key: SigningKey,
-    pub(crate) spki: SpkiHash,
-}
-
-impl Agent {
-    pub(crate) fn actor(&self) -> Actor {
-        Actor { instance: self.id.clone(), spki: self.spki }
-    }
-
-    fn party(&self) -> Party {
-        Party { instance: self.id.clone(), key: self.key.public(), configuration: Digest::of(b"model") }
-    }
-}
-
-pub(crate) fn domain_name() -> TrustDomain {
-    "acme.example".parse().unwrap()
-}
-
-pub(crate) fn principal(name: &str) -> PrincipalId {
-    let kind = match name {
-        "alice" | "root" => "human",
-        "files" => "service",
-        _ => "agent",
-    };
-    format!("spiffe://acme.example/{kind}/{name}").parse().unwrap()
-}
-
-/// Rights to read `file:/data/**` from `files` for an hour, at most so often.
-pub(crate) fn rights(calls: u64, delegations_left: u32) -> Rights {
-    let capability = Capability {
-        resource: "file:/data/**".parse().unwrap(),
-        actions: Ascending::new(vec!["read".parse().unwrap()]).unwrap(),
-        constraints: Bounded::default(),
-    };
-    Rights {
-        capabilities: Bounded::new(vec![capability]).unwrap(),
-        audiences: Ascending::new(vec![principal("files")]).unwrap(),
-        not_before: Timestamp::new(START_MS).unwrap(),
-        not_after: Timestamp::new(START_MS + 3_600_000).unwrap(),
-        budget: Budget {
-            unit: "calls".parse().unwrap(),
-            ceiling: Amount::new(calls).unwrap(),
-            per_call: Amount::new(1).unwrap(),
-            window: None,
-        },
-        delegations_left,
-    }
-}
-
-fn key(seed: u8) -> SigningKey {
-    SigningKey::from_seed(&[seed; 32])
-}
-
 fn policy() -> Policy {
-    let rule = GrantRule {
-        originator: principal("alice"),
-        principal: principal("planner"),
-        rights: rights(1000, 5),
-        lifetime: Lifetime::from_millis(86_400_000),
-        digest: Digest::of(b"rule"),
-    };
-    Policy {
-        admins: vec![principal("root")],
-        grant_rules: vec![rule],
-        // Nobody renews here: instances are live for as long as a test takes.
-        svid_lifetime: Lifetime::from_millis(3_600_000),
-        human_svid_lifetime: Lifetime::from_millis(3_600_000),
-        digest: Digest::of(b"policy"),
-    }
+    // Nobody renews here: instances are live for as long as a test takes.
+    Policy { svid_lifetime: Lifetime::from_millis(3_600_000), ..countersign_forge::policy() }
 }
 
-async fn open(store: &Arc<HeldStore>, clock: &ManualClock) -> Arc<Domain> {
+pub(crate) async fn open(store: &Arc<HeldStore>, clock: &ManualClock) -> Arc<Domain> {
     let store = Arc::clone(store) as Arc<dyn Store>;
     let clock = Arc::new(clock.clone());
-    Domain::open(domain_name(), policy(), (1, key(201)), store, clock).await.unwrap()
+    Domain::open(domain_name(), policy(), (1, domain_key(201)), store, clock).await.unwrap()
 }
 
 fn mediation(domain: &Arc<Domain>) -> Mediation {
-    Mediation::new(Arc::clone(domain), Arc::new(Activator::new(domain, key(202)).unwrap()))
+    Mediation::new(Arc::clone(domain), Arc::new(Activator::new(domain, domain_key(202)).unwrap()))
 }
 
 impl World {
@@ -156,9 +79,7 @@ impl World {
         let clock = ManualClock::at(Timestamp::new(START_MS).unwrap());
         let store = Arc::new(HeldStore::default());
         let domain = open(&store, &clock).await;
-        let keys =
-            KeySet::new(domain_name(), key(201).public(), key(202).public(), key(203).public()).unwrap();
-        let published = domain.decide(|state, context| state.decide_keys(context, &keys), |_| Ok(()));
+        let published = domain.decide(|state, context| state.decide_keys(context, &keys()), |_| Ok(()));
         published.await.unwrap();
         let mediation = mediation(&domain);
         let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(7)));
@@ -208,6 +129,12 @@ impl World {
         self.domain.peek(|state, _| look(state))
     }
 
+    /// Something that a party would say as it stands.
+    pub(crate) fn say<T>(&self, say: impl FnOnce(&mut Stage<'_>) -> T) -> T {
+        let (now, rng) = (self.now(), &mut *self.rng.lock().unwrap());
+        self.look(|state| say(&mut Stage { state, now, rng, agents: &self.agents }))
+    }
+
     /// One more instance of `of`, to be known as `name`.
     pub(crate) async fn join(&mut self, name: &'static str, of: &str) {
         let spki = SpkiHash::from_bytes(Digest::of(name.as_bytes()).to_array());
@@ -222,37 +149,15 @@ impl World {
         self.decide(|state, context| state.decide_join_token(context, None, secret, &who, expires))
             .await
             .unwrap();
-        let id = who.instance(InstanceUuid::new(self.now(), &mut *self.rng.lock().unwrap()));
-        let key = SigningKey::generate(&mut *self.rng.lock().unwrap());
-        let agent = Agent { id, key, spki };
-        let join = JoinStatement {
-            domain: domain_name(),
-            instance: agent.id.clone(),
-            key: agent.key.public(),
-            spki: agent.spki,
-            configuration: Digest::of(b"model"),
-            evidence: secret,
-            issued: self.now(),
-            extensions: Extensions::none(),
-        };
-        let join = join.sign(&agent.key);
-        let attested =
-            Attested { attestor: "join_token".parse().unwrap(), evidence: secret, spki: agent.spki };
+        let (agent, join) = self.say(|stage| stage.newcomer(&who, spki, secret));
+        let (join, attested) = (join.sign(&agent.key), attested(&agent, secret));
         self.decide(|state, context| state.decide_join(context, &join, &attested)).await.unwrap();
         self.agents.insert(name, agent);
     }
 
     pub(crate) async fn grant(&self, rights: Rights) -> ChainId {
         let alice = self.agent("alice");
-        let request = GrantRequest {
-            domain: domain_name(),
-            grant_id: GrantId::new(self.now(), &mut *self.rng.lock().unwrap()),
-            originator: alice.id.clone(),
-            holder: self.agent("planner").id.clone(),
-            rights,
-            issued: self.now(),
-            extensions: Extensions::none(),
-        };
+        let request = self.say(|stage| stage.grant_request(rights));
         let signed = request.sign(&alice.key);
         self.decide(|state, context| state.decide_grant(context, &alice.actor(), &signed)).await.unwrap();
         self.look(|state| state.grant(&request.grant_id)).unwrap()
@@ -266,96 +171,26 @@ impl World {
         grantee: &str,
         rights: Rights,
     ) -> Result<ChainId, Refusal> {
-        let id = NegotiationId::new(self.now(), &mut *self.rng.lock().unwrap());
-        let deadline = self.now().plus(Lifetime::from_millis(600_000));
-        let mut wish = self.bare_move(id, grantee, grantor, MoveKind::Request);
-        wish.request =
-            Some(Wish { rights: rights.clone(), purpose: Digest::of(b"why"), deadline, max_rounds: 5 });
+        let id = self.say(|stage| NegotiationId::new(stage.now, stage.rng));
+        let asks = Speaks { id, sender: grantee, audience: grantor };
+        let gives = Speaks { id, sender: grantor, audience: grantee };
+        let wish = self.say(|stage| {
+            let request = Some(stage.wish(rights.clone()));
+            Move { request, ..stage.bare_move(asks, MoveKind::Request) }
+        });
         self.submit(grantee, &wish).await?;
-
-        let body = self.contract_body(id, parent, grantor, grantee, rights);
-        let key = &self.agent(grantor).key;
-        let mut offer = self.bare_move(id, grantor, grantee, MoveKind::Offer);
-        offer.offer = Some(Offer {
-            contract_signature: sign_detached(ContractBody::TYPE, &body.to_bytes(), key),
-            hop_signature: sign_hop(&self.token(parent), &body.hop_terms(), key),
-            contract: body.to_bytes(),
-            expires: self.now().plus(Lifetime::from_millis(60_000)),
+        let body = self.say(|stage| stage.contract_body(id, [grantor, grantee], parent, rights));
+        let offer = self.say(|stage| {
+            let offer = Some(stage.offer(grantor, &body));
+            Move { offer, ..stage.bare_move(gives, MoveKind::Offer) }
         });
         self.submit(grantor, &offer).await?;
-
-        let key = &self.agent(grantee).key;
-        let mut accept = self.bare_move(id, grantee, grantor, MoveKind::Accept);
-        accept.accept = Some(Accept {
-            contract: body.hash(),
-            contract_signature: sign_detached(ContractBody::TYPE, &body.to_bytes(), key),
-            seen: self.seen(),
+        let accept = self.say(|stage| {
+            let accept = Some(stage.accept(grantee, &body));
+            Move { accept, ..stage.bare_move(asks, MoveKind::Accept) }
         });
         self.submit(grantee, &accept).await?;
         Ok(self.look(|state| state.negotiation(&id).unwrap().outcome).unwrap())
-    }
-
-    fn contract_body(
-        &self,
-        id: NegotiationId,
-        parent: ChainId,
-        grantor: &str,
-        grantee: &str,
-        rights: Rights,
-    ) -> ContractBody {
-        let (chain, talk) = self
-            .look(|state| (state.chain(&parent).unwrap().clone(), state.negotiation(&id).unwrap().clone()));
-        ContractBody {
-            version: ContractVersion::V1,
-            contract_id: ContractId::new(self.now(), &mut *self.rng.lock().unwrap()),
-            negotiation_id: id,
-            transcript: talk.transcript,
-            domain: domain_name(),
-            grantor: self.agent(grantor).party(),
-            grantee: self.agent(grantee).party(),
-            originator: chain.originator,
-            grant_id: chain.grant_id,
-            parent,
-            depth: chain.depth + 1,
-            rights,
-            rebind: Rebind::Never,
-            disclosure: Disclosure::Full,
-            max_staleness: Lifetime::from_millis(1000),
-            offline: Offline::Forbidden,
-            purpose: talk.purpose,
-            acceptance: Acceptance::SignedReceipt,
-            failure: FailurePolicy::SettleReserved,
-            seen: self.seen(),
-            algorithm: Algorithm::Ed25519,
-            extensions: Extensions::none(),
-        }
-    }
-
-    fn seen(&self) -> SeenCheckpoint {
-        self.look(|state| SeenCheckpoint { size: state.tree().size(), root: state.tree().root() })
-    }
-
-    fn bare_move(&self, id: NegotiationId, sender: &str, audience: &str, kind: MoveKind) -> Move {
-        let known = self.look(|state| state.negotiation(&id).cloned());
-        let sender = self.agent(sender).id.clone();
-        let made = known.iter().flat_map(|talk| &talk.moves).filter(|made| made.sender == sender).count();
-        Move {
-            domain: domain_name(),
-            negotiation_id: id,
-            sender,
-            seq: made as u32 + 1,
-            round: known.as_ref().map_or(1, |talk| talk.round),
-            transcript: known.map_or(empty_transcript(&domain_name(), id), |talk| talk.transcript),
-            audience: principal(audience),
-            deadline: self.now().plus(Lifetime::from_millis(60_000)),
-            request_id: RequestId::new(self.now(), &mut *self.rng.lock().unwrap()),
-            kind,
-            request: None,
-            counter: None,
-            offer: None,
-            accept: None,
-            extensions: Extensions::none(),
-        }
     }
 
     async fn submit(&self, sender: &str, made: &Move) -> Result<(), Refusal> {
@@ -366,11 +201,6 @@ impl World {
 
     pub(crate) fn token_bytes(&self, chain: ChainId) -> Vec<u8> {
         self.look(|state| state.chain(&chain).unwrap().token.clone())
-    }
-
-    fn token(&self, chain: ChainId) -> Token {
-        let keys = self.look(|state| state.keys().unwrap().clone());
-        UnverifiedToken::from_bytes(self.token_bytes(chain)).verify(&keys).unwrap()
     }
 
     pub(crate) fn available(&self, chain: ChainId) -> u64 {
@@ -393,40 +223,23 @@ impl World {
         instance: Option<InstanceId>,
         chains: u64,
     ) -> Signed {
-        let request = RevokeRequest {
-            domain: domain_name(),
-            sender: self.agent(by).id.clone(),
-            chain,
-            instance,
-            chains,
-            request_id: RequestId::new(self.now(), &mut *self.rng.lock().unwrap()),
-            issued: self.now(),
-            extensions: Extensions::none(),
-        };
+        let request = self.say(|stage| stage.revocation(by, chain, instance, chains));
         request.sign(&self.agent(by).key)
     }
 
     /// An honest call by that caller: reading one file.
     pub(crate) fn call(&self, caller: &str, chain: ChainId) -> Call {
-        let rng = &mut *self.rng.lock().unwrap();
-        let arguments = Arguments::new(vec![]).unwrap();
-        let proof = Proof {
-            domain: domain_name(),
-            invocation_id: InvocationId::new(self.now(), rng),
-            chain_id: chain,
-            activation_leaf: self.look(|state| state.chain(&chain).unwrap().leaf),
-            caller: self.agent(caller).id.clone(),
+        let request = Request {
             callee: principal("files"),
             action: "read".parse().unwrap(),
             resource: "file:/data/eu/q3.csv".parse().unwrap(),
-            arguments: arguments.digest(b""),
-            nonce: Nonce::new(rng),
-            issued: self.now(),
-            expires: self.now().plus(Lifetime::from_millis(45_000)),
-            via: Via::Broker,
-            channel: self.agent(caller).spki,
-            extensions: Extensions::none(),
+            arguments: Arguments::new(vec![]).unwrap(),
         };
+        let honest = self.say(|stage| {
+            let id = InvocationId::new(stage.now, stage.rng);
+            stage.proof(caller, chain, id, &request)
+        });
+        let proof = Proof { expires: honest.issued.plus(Lifetime::from_millis(45_000)), ..honest };
         let key = self.agent(caller).key.clone();
         Call { proof, key, token: self.token_bytes(chain), arguments: Vec::new(), body: Vec::new() }
     }
@@ -548,19 +361,7 @@ impl Callee {
 
     pub(crate) fn receipt(&self, asked: &ServeResponse, body: &[u8]) -> Receipt {
         let proof = Signed::from_bytes(&asked.proof).unwrap();
-        let claims: Proof = proof.peek_unverified().unwrap();
-        Receipt {
-            domain: domain_name(),
-            invocation_id: claims.invocation_id,
-            chain_id: claims.chain_id,
-            proof: proof.digest(),
-            callee: self.agent.id.clone(),
-            outcome: ActionOutcome::Done,
-            result: Digest::of(body),
-            cost: Amount::new(1).unwrap(),
-            finished: self.clock.now(),
-            extensions: Extensions::none(),
-        }
+        receipt(&self.agent, &proof, body, self.clock.now())
     }
 
     /// An honest answer.

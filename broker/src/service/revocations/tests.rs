@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_forge::envelope::sealed;
 use countersign_protocol::{
     digest::ChainId, domain::InvocationOutcome, extension::Extensions, id::RequestId, payload::Payload,
     revocation::RevokeRequest, signed::Statement,
@@ -167,6 +168,9 @@ async fn a_revocation_is_its_senders_own_over_its_own_channel() {
     let forged = claim.sign(&world.agent("mallory").key).to_bytes();
     assert_eq!(refused(send(&world, "mallory", forged).await), "CHANNEL_MISMATCH");
     assert_eq!(refused(send(&world, "planner", b"revoke it".to_vec()).await), "PAYLOAD_MALFORMED");
+    let renamed =
+        sealed("application/vnd.countersign.proof.v1", &signed.payload, &[&world.agent("planner").key]);
+    assert_eq!(refused(send(&world, "planner", renamed.to_bytes()).await), "PAYLOAD_MALFORMED");
     assert!(send(&world, "planner", signed.to_bytes()).await.is_ok(), "the twin");
 }
 

@@ -15,11 +15,13 @@ const FORMAT: &str = "FORMAT";
 const FORMAT_LINE: &str = "countersign-store 1";
 const LOCK: &str = "LOCK";
 const DOMAINS: &str = "domains";
+const DERIVED: &str = "derived";
 
 /// A directory that is a store, and that nobody else has open.
 #[derive(Debug)]
 pub(super) struct Directory {
     domains: PathBuf,
+    derived: PathBuf,
     /// Shared with whatever may write, so that the store stays locked until the last write.
     lock: Arc<File>,
 }
@@ -30,7 +32,7 @@ impl Directory {
         let root = std::path::absolute(path).map_err(StoreError::io(path))?;
         disk::create_dir(&root)?;
         let lock = lock(root.join(LOCK))?;
-        let domains = root.join(DOMAINS);
+        let (domains, derived) = (root.join(DOMAINS), root.join(DERIVED));
         let path = root.join(FORMAT);
         match disk::read_if_there(&path)? {
             Some(bytes) if bytes == format!("{FORMAT_LINE}\n").as_bytes() => {}
@@ -41,7 +43,7 @@ impl Directory {
             _ => return Err(StoreError::Format { path, expected: FORMAT_LINE }),
         }
         disk::create_dir(&domains)?;
-        Ok(Self { domains, lock: Arc::new(lock) })
+        Ok(Self { domains, derived, lock: Arc::new(lock) })
     }
 
     /// The domains that have, or once were about to have, a log here.
@@ -60,6 +62,11 @@ impl Directory {
 
     pub(super) fn paths(&self, domain: &TrustDomain) -> Paths {
         Paths::new(&self.domains.join(domain.as_str()))
+    }
+
+    /// Where what is derived from the logs may be.
+    pub(super) fn derived(&self) -> PathBuf {
+        self.derived.clone()
     }
 
     pub(super) fn lock(&self) -> Arc<File> {

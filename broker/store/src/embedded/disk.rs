@@ -15,7 +15,7 @@ const UNFINISHED: &str = ".new";
 /// Makes one directory for its owner alone, if it is not there; its name is durable either way.
 pub(super) fn create_dir(path: &Path) -> Result<(), StoreError> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(StoreError::io(path)(error)),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(StoreError::write(path)(error)),
         _ => {}
     }
     path.parent().map_or(Ok(()), sync_dir)
@@ -34,9 +34,10 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let write = || {
         let mut file = File::create(unfinished)?;
         file.write_all(bytes)?;
-        file.sync_all()
+        Ok(file)
     };
-    write().map_err(StoreError::io(unfinished))?;
+    let file = write().map_err(StoreError::write(unfinished))?;
+    file.sync_all().map_err(StoreError::io(unfinished))?;
     fs::rename(unfinished, path).map_err(StoreError::io(path))?;
     path.parent().map_or(Ok(()), sync_dir)
 }

@@ -21,7 +21,7 @@ use super::{
     writer::{Caller, Job, Writer},
 };
 use crate::{
-    Head, StoreError,
+    Head, Snapshot, StoreError,
     limits::{QUEUE_MAX_BATCHES, QUEUE_MAX_BYTES},
     store::Batch,
 };
@@ -50,12 +50,14 @@ impl Domain {
         domain: &TrustDomain,
         options: Options,
         disk: Arc<dyn Disk>,
+        snapshot: Option<Snapshot>,
     ) -> Result<Self, StoreError> {
         let paths = directory.paths(domain);
-        let Recovered { frontier, index, segment, checkpoint } = recovery::recover(domain, &paths)?;
+        let recovered = recovery::recover(domain, &paths, snapshot)?;
+        let Recovered { frontier, index, segment, checkpoint, snapshot } = recovered;
         let head = Head { size: frontier.size(), root: frontier.root() };
         let segments = paths.segments.clone();
-        let log = Log::new(domain.clone(), paths, directory.lock(), head, index, checkpoint);
+        let log = Log::new(domain.clone(), paths, directory.lock(), head, index, checkpoint, snapshot);
         let log = Arc::new(log);
         let (jobs, waiting) = sync_channel(QUEUE_MAX_BATCHES);
         let segment_bytes = options.segment_bytes;

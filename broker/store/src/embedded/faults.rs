@@ -29,6 +29,8 @@ pub enum Fault {
     Torn(usize),
     /// The disk takes half of it and is full.
     FullDisk,
+    /// The disk takes all of it and is full when it is flushed.
+    FullAtSync,
     /// Everything is written, and the flush fails.
     FailedSync,
     /// It takes so much longer.
@@ -79,10 +81,15 @@ impl Disk for Faults {
             Fault::LostWrite => (0, EIO),
             Fault::Torn(bytes) => (bytes, EIO),
             Fault::FullDisk => (records.len() / 2, ENOSPC),
+            Fault::FullAtSync => (records.len(), ENOSPC),
             Fault::FailedSync => (records.len(), EIO),
         };
         let written = records.get(..written).unwrap_or(records);
-        let failed = segment.write(written).and(Err(io::Error::from_raw_os_error(code)));
-        failed.map_err(StoreError::io(segment.path()))
+        segment.write(written).map_err(StoreError::write(segment.path()))?;
+        let failure = io::Error::from_raw_os_error(code);
+        Err(match self.fault {
+            Fault::FullDisk => StoreError::write(segment.path())(failure),
+            _ => StoreError::io(segment.path())(failure),
+        })
     }
 }

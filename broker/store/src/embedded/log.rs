@@ -21,7 +21,7 @@ use super::{
     recovery::Paths,
 };
 use crate::{
-    Head, StoreError,
+    Head, Recalled, StoreError,
     limits::{READ_MAX_BYTES, READ_MAX_ENTRIES},
     store::check_successor,
 };
@@ -36,6 +36,8 @@ pub(super) struct Log {
     pub(super) head: watch::Sender<Head>,
     index: RwLock<Index>,
     checkpoint: RwLock<Option<SignedCheckpoint>>,
+    /// Until it is asked for.
+    snapshot: Mutex<Option<Recalled>>,
     /// One checkpoint is written at a time.
     pinning: Mutex<()>,
     /// The write that failed: from then on nothing is written.
@@ -50,6 +52,7 @@ impl Log {
         head: Head,
         index: Index,
         checkpoint: Option<SignedCheckpoint>,
+        snapshot: Option<Recalled>,
     ) -> Self {
         Self {
             domain,
@@ -58,6 +61,7 @@ impl Log {
             head: watch::Sender::new(head),
             index: RwLock::new(index),
             checkpoint: RwLock::new(checkpoint),
+            snapshot: Mutex::new(snapshot),
             pinning: Mutex::new(()),
             failure: OnceLock::new(),
         }
@@ -69,6 +73,10 @@ impl Log {
 
     pub(super) fn checkpoint(&self) -> Option<SignedCheckpoint> {
         self.checkpoint.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn take_snapshot(&self) -> Option<Recalled> {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Makes durable records visible: first where they are, then that they are.
@@ -86,14 +94,15 @@ impl Log {
     pub(super) fn check_writable(&self) -> Result<(), StoreError> {
         match self.failure.get() {
             None => Ok(()),
+            Some(full @ StoreError::Full { .. }) => Err(full.clone()),
             Some(failure) => Err(StoreError::ReadOnly { cause: failure.to_string() }),
         }
     }
 
     /// Why the writer gave no answer.
     pub(super) fn writer_is_gone(&self) -> StoreError {
-        let cause = self.failure.get().map_or_else(|| "its writer stopped".into(), StoreError::to_string);
-        StoreError::ReadOnly { cause }
+        let stopped = || StoreError::ReadOnly { cause: "its writer stopped".into() };
+        self.check_writable().err().unwrap_or_else(stopped)
     }
 
     /// Reads from the disk; for a thread that may block.

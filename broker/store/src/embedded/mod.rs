@@ -1,6 +1,7 @@
 //! The engine of one machine: plain files, one flush per group of batches. `README.md` describes
 //! the layout.
 
+mod derived;
 mod directory;
 mod disk;
 mod domain;
@@ -28,10 +29,11 @@ use countersign_protocol::{
 };
 
 use crate::{
-    Answer, Head, Store, StoreError,
+    Answer, Head, Recalled, Snapshot, Store, StoreError,
     limits::{DOMAINS_MAX, SEGMENT_BYTES},
     store::Batch,
 };
+use derived::Derived;
 use directory::Directory;
 use domain::Domain;
 #[cfg(any(test, feature = "danger-faults"))]
@@ -57,6 +59,8 @@ impl Default for Options {
 /// Its calls need a Tokio runtime. Dropping it waits for what is queued to be written.
 #[derive(Debug)]
 pub struct EmbeddedStore {
+    /// Dropped first: its files are free before the lock is.
+    derived: Derived,
     directory: Directory,
     options: Options,
     disk: Arc<dyn Disk>,
@@ -84,12 +88,14 @@ impl EmbeddedStore {
 
     fn open_on(path: &Path, options: Options, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
         let directory = Directory::open(path)?;
+        let derived = Derived::begin(directory.derived());
         let mut domains = BTreeMap::new();
         for name in directory.domains()? {
-            let domain = Domain::open(&directory, &name, options, Arc::clone(&disk))?;
+            let snapshot = derived.get(&name);
+            let domain = Domain::open(&directory, &name, options, Arc::clone(&disk), snapshot)?;
             domains.insert(name, domain);
         }
-        Ok(Self { directory, options, disk, domains: Mutex::new(domains) })
+        Ok(Self { derived, directory, options, disk, domains: Mutex::new(domains) })
     }
 
     fn domains(&self) -> MutexGuard<'_, BTreeMap<TrustDomain, Domain>> {
@@ -117,7 +123,7 @@ impl EmbeddedStore {
             }
             Entry::Vacant(new) => {
                 let disk = Arc::clone(&self.disk);
-                act(new.insert(Domain::open(&self.directory, domain, self.options, disk)?))
+                act(new.insert(Domain::open(&self.directory, domain, self.options, disk, None)?))
             }
         }
     }
@@ -176,6 +182,16 @@ impl Store for EmbeddedStore {
     fn checkpoint(&self, domain: &TrustDomain) -> Answer<'_, Option<SignedCheckpoint>> {
         let checkpoint = self.log(domain).and_then(|log| log.checkpoint());
         Box::pin(std::future::ready(Ok(checkpoint)))
+    }
+
+    fn put_snapshot(&self, domain: &TrustDomain, snapshot: Snapshot) -> Answer<'_, ()> {
+        let put = self.derived.put(domain, snapshot);
+        Box::pin(async move { put?.await.unwrap_or_else(|_| Err(derived::gone())) })
+    }
+
+    fn take_snapshot(&self, domain: &TrustDomain) -> Answer<'_, Option<Recalled>> {
+        let snapshot = self.log(domain).and_then(|log| log.take_snapshot());
+        Box::pin(std::future::ready(Ok(snapshot)))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use countersign_protocol::{
-    ledger::{Checkpoint, Frontier, SignedCheckpoint, TreeSize, leaf_hash},
+    ledger::{Checkpoint, Frontier, SignedCheckpoint, Tree, TreeSize, leaf_hash},
     name::TrustDomain,
 };
 
@@ -19,7 +19,7 @@ use super::{
     record::{self, Record},
     segment::{self, Header, Salt, Segment},
 };
-use crate::{Head, StoreError};
+use crate::{Head, Recalled, Snapshot, StoreError};
 
 /// What a domain's directory holds.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub(super) struct Recovered {
     /// The segment to go on with.
     pub(super) segment: Option<Segment>,
     pub(super) checkpoint: Option<SignedCheckpoint>,
+    /// What was derived of exactly these entries, or of the first of them.
+    pub(super) snapshot: Option<Recalled>,
 }
 
 /// Where a domain's files are.
@@ -45,12 +47,17 @@ impl Paths {
 }
 
 /// Reads and checks everything, then cuts off a torn end if there is one.
-pub(super) fn recover(domain: &TrustDomain, paths: &Paths) -> Result<Recovered, StoreError> {
+pub(super) fn recover(
+    domain: &TrustDomain,
+    paths: &Paths,
+    snapshot: Option<Snapshot>,
+) -> Result<Recovered, StoreError> {
     let checkpoint = pin::read(&paths.checkpoint)?;
     let pin = checkpoint
         .as_ref()
         .map(|checkpoint| Pin { checkpoint: checkpoint.peek_unverified(), file: &paths.checkpoint });
-    let mut replay = Replay { domain, pin, frontier: Frontier::default(), index: Index::default() };
+    let snapshot = snapshot.map(|snapshot| (snapshot, Tree::default()));
+    let mut replay = Replay { domain, pin, frontier: Frontier::default(), index: Index::default(), snapshot };
     replay.check_pin()?;
     let mut names = disk::names(&paths.segments)?.into_iter().peekable();
     let mut last = None;
@@ -58,7 +65,8 @@ pub(super) fn recover(domain: &TrustDomain, paths: &Paths) -> Result<Recovered, 
         last = Some(replay.segment(paths.segments.join(name), names.peek().is_none())?);
     }
     replay.check_not_short(last.as_ref(), &paths.segments)?;
-    let Replay { frontier, index, .. } = replay;
+    let Replay { frontier, index, snapshot, .. } = replay;
+    let snapshot = snapshot.and_then(|(snapshot, tree)| Recalled::new(snapshot, tree));
     // The directories may name files that a crash has not made durable yet.
     let domain_dir = paths.checkpoint.parent();
     for directory in [Some(paths.segments.as_path()), domain_dir].into_iter().flatten() {
@@ -72,7 +80,7 @@ pub(super) fn recover(domain: &TrustDomain, paths: &Paths) -> Result<Recovered, 
         }
         None => None,
     };
-    Ok(Recovered { frontier, index, segment, checkpoint })
+    Ok(Recovered { frontier, index, segment, checkpoint, snapshot })
 }
 
 /// The checkpoint that the log is held against.
@@ -96,6 +104,8 @@ struct Replay<'a> {
     pin: Option<Pin<'a>>,
     frontier: Frontier,
     index: Index,
+    /// A snapshot, and the tree as far as it is said to go.
+    snapshot: Option<(Snapshot, Tree)>,
 }
 
 impl Replay<'_> {
@@ -163,7 +173,13 @@ impl Replay<'_> {
 
     fn entries(&mut self, entries: &[Bytes]) -> Result<(), StoreError> {
         for entry in entries {
-            self.frontier.push(leaf_hash(entry));
+            let leaf = leaf_hash(entry);
+            self.frontier.push(leaf);
+            if let Some((snapshot, tree)) = &mut self.snapshot
+                && tree.size() < snapshot.head.size
+            {
+                tree.push(leaf);
+            }
             self.check_pin()?;
         }
         Ok(())

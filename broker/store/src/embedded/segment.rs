@@ -133,8 +133,8 @@ impl Segment {
 
     /// Appends the records of one flush. After an error nothing is known of what the file holds.
     pub(super) fn append(&mut self, records: &[u8]) -> Result<(), StoreError> {
-        let flushed = self.write(records).and_then(|()| self.file.sync_data());
-        flushed.map_err(StoreError::io(&self.path))?;
+        self.write(records).map_err(StoreError::write(&self.path))?;
+        self.file.sync_data().map_err(StoreError::io(&self.path))?;
         self.length += records.len() as u64;
         Ok(())
     }

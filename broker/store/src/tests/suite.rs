@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::*;
-use crate::{BATCH_MAX_BYTES, BATCH_MAX_ENTRIES, DOMAINS_MAX, ENTRY_MAX_BYTES, READ_MAX_ENTRIES};
+use crate::{
+    BATCH_MAX_BYTES, BATCH_MAX_ENTRIES, DOMAINS_MAX, ENTRY_MAX_BYTES, READ_MAX_BYTES, READ_MAX_ENTRIES,
+};
 
 macro_rules! suite {
     ($($name:ident),* $(,)?) => {
@@ -45,8 +47,9 @@ suite!(
     a_lost_answer_is_found_in_the_log,
     a_range_is_read_as_it_is_asked_for,
     a_read_is_bounded_but_never_empty,
+    a_read_is_bounded_in_bytes_whatever_is_asked_for,
     waiting_ends_with_the_append_that_passes_the_size,
-    what_is_beyond_a_limit_is_refused_and_nothing_is_written,
+    nothing_beyond_a_limit_is_written,
     the_largest_batch_is_accepted,
     domains_are_limited_in_number,
     a_checkpoint_of_a_head_is_kept,
@@ -170,6 +173,17 @@ async fn a_read_is_bounded_but_never_empty(store: &dyn Store) {
     assert_eq!(all(store).await.unwrap().len(), READ_MAX_ENTRIES);
 }
 
+async fn a_read_is_bounded_in_bytes_whatever_is_asked_for(store: &dyn Store) {
+    let mut head = Head::EMPTY;
+    for _ in 0..READ_MAX_BYTES / BATCH_MAX_BYTES {
+        head = store.append(&domain(), head, batch_of(BATCH_MAX_BYTES)).await.unwrap();
+    }
+    store.append(&domain(), head, vec![Bytes::from_static(b"x")]).await.unwrap();
+    let read = all(store).await.unwrap();
+    assert_eq!(read.iter().map(Bytes::len).sum::<usize>(), READ_MAX_BYTES);
+    assert_eq!(read.len() as u64, head.size.get(), "all but the last byte");
+}
+
 async fn waiting_ends_with_the_append_that_passes_the_size(store: &dyn Store) {
     let mut waiting = store.wait_past(&domain(), size(2));
     let early = timeout(Duration::from_millis(20), &mut waiting).await;
@@ -182,11 +196,17 @@ async fn waiting_ends_with_the_append_that_passes_the_size(store: &dyn Store) {
     assert_eq!(store.wait_past(&domain(), size(3)).await.unwrap(), head_at(4), "at once");
 }
 
-async fn what_is_beyond_a_limit_is_refused_and_nothing_is_written(store: &dyn Store) {
+/// Entries of so many bytes in all, as long as they may be.
+fn batch_of(bytes: usize) -> Vec<Bytes> {
+    let longest = std::iter::repeat_n(ENTRY_MAX_BYTES, bytes / ENTRY_MAX_BYTES);
+    longest.chain([bytes % ENTRY_MAX_BYTES]).map(|length| Bytes::from(vec![7; length])).collect()
+}
+
+async fn nothing_beyond_a_limit_is_written(store: &dyn Store) {
     let of = |bytes: usize| Bytes::from(vec![7; bytes]);
     let too_many = vec![Bytes::new(); BATCH_MAX_ENTRIES + 1];
     let too_long = vec![of(1), of(ENTRY_MAX_BYTES + 1)];
-    let too_much = vec![of(ENTRY_MAX_BYTES); BATCH_MAX_BYTES / ENTRY_MAX_BYTES + 1];
+    let too_much = batch_of(BATCH_MAX_BYTES + 1);
     for batch in [vec![], too_many, too_long, too_much] {
         let result = store.append(&domain(), Head::EMPTY, batch).await;
         assert!(matches!(result, Err(StoreError::Limit { .. })), "{result:?}");
@@ -195,7 +215,8 @@ async fn what_is_beyond_a_limit_is_refused_and_nothing_is_written(store: &dyn St
 }
 
 async fn the_largest_batch_is_accepted(store: &dyn Store) {
-    let largest = vec![Bytes::from(vec![7; ENTRY_MAX_BYTES]); BATCH_MAX_BYTES / ENTRY_MAX_BYTES];
+    let largest = batch_of(BATCH_MAX_BYTES);
+    assert_eq!(largest[0].len(), ENTRY_MAX_BYTES);
     let head = store.append(&domain(), Head::EMPTY, largest.clone()).await.unwrap();
     assert_eq!(all(store).await.unwrap(), largest);
     store.append(&domain(), head, vec![Bytes::new(); BATCH_MAX_ENTRIES]).await.unwrap();

@@ -57,9 +57,11 @@ impl Shared {
             false => self.authority.certificate.to_vec(),
             true => Authority::new(DOMAIN, now()).certificate.to_vec(),
         };
+        let beside = self.lying(Lie::ForeignAuthorityBeside);
+        let beside = beside.then(|| Authority::new("evil.example", now()).certificate.to_vec());
         let origin = Origin::of(&domain());
         v1::Bundle {
-            ca_certificates: vec![authority],
+            ca_certificates: [authority].into_iter().chain(beside).collect(),
             key_set: set.to_bytes(),
             log_origin: origin.to_string(),
             log_vkey: NoteVerifier::new(origin, log).to_string(),

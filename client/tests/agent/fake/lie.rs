@@ -14,6 +14,8 @@ pub(crate) enum Lie {
     LogKeyOfAnother,
     /// The bundle has another authority than the pinned one.
     OtherAuthority,
+    /// Beside the pinned authority, the bundle has that of another domain.
+    ForeignAuthorityBeside,
 
     // --- at renewal
     /// A renewal that was recorded is said to have come too late.

@@ -179,7 +179,7 @@ impl v1::mediation_server::Mediation for Services {
         let hello = inbound.next().await.ok_or_else(|| malformed("no hello"))??;
         assert!(hello.capacity > 0 && hello.answer.is_none());
         let (forward, stream) = mpsc::channel(hello.capacity as usize);
-        let callee = Callee { instance: actor.instance.clone(), forward };
+        let callee = Callee { instance: actor.instance.clone(), capacity: hello.capacity, forward };
         broker.callees.lock().unwrap().insert(actor.instance.principal().clone(), callee);
         drop(broker);
         let weak = self.0.clone();

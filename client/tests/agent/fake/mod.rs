@@ -140,6 +140,7 @@ struct Keys {
 #[derive(Clone)]
 struct Callee {
     instance: InstanceId,
+    capacity: u32,
     forward: mpsc::Sender<Result<v1::ServeResponse, Status>>,
 }
 
@@ -244,7 +245,6 @@ impl Fake {
 
     /// Forwards a proof under that name, without a decision, a record or a caller who waits.
     pub(crate) async fn deliver(&self, callee: &str, held: &Held, named: InvocationId, proof: &Signed) {
-        let callee = self.callees.lock().unwrap().get(&principal(callee)).unwrap().clone();
         let message = v1::ServeResponse {
             invocation_id: named.to_string(),
             token: held.token().as_bytes().to_vec(),
@@ -254,7 +254,18 @@ impl Fake {
             body: Vec::new(),
             deadline_ms: now().as_millis() + 2_000,
         };
+        self.deliver_bare(callee, message).await;
+    }
+
+    /// Forwards that message, whatever it says.
+    pub(crate) async fn deliver_bare(&self, callee: &str, message: v1::ServeResponse) {
+        let callee = self.callees.lock().unwrap().get(&principal(callee)).unwrap().clone();
         callee.forward.send(Ok(message)).await.unwrap();
+    }
+
+    /// How many invocations that callee says it takes at once.
+    pub(crate) fn capacity(&self, callee: &str) -> u32 {
+        self.callees.lock().unwrap().get(&principal(callee)).unwrap().capacity
     }
 
     /// Forgets who serves for that principal.

@@ -6,7 +6,7 @@ use crate::{
     contract,
     digest::ChainId,
     domain::{
-        ChainClosed, Event, Intent, Invocation, InvocationEnded, InvocationOutcome, State, fingerprint,
+        Chain, ChainClosed, Event, Intent, Invocation, InvocationEnded, InvocationOutcome, State, fingerprint,
     },
     id::InvocationId,
     limits::{CLOCK_SKEW_MS, OPEN_INVOCATIONS_PER_INSTANCE, RESULT_RETENTION_MS},
@@ -14,7 +14,7 @@ use crate::{
     receipt::Receipt,
     refusal::{Reason, Refusal},
     require, require_some,
-    signed::Signed,
+    signed::{NotOpened, Signed},
     time::Lifetime,
     token::{Permit, Proof, Via},
 };
@@ -95,7 +95,7 @@ impl State {
 
     fn intent(&self, context: &Context<'_>, wanted: &Wanted<'_>, callee: &InstanceId) -> Decision {
         let proof = wanted.proof;
-        let leaf = require_some!("CHN-032", self.chain(&proof.chain_id), Reason::NotActivated);
+        let leaf = self.link(&proof.chain_id)?;
         let reserved = leaf.account.budget().per_call;
         for (_, link) in self.path(proof.chain_id) {
             let room = link.account.window_allows(reserved, context.now);
@@ -126,11 +126,14 @@ impl State {
         })])
     }
 
+    fn link(&self, id: &ChainId) -> Result<&Chain, Refusal> {
+        Ok(require_some!("CHN-032", self.chain(id), Reason::NotActivated))
+    }
+
     /// Every link is known to this ledger, and none was revoked.
     fn check_not_revoked(&self, chain: &[ChainId]) -> Result<(), Refusal> {
         for id in chain {
-            let link = require_some!("CHN-032", self.chain(id), Reason::NotActivated);
-            require!("CHN-030", link.state != contract::State::Revoked, Reason::Revoked);
+            require!("CHN-030", self.link(id)?.state != contract::State::Revoked, Reason::Revoked);
         }
         Ok(())
     }
@@ -184,9 +187,10 @@ impl State {
         signed: &Signed,
     ) -> Result<Receipt, Refusal> {
         let fault = Reason::CalleeFault;
-        let callee = require_some!("API-040", self.instance(&invocation.callee), fault);
-        let receipt: Receipt = signed
-            .open(&[callee.statement.key])
+        let key = self.instance(&invocation.callee).map(|callee| callee.statement.key);
+        let receipt: Receipt = key
+            .ok_or(NotOpened::Signers)
+            .and_then(|key| signed.open(&[key]))
             .map_err(|error| Refusal::new("API-040", fault, format!("{error}.")))?;
         require!("API-041", receipt.domain == *context.domain, fault, "It is for another domain.");
         require!("API-041", receipt.invocation_id == id, fault, "It is for another invocation.");

@@ -3,7 +3,10 @@
 use super::{Actor, Context, Decision, not_opened, open_own};
 use crate::{
     domain::{EndCause, Event, Instance, Moved, Negotiation, NegotiationEnded, State},
-    limits::{CLOCK_SKEW_MS, NEGOTIATION_MAX_MS, OPEN_NEGOTIATIONS_PER_INSTANCE, ROUNDS_MAX},
+    limits::{
+        CLOCK_SKEW_MS, NEGOTIATION_MAX_MS, NEGOTIATIONS_PER_INSTANCE, OPEN_NEGOTIATIONS_PER_INSTANCE,
+        ROUNDS_MAX,
+    },
     negotiation::{Cell, Move, Request, empty_transcript, next},
     refusal::{Reason, Refusal},
     require, require_some,
@@ -45,6 +48,13 @@ impl State {
             open < OPEN_NEGOTIATIONS_PER_INSTANCE,
             Reason::Overloaded,
             "{open} negotiations are open."
+        );
+        let remembered = sender.negotiated;
+        require!(
+            "NEG-025",
+            remembered < NEGOTIATIONS_PER_INSTANCE,
+            Reason::Overloaded,
+            "{remembered} negotiations are open or have ended a short while ago."
         );
         Ok(vec![Event::Moved(Moved { signed_move: signed.clone() })])
     }

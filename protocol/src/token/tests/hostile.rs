@@ -1,5 +1,7 @@
 //! Chains that a hostile party builds block by block, each signed with a real key of its own.
 
+use countersign_forge::ed25519::{plus_order, sign_with_nonce};
+
 use super::fixture::*;
 use crate::{
     capability::{Amount, Budget, Rights},
@@ -225,27 +227,13 @@ fn a_token_wrapped_again_is_the_same_chain() {
     let hop = &mut container.hops[1];
     let (next, last) = (hop.block.next_key, parent.last_signature());
     let message = crate::token::mint::block_message(&hop.block.payload, &next, last, &hop.grantor_signature);
-    hop.block.signature = sign_with_own_nonce(&link, &message);
+    let other = sign_with_nonce(&link.to_seed(), &message, 7);
+    hop.block.signature = crate::key::Signature::try_from(&other[..]).unwrap();
     let wrapped = UnverifiedToken::from_bytes(container.write()).verify(&keys()).unwrap();
     assert_ne!(wrapped.as_bytes(), good.as_bytes());
     let ids = |token: &crate::token::Token| token.biscuit().revocation_identifiers();
     assert_ne!(ids(&wrapped), ids(&good));
     assert_eq!(wrapped.chain_id(), good.chain_id());
-}
-
-/// A valid signature that is not the one that RFC 8032 derives: its nonce is of the signer's choosing.
-fn sign_with_own_nonce(key: &crate::key::SigningKey, message: &[u8]) -> crate::key::Signature {
-    use curve25519_dalek::{edwards::EdwardsPoint, scalar::Scalar};
-    use sha2::{Digest as _, Sha512};
-    let expanded: [u8; 64] = Sha512::digest(*key.to_seed()).into();
-    let secret: [u8; 32] = expanded[..32].try_into().unwrap();
-    let secret = Scalar::from_bytes_mod_order(curve25519_dalek::scalar::clamp_integer(secret));
-    let nonce = Scalar::from(7u64);
-    let commitment = EdwardsPoint::mul_base(&nonce).compress();
-    let hash = Sha512::new().chain_update(commitment.0).chain_update(key.public().as_bytes());
-    let challenge = Scalar::from_bytes_mod_order_wide(&hash.chain_update(message).finalize().into());
-    let bytes = [commitment.0, (nonce + challenge * secret).to_bytes()].concat();
-    crate::key::Signature::try_from(&bytes[..]).unwrap()
 }
 
 #[test]
@@ -281,15 +269,8 @@ fn small_order_and_non_canonical_keys_are_no_keys() {
 fn a_signature_plus_the_group_order_is_another_signature() {
     let message = b"malleable";
     let signature = crate::signed::sign_detached("t", message, &key("planner"));
-    let order: [u8; 32] = *b"\xed\xd3\xf5\x5c\x1a\x63\x12\x58\xd6\x9c\xf7\xa2\xde\xf9\xde\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10";
-    let mut bytes: [u8; 64] = signature.as_bytes().try_into().unwrap();
-    let mut carry = 0u16;
-    for (byte, add) in bytes[32..].iter_mut().zip(order) {
-        carry += u16::from(*byte) + u16::from(add);
-        *byte = carry as u8;
-        carry >>= 8;
-    }
-    let twisted = crate::key::Signature::try_from(&bytes[..]).unwrap();
+    let twisted =
+        crate::key::Signature::try_from(&plus_order(signature.as_bytes().try_into().unwrap())[..]).unwrap();
     let verify =
         |signature| crate::signed::verify_detached("t", message, &key("planner").public(), signature);
     assert!(verify(&signature).is_ok(), "the twin");

@@ -5,11 +5,13 @@ use crate::{
     capability::Request,
     digest::{Digest, SpkiHash},
     key::SigningKey,
-    ledger::Origin,
+    ledger::{LeafIndex, Origin},
+    limits::{CLOCK_SKEW_MS, PROOF_MAX_MS},
     refusal::Reason,
     signed::{Signed, Statement},
     time::Timestamp,
-    token::{ActivatedBy, Activation, ActiveToken, Presentation, Proof, Via},
+    token::{ActivatedBy, Activation, ActiveToken, Presentation, Proof, Token, Via},
+    trust::{DomainKey, KeyPurpose, KeySet},
 };
 
 fn permit(request: &Request, change: impl FnOnce(&mut Proof)) -> Result<(), Reason> {
@@ -42,6 +44,24 @@ fn the_holder_may_do_what_every_link_allows() {
     }
     let elsewhere = Request { callee: principal("service/mail"), ..good_request() };
     assert_eq!(permit(&elsewhere, |_| ()), Err(Reason::AudienceMismatch));
+}
+
+/// CHN-008, CHN-010: where table and Datalog differ, whichever says no is heard.
+#[test]
+fn each_of_the_two_opinions_refuses_alone() {
+    let (wide, narrow) = (grant(), chain());
+    let ask = |token: Token| {
+        let token = activate(token);
+        let request = request("list", "file:/data/us/q3.csv", 10);
+        let signed =
+            proof(&token, &request).sign(&key(token.token().leaf().holder.instance.principal().short()));
+        token.permit(&presentation(&signed, &request), now()).err().map(|refusal| refusal.rule())
+    };
+    let (wide_table, narrow_table) = (wide.table().clone(), narrow.table().clone());
+    assert_eq!(ask(wide.clone()), None, "both allow");
+    assert_eq!(ask(narrow.clone()), Some("CHN-008"), "neither does");
+    assert_eq!(ask(narrow.with_table(wide_table)), Some("CHN-010"), "the Datalog alone refuses");
+    assert_eq!(ask(wide.with_table(narrow_table)), Some("CHN-008"), "the table alone refuses");
 }
 
 #[test]
@@ -78,11 +98,15 @@ fn a_proof_has_its_time() {
     let late = at(NOW_MS + 30_000);
     assert_eq!(permit_at(at(NOW_MS + 29_999), &good_request(), |_| ()), Ok(()));
     assert_eq!(permit_at(late, &good_request(), |_| ()), Err(Reason::ProofExpired));
-    assert_eq!(permit_at(at(NOW_MS - 30_001), &good_request(), |_| ()), Err(Reason::ProofExpired));
-    assert_eq!(
-        permit(&good_request(), |proof| proof.expires = at(NOW_MS + 60_001)),
-        Err(Reason::ProofExpired)
-    );
+    let ahead = |millis: u64| {
+        let issued = at(NOW_MS + millis);
+        permit(&good_request(), |proof| (proof.issued, proof.expires) = (issued, at(NOW_MS + 40_000)))
+    };
+    assert_eq!(ahead(CLOCK_SKEW_MS), Ok(()));
+    assert_eq!(ahead(CLOCK_SKEW_MS + 1), Err(Reason::ProofExpired));
+    let life = |millis: u64| permit(&good_request(), |proof| proof.expires = at(NOW_MS + millis));
+    assert_eq!(life(PROOF_MAX_MS), Ok(()));
+    assert_eq!(life(PROOF_MAX_MS + 1), Err(Reason::ProofExpired));
     assert_eq!(permit(&good_request(), |proof| proof.expires = now()), Err(Reason::ProofExpired));
 }
 
@@ -141,5 +165,36 @@ fn an_activation_is_of_one_chain_and_by_the_domain() {
     for seed in [201, 203, b'p'] {
         let signed = good.sign(&SigningKey::from_seed(&[seed; 32]));
         assert_eq!(open(&signed), Err(Reason::NotActivated), "key {seed}");
+    }
+}
+
+/// Attack line 29: a key that was rotated away, and a leaf for which there is no other yet.
+#[test]
+fn an_activation_is_by_the_key_of_its_leaf() {
+    let key = |purpose, id, seed, first, end| {
+        let [first_leaf, end_leaf] = [first, end].map(|leaf| LeafIndex::new(leaf).unwrap());
+        let key = SigningKey::from_seed(&[seed; 32]).public();
+        DomainKey { purpose, id, key, first_leaf, end_leaf }
+    };
+    let keys = KeySet::of(
+        keys().domain().clone(),
+        vec![
+            key(KeyPurpose::Capability, 1, 201, 0, 0),
+            key(KeyPurpose::Activation, 1, 202, 0, 8),
+            key(KeyPurpose::Activation, 2, 212, 9, 0),
+            key(KeyPurpose::Checkpoint, 1, 203, 0, 0),
+        ],
+    );
+    let open = |leaf, seed| {
+        let leaf = LeafIndex::new(leaf).unwrap();
+        let activation = Activation { leaf, ..activate(chain()).activation().clone() };
+        let signed = activation.sign(&SigningKey::from_seed(&[seed; 32]));
+        let opened = Activation::open(&signed, keys.as_ref().unwrap());
+        opened.map(drop).map_err(|refusal| (refusal.rule(), refusal.reason()))
+    };
+    let refused = Err(("CHN-020", Reason::NotActivated));
+    assert_eq!([open(7, 202), open(9, 212)], [Ok(()), Ok(())], "the twins");
+    for (leaf, seed) in [(8, 202), (8, 212), (9, 202), (7, 212)] {
+        assert_eq!(open(leaf, seed), refused, "leaf {leaf} by {seed}");
     }
 }

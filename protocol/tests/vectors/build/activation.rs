@@ -1,5 +1,9 @@
 //! Activations: without the home ledger's word a chain is not usable.
 
+use countersign_forge::{
+    biscuit::Container,
+    wire::{Message, edit},
+};
 use countersign_protocol::{
     digest::{ChainId, Digest},
     ledger::{LeafIndex, Origin},
@@ -10,12 +14,7 @@ use countersign_protocol::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        cast,
-        forge::Container,
-        read::to_base64,
-        wire::{Message, edit},
-    },
+    super::{cast, read::to_base64},
     Draft, Shelf, token,
 };
 
@@ -107,7 +106,7 @@ fn retired(shelf: &mut Shelf) {
     let why = "A hop on a grant that could not have been recorded earlier.";
     accept("first-leaf-after-a-grant", "TOK-008", why, &one, 101, "activation");
     let why = "A grant of before, handed on afterwards.";
-    let handed_on = old.clone().hop(&cast::hop_terms("researcher", 1), "planner");
+    let handed_on = old.clone().hop(&cast::hop_terms("researcher", 1), &cast::key("planner"));
     accept("late-hop-of-an-old-grant", "TOK-008", why, &handed_on, 107, "activation");
 
     let why = "The key of leaves from the ninetieth on.";

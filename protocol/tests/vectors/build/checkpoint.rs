@@ -1,11 +1,12 @@
 //! Signed checkpoints: C2SP's tlog-checkpoint in a signed note.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use countersign_forge::note::{self, note};
 use countersign_protocol::ledger::{Checkpoint, NoteVerifier, SignedCheckpoint, TreeSize, leaf_hash};
 use serde_json::json;
 
 use super::{
-    super::{cast, forge, read::to_base64},
+    super::{cast, read::to_base64},
     Draft, Shelf,
 };
 
@@ -30,13 +31,7 @@ fn text() -> String {
 
 /// A signature's line under any name by any key over any text.
 fn line(name: &str, key: &str, text: &str) -> String {
-    let id = cast::sha256(&[name.as_bytes(), b"\n\x01", cast::public(key).as_bytes()].concat());
-    let signature = forge::sign(&cast::seed(key), text.as_bytes());
-    format!("— {name} {}\n", STANDARD.encode([&id[..4], &signature].concat()))
-}
-
-fn note(text: &str, lines: &[String]) -> String {
-    format!("{text}\n{}", lines.concat())
+    note::line(name, &cast::key(key), text)
 }
 
 /// The text, signed anew by the log.

@@ -2,6 +2,7 @@
 
 mod constraints;
 
+use countersign_forge::wire::{Message, edit};
 use countersign_protocol::{
     capability::{Capability, Constraint, Rights},
     payload::{Ascending, Bounded, Payload},
@@ -9,11 +10,7 @@ use countersign_protocol::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        cast,
-        read::to_base64,
-        wire::{Message, edit},
-    },
+    super::{cast, read::to_base64},
     Draft, Shelf,
 };
 

@@ -3,6 +3,7 @@
 mod lists;
 mod values;
 
+use countersign_forge::wire::{Message, edit};
 use countersign_protocol::{
     capability::{Argument, Arguments, IntSet, IpName, Rule, UrlPrefix, Value as Argued},
     digest::{ChainId, Digest},
@@ -15,11 +16,7 @@ use countersign_protocol::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        cast,
-        read::to_base64,
-        wire::{Message, edit},
-    },
+    super::{cast, read::to_base64},
     Draft, Shelf,
 };
 

@@ -2,6 +2,10 @@
 
 mod requests;
 
+use countersign_forge::{
+    biscuit::Container,
+    wire::{Message, edit},
+};
 use countersign_protocol::{
     capability::{Argument, Arguments, Request, Value as Argued},
     digest::{ChainId, Digest, SpkiHash},
@@ -14,12 +18,7 @@ use countersign_protocol::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        cast,
-        forge::Container,
-        read::to_base64,
-        wire::{Message, edit},
-    },
+    super::{cast, read::to_base64},
     Draft, Shelf, activation, token,
 };
 
@@ -250,10 +249,10 @@ fn early() -> Container {
     let mut grant = cast::grant_terms();
     earlier(&mut grant.rights);
     let hops = [("planner", "researcher"), ("researcher", "fetcher")];
-    (1..).zip(hops).fold(Container::grant(&grant), |token, (hop, (grantor, grantee))| {
+    (1..).zip(hops).fold(cast::minted(&grant), |token, (hop, (grantor, grantee))| {
         let mut terms = cast::hop_terms(grantee, hop);
         earlier(&mut terms.rights);
-        token.hop(&terms, grantor)
+        token.hop(&terms, &cast::key(grantor))
     })
 }
 

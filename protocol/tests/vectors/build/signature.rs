@@ -1,5 +1,10 @@
 //! Ed25519 by the strict rule, the encoding that is signed, and envelopes.
 
+use countersign_forge::{
+    ed25519::{self, plus_order},
+    envelope::sealed,
+    wire::{Message, edit},
+};
 use countersign_protocol::{
     extension::Extensions,
     grant::GrantRequest,
@@ -15,11 +20,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
 
 use super::{
-    super::{
-        cast, forge,
-        read::to_base64,
-        wire::{Message, edit},
-    },
+    super::{cast, read::to_base64},
     Draft, Shelf,
 };
 
@@ -57,14 +58,14 @@ fn alice() -> [u8; 32] {
 }
 
 fn good() -> [u8; 64] {
-    forge::sign(&cast::seed("alice"), &signed_bytes(TYPE, MESSAGE))
+    ed25519::sign(&cast::seed("alice"), &signed_bytes(TYPE, MESSAGE))
 }
 
 /// Other keys, other bytes, other types.
 fn plain(shelf: &mut Shelf) {
     let draft = shelf.accept("verify_signature", "signature.good").rule("CONV-020");
     give(draft.because("alice's signature over the encoding of type and payload."), &alice(), &good());
-    let of = |name: &str, message: &[u8]| forge::sign(&cast::seed(name), message);
+    let of = |name: &str, message: &[u8]| ed25519::sign(&cast::seed(name), message);
     let unprefixed = [TYPE.as_bytes(), MESSAGE].concat();
     let other_type = signed_bytes("application/vnd.countersign.example.v2", MESSAGE);
     let digest = cast::sha256(&signed_bytes(TYPE, MESSAGE));
@@ -290,10 +291,7 @@ fn envelope_forms(shelf: &mut Shelf) {
     let one = "signature.statement";
     let payload = request().to_bytes();
     let seal = |payload_type: &'static str, payload: &[u8]| {
-        let mut sealed =
-            Signed { payload_type: payload_type.into(), payload: payload.to_vec(), signatures: Vec::new() };
-        sealed.add_signature(&cast::key("alice"));
-        sealed.to_bytes()
+        sealed(payload_type, payload, &[&cast::key("alice")]).to_bytes()
     };
     let good = seal(GrantRequest::TYPE, &payload);
     let draft = refused(shelf, "signature.statement-of-another-type", one, "CONV-010", "type").flag("Replay");
@@ -349,16 +347,4 @@ fn challenge(commitment: &[u8], key: &[u8]) -> Scalar {
 
 fn join(commitment: &[u8], s: &Scalar) -> [u8; 64] {
     [commitment, s.as_bytes()].concat().try_into().unwrap()
-}
-
-/// S + L, where S is below 2^252.
-fn plus_order(mut signature: [u8; 64]) -> [u8; 64] {
-    const ORDER: [u8; 32] = *b"\xed\xd3\xf5\x5c\x1a\x63\x12\x58\xd6\x9c\xf7\xa2\xde\xf9\xde\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10";
-    let mut carry = 0u16;
-    for (byte, add) in signature[32..].iter_mut().zip(ORDER) {
-        carry += u16::from(*byte) + u16::from(add);
-        *byte = carry as u8;
-        carry >>= 8;
-    }
-    signature
 }

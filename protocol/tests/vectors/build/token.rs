@@ -4,15 +4,12 @@ mod blocks;
 mod chain;
 mod container;
 
+use countersign_forge::biscuit::{Container, Step, grant_block};
 use countersign_protocol::payload::Payload;
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        cast,
-        forge::{Container, Step, grant_block},
-        read::to_base64,
-    },
+    super::{cast, read::to_base64},
     Draft, Shelf,
 };
 
@@ -33,21 +30,24 @@ pub(super) fn fill(shelf: &mut Shelf) {
 }
 
 pub(super) fn grant() -> Container {
-    Container::grant(&cast::grant_terms())
+    cast::minted(&cast::grant_terms())
 }
 
 /// The same, by the capability key of before leaf 100.
 pub(super) fn old() -> Container {
     let block = grant_block(&cast::grant_terms());
-    Container { root_key_id: 7, ..Container::root(block, "acme.example", "capability-old", None) }
+    Container {
+        root_key_id: 7,
+        ..Container::root(block, &cast::domain(), &cast::key("capability-old"), None)
+    }
 }
 
 pub(super) fn one() -> Container {
-    grant().hop(&cast::hop_terms("researcher", 1), "planner")
+    grant().hop(&cast::hop_terms("researcher", 1), &cast::key("planner"))
 }
 
 pub(super) fn two() -> Container {
-    one().hop(&cast::hop_terms("fetcher", 2), "researcher")
+    one().hop(&cast::hop_terms("fetcher", 2), &cast::key("researcher"))
 }
 
 pub(super) fn context() -> Value {
@@ -86,5 +86,5 @@ fn untrusted<'a>(shelf: &'a mut Shelf, id: &str, twin: &str, rule: &str, why: &s
 
 /// A hop of researcher's terms by planner, with any content.
 fn hop_with(payload: Vec<u8>) -> Container {
-    grant().step(&Step::new(payload, "planner"))
+    grant().step(&Step::new(payload, &cast::key("planner")))
 }

@@ -8,13 +8,13 @@ mod ordering;
 mod signature;
 mod token;
 
+use countersign_forge::{biscuit, wire::scan};
 use serde_json::{Value, json};
 
 use super::{
-    cast, forge,
+    cast,
     grammar::{Grammar, blob},
     read,
-    wire::scan,
 };
 
 /// What a vector shows; nothing but `context` and `input` is looked at.
@@ -132,7 +132,7 @@ impl View {
         for name in ["callee", "action", "resource"] {
             label(&mut payload[name], read::text(request, name), "as requested");
         }
-        let digest = forge::tagged_hash("countersign arguments v1", &[&arguments, &body]);
+        let digest = biscuit::tagged_hash("countersign arguments v1", &[&arguments, &body]);
         label(&mut payload["arguments"], &hex::encode(digest), "as requested");
         shown["proof"] = proof;
         shown["time"] = json!(cast::time_text(context["time_ms"].as_u64().unwrap()));

@@ -1,5 +1,6 @@
 //! The decoded view of a move and the ledger that it meets.
 
+use countersign_forge::{biscuit, wire::scan};
 use countersign_protocol::{
     contract::ContractBody,
     domain::{Entry, Event},
@@ -10,7 +11,7 @@ use countersign_protocol::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{cast, forge, read, wire::scan},
+    super::{cast, read},
     View, label, verifies,
 };
 
@@ -44,9 +45,9 @@ impl View {
         shown["contract_signature"] = signer(&contract_message(&contract), &signature);
         shown["contract"] = self.decode("ContractBody", &contract);
         let body: ContractBody = Payload::from_bytes(&contract).unwrap();
-        let hop = forge::hop_block(&body.hop_terms());
+        let hop = biscuit::hop_block(&body.hop_terms());
         let signature = hex::encode(made.offer.unwrap().hop_signature.as_bytes());
-        let messages = tokens(ledger).map(|token| forge::hop_message(&hop, &last_signature(&token)));
+        let messages = tokens(ledger).map(|token| biscuit::hop_message(&hop, &last_signature(&token)));
         let signers = messages.map(|message| signer(&message, &signature));
         let signer = signers.into_iter().find(|name| *name != signature.as_str());
         shown["hop_signature"] = signer.unwrap_or_else(|| json!(signature));

@@ -1,5 +1,10 @@
 //! The decoded view of a token.
 
+use countersign_forge::{
+    biscuit::{self, tagged_hash},
+    ed25519,
+    wire::{Raw, scan},
+};
 use countersign_protocol::{
     payload::Payload,
     token::{GrantTerms, HopTerms},
@@ -7,12 +12,7 @@ use countersign_protocol::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        cast,
-        forge::{self, tagged_hash},
-        grammar,
-        wire::{Raw, scan},
-    },
+    super::{cast, grammar},
     View, verdict, verifies,
 };
 
@@ -86,7 +86,7 @@ impl View {
         let (blocks, ids) = (blocks(bytes), chain_ids(bytes));
         let mut shown = Vec::new();
         for (position, block) in blocks.iter().enumerate() {
-            let next = forge::public(&forge::next_seed(&ids[position]));
+            let next = ed25519::public(&biscuit::next_seed(&ids[position]));
             let mut view = match position {
                 0 => self.authority(block),
                 _ => self.hop(block, &blocks[position - 1]),
@@ -100,7 +100,7 @@ impl View {
         }
         let secret = at(bytes, &[4, 1]);
         let of_last = <&[u8; 32]>::try_from(secret)
-            .is_ok_and(|seed| blocks.last().is_some_and(|block| block.next_key == forge::public(seed)));
+            .is_ok_and(|seed| blocks.last().is_some_and(|block| block.next_key == ed25519::public(seed)));
         json!({
             "root_key_id": shape["root_key_id"],
             "blocks": shown,
@@ -116,7 +116,7 @@ impl View {
         let bytes = terms(block.payload);
         let mut view = json!({ "terms": self.decode("GrantTerms", bytes) });
         if let Ok(terms) = GrantTerms::from_bytes(bytes) {
-            show_changes(&forge::grant_block(&terms), block.payload, &mut view);
+            show_changes(&biscuit::grant_block(&terms), block.payload, &mut view);
         }
         let message = [block.payload, &[0; 4], block.next_key].concat();
         let signed = |name: &&&str| verifies(cast::public(name).as_bytes(), &message, block.signature);
@@ -129,7 +129,7 @@ impl View {
         let bytes = terms(block.payload);
         let mut view = json!({ "terms": self.decode("HopTerms", bytes) });
         if let Ok(terms) = HopTerms::from_bytes(bytes) {
-            show_changes(&forge::hop_block(&terms), block.payload, &mut view);
+            show_changes(&biscuit::hop_block(&terms), block.payload, &mut view);
         }
         view["grantor"] = json!(cast::key_name(block.grantor));
         let (Ok(previous), Ok(next), external @ [_, ..]) =
@@ -138,9 +138,9 @@ impl View {
             view["incomplete"] = json!(true);
             return view;
         };
-        let signed_by_grantor = forge::hop_message(block.payload, previous);
+        let signed_by_grantor = biscuit::hop_message(block.payload, previous);
         view["grantor_signature"] = verdict(block.grantor, &signed_by_grantor, block.grantor_signature);
-        let linked = forge::block_message(block.payload, next, previous, external);
+        let linked = biscuit::block_message(block.payload, next, previous, external);
         view["signature"] = verdict(before.next_key, &linked, block.signature);
         view
     }

@@ -13,11 +13,12 @@ use crate::{
 const BATCHES: [u64; 5] = [1, 3, 2, 1, 4];
 
 /// The failures, and whether the batch that they strike is there afterwards.
-const FAULTS: [(Fault, bool); 5] = [
+const FAULTS: [(Fault, bool); 6] = [
     (Fault::LostWrite, false),
     (Fault::LostReply, true),
     (Fault::Torn(70), false),
     (Fault::FullDisk, false),
+    (Fault::FullAtSync, true),
     (Fault::FailedSync, true),
 ];
 
@@ -41,17 +42,22 @@ async fn resume(store: &dyn Store) {
 }
 
 /// Says what a log is that failed when it held so many entries.
-async fn assert_read_only(store: &dyn Store, acknowledged: u64) {
+async fn assert_read_only(store: &dyn Store, fault: Fault, acknowledged: u64) {
     let head = head_at(acknowledged);
+    // Who sees that there was no room may open the store again; who sees another failure may not.
+    let is_refused = |error: &StoreError| match fault {
+        Fault::FullDisk => matches!(error, StoreError::Full { .. }),
+        _ => matches!(error, StoreError::ReadOnly { .. }),
+    };
     for _ in 0..2 {
         let refused = store.append(&domain(), head, entries(acknowledged, 1)).await;
-        assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
+        assert!(refused.as_ref().is_err_and(is_refused), "{refused:?}");
     }
     assert_eq!(store.head(&domain()).await.unwrap(), head, "nobody hears of what may not be there");
     assert_eq!(all(store).await.unwrap(), entries(0, acknowledged), "reads go on");
     if acknowledged > 0 {
         let refused = store.put_checkpoint(&domain(), checkpoint(head)).await;
-        assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
+        assert!(refused.as_ref().is_err_and(is_refused), "{refused:?}");
     }
 }
 
@@ -65,8 +71,12 @@ async fn after_any_failure_it_is_read_only_and_goes_on_when_it_is_opened_again()
                 fill(&store, 0, &BATCHES[..at]).await;
                 let before = bounds()[at];
                 let failed = store.append(&domain(), head_at(before), entries(before, batch)).await;
-                assert!(matches!(failed, Err(StoreError::Io { .. })), "{fault:?} at {at}: {failed:?}");
-                assert_read_only(&store, before).await;
+                let told = match fault {
+                    Fault::FullDisk => matches!(failed, Err(StoreError::Full { .. })),
+                    _ => matches!(failed, Err(StoreError::Io { .. })),
+                };
+                assert!(told, "{fault:?} at {at}: {failed:?}");
+                assert_read_only(&store, fault, before).await;
                 let other: TrustDomain = "dev.acme.example".parse().unwrap();
                 store.append(&other, Head::EMPTY, entries(0, 1)).await.unwrap();
                 drop(store);
@@ -103,7 +113,9 @@ async fn whatever_was_acknowledged_while_others_waited_is_there_afterwards() {
                             assert_eq!((head, failures), (head_at(entry + 1), 0), "nothing after a failure");
                             acknowledged = entry + 1;
                         }
-                        Err(StoreError::Io { .. } | StoreError::ReadOnly { .. }) => failures += 1,
+                        Err(
+                            StoreError::Io { .. } | StoreError::Full { .. } | StoreError::ReadOnly { .. },
+                        ) => failures += 1,
                         Err(error) => panic!("{error}"),
                     }
                 }
@@ -142,7 +154,7 @@ async fn the_error_of_a_full_disk_is_told_as_it_is() {
     let dir = quick_dir();
     let store = faulty(dir.path(), Options::default(), Faults::at(0, Fault::FullDisk));
     let failed = store.append(&domain(), Head::EMPTY, vec![Bytes::from_static(b"x")]).await;
-    let Err(StoreError::Io { path, source }) = failed else { panic!("{failed:?}") };
+    let Err(StoreError::Full { path, source }) = failed else { panic!("{failed:?}") };
     assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
     assert!(path.ends_with(format!("{:020}.seg", 0)), "{}", path.display());
     let refused = store.append(&domain(), Head::EMPTY, entries(0, 1)).await.unwrap_err();

@@ -26,7 +26,7 @@ fn write_waiting(jobs: Vec<(Head, Vec<Bytes>)>) -> (Vec<Result<Head, StoreError>
     let directory = Directory::open(dir.path()).unwrap();
     let paths = directory.paths(&domain());
     let file = paths.segments.join(file_name(size(0)));
-    let log = Log::new(domain(), paths, directory.lock(), Head::EMPTY, Index::default(), None);
+    let log = Log::new(domain(), paths, directory.lock(), Head::EMPTY, Index::default(), None, None);
     let writer = Writer {
         log: Arc::new(log),
         frontier: Default::default(),

@@ -1,13 +1,11 @@
 //! Lists within their bounds and sets in their order, and fields that fit together.
 
+use countersign_forge::wire::{Message, edit};
 use countersign_protocol::{ledger::LeafIndex, payload::Payload, trust::DomainKey};
 
 use super::{
-    super::super::{
-        cast,
-        wire::{Message, edit},
-    },
-    Shelf, arguments, bad, budget, capability, extensions, give, long_extension, revocation, rights,
+    super::super::cast, Shelf, arguments, bad, budget, capability, extensions, give, long_extension,
+    revocation, rights,
 };
 
 pub(super) fn fill(shelf: &mut Shelf) {

@@ -1,13 +1,10 @@
 //! Values that have another encoding, or are none of their type.
 
+use countersign_forge::wire::{Message, edit, long_varint, varint};
 use countersign_protocol::payload::Payload;
 
 use super::{
-    super::super::{
-        cast,
-        wire::{Message, edit, long_varint, varint},
-    },
-    OP, Shelf, arguments, bad, budget, extensions, give, inclusion, revocation, rights,
+    super::super::cast, OP, Shelf, arguments, bad, budget, extensions, give, inclusion, revocation, rights,
 };
 
 pub(super) fn fill(shelf: &mut Shelf) {

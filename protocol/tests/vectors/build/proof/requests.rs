@@ -1,12 +1,12 @@
 //! Requests that some link does not allow. Each is signed by the holder, as it is.
 
+use countersign_forge::biscuit::Container;
 use countersign_protocol::{
     capability::{IntSet, IpName, Request, Rule, UrlPrefix, Value as Argued},
     payload::{Ascending, Bounded},
 };
 
 use super::{Case, Draft, OP, Shelf, cast, refuse, request};
-use crate::forge::Container;
 
 pub(super) fn fill(shelf: &mut Shelf) {
     links(shelf);
@@ -126,7 +126,7 @@ fn grant() -> Container {
     let mut terms = cast::grant_terms();
     let capability = cast::capability("file:/data/*", &["read"], constraints);
     terms.rights.capabilities = Bounded::new(vec![capability]).unwrap();
-    Container::grant(&terms)
+    cast::minted(&terms)
 }
 
 fn arguments(shelf: &mut Shelf) {

@@ -1,15 +1,12 @@
 //! What a block says: its terms, and the Datalog that they compile to and nothing else.
 
+use countersign_forge::{
+    biscuit::{self, Container, Step},
+    wire::{Message, edit, scan},
+};
 use countersign_protocol::extension::Criticality;
 
-use super::{
-    super::super::{
-        cast, forge,
-        forge::{Container, Step},
-        wire::{Message, edit},
-    },
-    GRANT, ONE, OP, Shelf, accept, give, grant, hop_with, malformed,
-};
+use super::{super::super::cast, GRANT, ONE, OP, Shelf, accept, give, grant, hop_with, malformed};
 
 pub(super) fn fill(shelf: &mut Shelf) {
     additions(shelf);
@@ -20,15 +17,15 @@ pub(super) fn fill(shelf: &mut Shelf) {
 }
 
 fn authority() -> Vec<u8> {
-    forge::grant_block(&cast::grant_terms())
+    biscuit::grant_block(&cast::grant_terms())
 }
 
 fn hop() -> Vec<u8> {
-    forge::hop_block(&cast::hop_terms("researcher", 1))
+    biscuit::hop_block(&cast::hop_terms("researcher", 1))
 }
 
 fn grant_with(payload: Vec<u8>) -> Vec<u8> {
-    Container::root(payload, "acme.example", "capability", None).bytes()
+    Container::root(payload, &cast::domain(), &cast::key("capability"), None).bytes()
 }
 
 /// `name("text")` with both as symbols that the block has or that `symbols` begins to number from.
@@ -44,7 +41,7 @@ fn after(fields: &[Vec<u8>], number: u8) -> usize {
 
 /// How many symbols a block has of its own.
 fn symbols(payload: &[u8]) -> u64 {
-    let (fields, _) = super::super::super::wire::scan(payload);
+    let (fields, _) = scan(payload);
     fields.iter().filter(|field| field.number == 1).count() as u64
 }
 
@@ -129,7 +126,7 @@ fn claims(shelf: &mut Shelf) {
 /// A block that says less than its terms.
 fn omissions(shelf: &mut Shelf) {
     let checks = |payload: &[u8]| {
-        let (fields, _) = super::super::super::wire::scan(payload);
+        let (fields, _) = scan(payload);
         fields.iter().position(|field| field.number == 6).unwrap()
     };
     let (payload, first) = (hop(), checks(&hop()));
@@ -235,12 +232,12 @@ fn extensions(shelf: &mut Shelf) {
     let grant_of = |criticality| {
         let mut terms = cast::grant_terms();
         terms.extensions = cast::extensions(criticality);
-        Container::grant(&terms)
+        cast::minted(&terms)
     };
     let hop_of = |criticality| {
         let mut terms = cast::hop_terms("researcher", 1);
         terms.extensions = cast::extensions(criticality);
-        grant().step(&Step::new(forge::hop_block(&terms), "planner"))
+        grant().step(&Step::new(biscuit::hop_block(&terms), &cast::key("planner")))
     };
     let why = "An extension that may be left unread.";
     accept(shelf, "token.ignorable-extension", "CONV-018", why, &grant_of(Criticality::Ignorable));

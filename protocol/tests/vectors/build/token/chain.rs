@@ -1,15 +1,13 @@
 //! The walk: who signed each hop, whether it is narrower, and whether somebody stands in it twice.
 
+use countersign_forge::biscuit::Container;
 use countersign_protocol::{
     capability::Rights,
     payload::{Ascending, Bounded},
     token::HopTerms,
 };
 
-use super::{
-    super::super::{cast, forge::Container},
-    ONE, OP, Shelf, TWO, give, grant, one,
-};
+use super::{super::super::cast, ONE, OP, Shelf, TWO, give, grant, one};
 
 pub(super) fn fill(shelf: &mut Shelf) {
     grantors(shelf);
@@ -19,21 +17,21 @@ pub(super) fn fill(shelf: &mut Shelf) {
 }
 
 fn grantors(shelf: &mut Shelf) {
-    let second = |grantor| one().hop(&cast::hop_terms("fetcher", 2), grantor);
+    let second = |grantor| one().hop(&cast::hop_terms("fetcher", 2), &cast::key(grantor));
     let cases: [(&str, &str, usize, &str, Container); 5] = [
         (
             "hop-by-a-stranger",
             ONE,
             1,
             "mallory hands on what it does not hold.",
-            grant().hop(&cast::hop_terms("researcher", 1), "mallory"),
+            grant().hop(&cast::hop_terms("researcher", 1), &cast::key("mallory")),
         ),
         (
             "hop-by-the-grantee",
             ONE,
             1,
             "researcher gives itself what planner holds.",
-            grant().hop(&cast::hop_terms("researcher", 1), "researcher"),
+            grant().hop(&cast::hop_terms("researcher", 1), &cast::key("researcher")),
         ),
         ("hop-by-an-ancestor", TWO, 2, "planner hands on what it handed to researcher.", second("planner")),
         ("hop-by-the-domain", TWO, 2, "The domain's capability key delegates.", second("capability")),
@@ -42,7 +40,7 @@ fn grantors(shelf: &mut Shelf) {
             ONE,
             1,
             "Another copy of planner, with a key of its own.",
-            grant().hop(&cast::hop_terms("researcher", 1), "planner-copy"),
+            grant().hop(&cast::hop_terms("researcher", 1), &cast::key("planner-copy")),
         ),
     ];
     for (id, twin, block, why, token) in cases {
@@ -103,7 +101,7 @@ fn widenings(shelf: &mut Shelf) {
             TWO,
             &format!("/token/blocks/2/terms/rights/{path}"),
             why,
-            &one().hop(&terms, "researcher"),
+            &one().hop(&terms, &cast::key("researcher")),
         );
     }
 }
@@ -133,7 +131,9 @@ fn ancestors(shelf: &mut Shelf) {
     for (id, path, why, change) in cases {
         let mut middle = cast::hop_terms("researcher", 1);
         change(&mut middle.rights);
-        let token = grant().hop(&middle, "planner").hop(&cast::hop_terms("fetcher", 2), "researcher");
+        let token = grant()
+            .hop(&middle, &cast::key("planner"))
+            .hop(&cast::hop_terms("fetcher", 2), &cast::key("researcher"));
         refuse(
             shelf,
             &format!("widened-{id}"),
@@ -149,7 +149,7 @@ fn ancestors(shelf: &mut Shelf) {
     terms.rights.delegations_left = 0;
     let mut first = cast::grant_terms();
     first.rights.delegations_left = 1;
-    let good = Container::grant(&first).hop(&terms, "planner");
+    let good = cast::minted(&first).hop(&terms, &cast::key("planner"));
     super::accept(
         shelf,
         "token.last-delegation",
@@ -157,7 +157,7 @@ fn ancestors(shelf: &mut Shelf) {
         "The one delegation that the grant leaves.",
         &good,
     );
-    let token = Container::grant(&last).hop(&terms, "planner");
+    let token = cast::minted(&last).hop(&terms, &cast::key("planner"));
     let path = "/token/blocks/0/terms/rights/delegations_left";
     refuse(
         shelf,
@@ -176,7 +176,7 @@ fn loops(shelf: &mut Shelf) {
         ("to-oneself", "researcher", "researcher hands on to itself."),
         ("to-another-copy", "planner-copy", "Another copy of planner is still planner."),
     ] {
-        let token = one().hop(&second(name), "researcher");
+        let token = one().hop(&second(name), &cast::key("researcher"));
         let draft = shelf.reject(OP, &format!("token.loop-{id}"), TWO).rule("CHN-005").because(why);
         let draft = draft.reason("CHAIN_LOOPS").flag("PrivilegeEscalation").resigned();
         give(draft.at("/token/blocks/2/terms/holder"), &token.bytes());

@@ -1,14 +1,14 @@
 //! The container: its one encoding, its signatures, and which key is its root.
 
+use countersign_forge::{
+    biscuit::{self, Container, Step},
+    ed25519,
+    wire::{Message, edit, long_varint, varint},
+};
 use countersign_protocol::payload::Writer;
 
 use super::{
-    super::super::{
-        cast, forge,
-        forge::Container,
-        wire::{Message, edit, long_varint, varint},
-    },
-    GRANT, ONE, Shelf, TWO, accept, give, grant, malformed, one, two, untrusted,
+    super::super::cast, GRANT, ONE, Shelf, TWO, accept, give, grant, malformed, one, two, untrusted,
 };
 
 pub(super) fn fill(shelf: &mut Shelf) {
@@ -82,9 +82,9 @@ fn first_party() -> Vec<u8> {
     let mut token = one();
     let before = token.authority.signature;
     let (next, secret) = (token.hops[0].block.next_key, grant().next_secret);
-    let message = forge::block_message(&token.hops[0].block.payload, &next, &before, &[]);
+    let message = biscuit::block_message(&token.hops[0].block.payload, &next, &before, &[]);
     let end = message.len() - b"\0EXTERNALSIG\0".len();
-    token.hops[0].block.signature = forge::sign(&secret, &message[..end]);
+    token.hops[0].block.signature = ed25519::sign(&secret, &message[..end]);
     edit(&token.bytes(), &[(3, 0)], |fields| drop(fields.remove(3)))
 }
 
@@ -92,7 +92,7 @@ fn first_party() -> Vec<u8> {
 fn seal(token: &Container) -> [u8; 64] {
     let block = &token.authority;
     let message = [&block.payload[..], &[0; 4], &block.next_key, &block.signature].concat();
-    forge::sign(&token.next_secret, &message)
+    ed25519::sign(&token.next_secret, &message)
 }
 
 /// Algorithms, versions and keys.
@@ -137,12 +137,12 @@ fn sizes(shelf: &mut Shelf) {
     let many = |hops: u64| {
         let mut terms = cast::grant_terms();
         terms.rights.delegations_left = 16;
-        (1..=hops).fold(Container::grant(&terms), |token, hop| {
+        (1..=hops).fold(cast::minted(&terms), |token, hop| {
             let names = [GRANTORS[hop as usize - 1], GRANTORS[hop as usize]];
             let mut terms = cast::hop_terms(names[1], 1);
             terms.rights = cast::grant_terms().rights;
             terms.rights.delegations_left = 16u64.saturating_sub(hop) as u32;
-            token.hop(&terms, names[0])
+            token.hop(&terms, &cast::key(names[0]))
         })
     };
     accept(shelf, "token.sixteen-hops", "TOK-003", "As many hops as a token may have.", &many(16));
@@ -156,7 +156,7 @@ fn sizes(shelf: &mut Shelf) {
     give(draft.at("/form/0"), &[bytes, padding].concat());
     let draft = malformed(shelf, "block-too-large", ONE, "TOK-101", "A hop whose content has 8,193 bytes.")
         .flag("Exhaustion");
-    let payload = forge::hop_block(&cast::hop_terms("researcher", 1));
+    let payload = biscuit::hop_block(&cast::hop_terms("researcher", 1));
     let room = 8_193 - payload.len() - 3;
     let mut context = Writer::default();
     context.bytes(2, &vec![b'x'; room]);
@@ -174,7 +174,9 @@ const GRANTORS: [&str; 18] = [
 
 fn roots(shelf: &mut Shelf) {
     let terms = cast::grant_terms();
-    let signed_by = |signer: &str| Container::root(forge::grant_block(&terms), "acme.example", signer, None);
+    let signed_by = |signer: &str| {
+        Container::root(biscuit::grant_block(&terms), &cast::domain(), &cast::key(signer), None)
+    };
     let draft = untrusted(shelf, "self-made-root", GRANT, "TOK-005", "A root that nobody pinned.");
     give(draft.at("/token/blocks/0/signature").resigned(), &signed_by("self-made-root").bytes());
     let draft = untrusted(
@@ -210,7 +212,7 @@ fn roots(shelf: &mut Shelf) {
     let foreign = |change: fn(&mut countersign_protocol::token::GrantTerms)| {
         let mut terms = cast::grant_terms();
         change(&mut terms);
-        Container::grant(&terms).bytes()
+        cast::minted(&terms).bytes()
     };
     let draft = untrusted(
         shelf,
@@ -255,7 +257,7 @@ fn signatures(shelf: &mut Shelf) {
     let mut terms = cast::grant_terms();
     terms.rights.not_after = cast::at(cast::NOW + 7_200_000);
     let mut changed = grant();
-    changed.authority.signature = Container::grant(&terms).authority.signature;
+    changed.authority.signature = cast::minted(&terms).authority.signature;
     give(draft.at("/token/blocks/0/signature"), &changed.bytes());
     let draft =
         untrusted(shelf, "signature-flipped", GRANT, "TOK-005", "One bit of the authority's signature.");
@@ -269,8 +271,8 @@ fn signatures(shelf: &mut Shelf) {
         "TOK-005",
         "mallory signs in researcher's name.",
     );
-    let mut step = forge::Step::new(forge::hop_block(&cast::hop_terms("fetcher", 2)), "mallory");
-    step.named = "researcher";
+    let mut step = Step::new(biscuit::hop_block(&cast::hop_terms("fetcher", 2)), &cast::key("mallory"));
+    step.named = cast::public("researcher");
     give(draft.at("/token/blocks/2/grantor_signature"), &one().step(&step).bytes());
     let draft = untrusted(
         shelf,
@@ -283,8 +285,8 @@ fn signatures(shelf: &mut Shelf) {
         let before = token.hops[0].block.signature;
         let hop = &mut token.hops[1];
         let message =
-            forge::block_message(&hop.block.payload, &hop.block.next_key, &before, &hop.grantor_signature);
-        hop.block.signature = forge::sign(&cast::seed("mallory"), &message);
+            biscuit::block_message(&hop.block.payload, &hop.block.next_key, &before, &hop.grantor_signature);
+        hop.block.signature = ed25519::sign(&cast::seed("mallory"), &message);
     });
     give(draft.at("/token/blocks/2/signature"), &bytes);
     let draft = untrusted(
@@ -303,24 +305,9 @@ fn signatures(shelf: &mut Shelf) {
 
 /// Hops in other places than they were made for.
 fn splices(shelf: &mut Shelf) {
-    let spliced = |parent: Container, hop: &forge::Hop| {
-        // The link is made anew, which anyone can; the grantor's signature is the one it gave.
-        let before = parent.last_signature();
-        let mut hop = hop.clone();
-        let chain = forge::hop_chain_id(parent.chain_ids().last().unwrap(), &hop.block.payload, &hop.grantor);
-        let next = forge::next_seed(&chain);
-        hop.block.next_key = forge::public(&next);
-        let message =
-            forge::block_message(&hop.block.payload, &hop.block.next_key, &before, &hop.grantor_signature);
-        hop.block.signature = forge::sign(&parent.next_secret, &message);
-        let mut token = parent;
-        token.hops.push(hop);
-        token.next_secret = next;
-        token
-    };
     let mut narrow = cast::grant_terms();
     narrow.rights.budget.ceiling = cast::amount(499);
-    let made_for = Container::grant(&narrow).hop(&cast::hop_terms("researcher", 1), "planner");
+    let made_for = cast::minted(&narrow).hop(&cast::hop_terms("researcher", 1), &cast::key("planner"));
     let draft = untrusted(
         shelf,
         "hop-onto-a-wider-grant",
@@ -330,7 +317,7 @@ fn splices(shelf: &mut Shelf) {
     );
     give(
         draft.flag("Replay").at("/token/blocks/1/grantor_signature"),
-        &spliced(grant(), &made_for.hops[0]).bytes(),
+        &grant().splice(&made_for.hops[0]).bytes(),
     );
     let draft = untrusted(
         shelf,
@@ -341,11 +328,10 @@ fn splices(shelf: &mut Shelf) {
     );
     let mut other = cast::hop_terms("researcher", 1);
     other.contract = countersign_protocol::digest::ContractHash::from_bytes([9; 32]);
-    let other = grant().hop(&other, "planner").hop(&cast::hop_terms("fetcher", 2), "researcher");
-    give(
-        draft.flag("Replay").at("/token/blocks/2/grantor_signature"),
-        &spliced(one(), &other.hops[1]).bytes(),
-    );
+    let other = grant()
+        .hop(&other, &cast::key("planner"))
+        .hop(&cast::hop_terms("fetcher", 2), &cast::key("researcher"));
+    give(draft.flag("Replay").at("/token/blocks/2/grantor_signature"), &one().splice(&other.hops[1]).bytes());
     let draft = untrusted(
         shelf,
         "middle-hop-dropped",
@@ -371,7 +357,12 @@ fn next_keys(shelf: &mut Shelf) {
     let next = Some(cast::seed("link"));
     let draft =
         malformed(shelf, "next-key-chosen", GRANT, "TOK-021", "A next key that is not the derived one.");
-    let token = Container::root(forge::grant_block(&cast::grant_terms()), "acme.example", "capability", next);
+    let token = Container::root(
+        biscuit::grant_block(&cast::grant_terms()),
+        &cast::domain(),
+        &cast::key("capability"),
+        next,
+    );
     give(draft.at("/token/blocks/0/next_key").resigned(), &token.bytes());
     let draft = malformed(
         shelf,
@@ -380,9 +371,9 @@ fn next_keys(shelf: &mut Shelf) {
         "TOK-021",
         "A hop whose next key is not the derived one.",
     );
-    let step = forge::Step {
+    let step = Step {
         next,
-        ..forge::Step::new(forge::hop_block(&cast::hop_terms("researcher", 1)), "planner")
+        ..Step::new(biscuit::hop_block(&cast::hop_terms("researcher", 1)), &cast::key("planner"))
     };
     give(draft.at("/token/blocks/1/next_key").resigned(), &grant().step(&step).bytes());
 }

@@ -1,0 +1,67 @@
+//! The gate before the handlers for newcomers, of whom nothing is known but where they are: whoever is
+//! let in by nobody is also worked on for no more than one at a time.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use super::Answering;
+use crate::channel::{Holder, Seat, Seats, Stranger, source};
+
+/// Gives each source its turn.
+#[derive(Clone, Debug)]
+pub struct NewcomersLayer {
+    calls: Arc<Seats>,
+}
+
+impl Default for NewcomersLayer {
+    fn default() -> Self {
+        // The listener bounds connections, and their streams.
+        Self { calls: Seats::new(usize::MAX, usize::MAX) }
+    }
+}
+
+impl<S> Layer<S> for NewcomersLayer {
+    type Service = Newcomers<S>;
+
+    fn layer(&self, inner: S) -> Newcomers<S> {
+        Newcomers { calls: Arc::clone(&self.calls), inner }
+    }
+}
+
+/// A service behind the gate for newcomers.
+#[derive(Clone, Debug)]
+pub struct Newcomers<S> {
+    calls: Arc<Seats>,
+    inner: S,
+}
+
+impl<S> Service<http::Request<Body>> for Newcomers<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let stranger = request.extensions().get::<Stranger>();
+        let seat = stranger.and_then(|it| self.calls.take(Holder::Source(source(it.remote.ip()))));
+        let turn = seat.as_ref().map(Seat::turn).unwrap_or_default();
+        let answer = self.inner.call(request);
+        Box::pin(turn.take(async move {
+            let _seat = seat;
+            answer.await
+        }))
+    }
+}

@@ -1,0 +1,150 @@
+//! What the state is made of.
+
+use super::{
+    Kept, kept,
+    kept::{elements, numbers, put_element, put_number, take_element, take_number},
+};
+use crate::{
+    capability::{Amount, Budget, Rights},
+    contract,
+    digest::{ChainId, ContractHash, Digest, TranscriptHash},
+    domain::{
+        Balance, Chain, EndCause, Instance, Invocation, InvocationOutcome, JoinToken, MadeMove, Negotiation,
+        Standing, StandingOffer, Trace,
+        state::{Due, Forget},
+    },
+    id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId},
+    identity::InstanceStatement,
+    key::Signature,
+    ledger::LeafIndex,
+    name::{InstanceId, PrincipalId},
+    negotiation,
+    payload::{Code, Malformed, Reader, Writer},
+    signed::Signed,
+    time::Timestamp,
+    token::{ActivatedBy, Nonce},
+    trust::KeySet,
+};
+
+elements!(
+    Balance,
+    Budget,
+    ChainId,
+    ContractHash,
+    ContractId,
+    Digest,
+    GrantId,
+    InstanceId,
+    InstanceStatement,
+    InvocationId,
+    KeySet,
+    NegotiationId,
+    Nonce,
+    PrincipalId,
+    RequestId,
+    Rights,
+    Signature,
+    Signed,
+    TranscriptHash,
+);
+
+numbers! {
+    Amount: Amount::get, Amount::new;
+    LeafIndex: LeafIndex::get, LeafIndex::new;
+    Timestamp: Timestamp::get, Timestamp::new;
+    ActivatedBy: Code::code, Code::from_code;
+    EndCause: Code::code, Code::from_code;
+    InvocationOutcome: Code::code, Code::from_code;
+    Standing: Code::code, Code::from_code;
+    contract::State: Code::code, Code::from_code;
+    negotiation::State: Code::code, Code::from_code;
+}
+
+kept!(JoinToken { principal, expires, used_by });
+kept!(Instance { statement, leaf, admitted, request, standing, holds, negotiating, negotiated, invoking });
+kept!(Chain {
+    parent,
+    children,
+    grantor,
+    holder,
+    rights,
+    originator,
+    grant_id,
+    contract,
+    activated_by,
+    subject,
+    leaf,
+    at,
+    depth,
+    token,
+    state,
+    account,
+});
+kept!(Negotiation {
+    state,
+    delegatee,
+    delegator,
+    delegator_instance,
+    round,
+    max_rounds,
+    deadline,
+    purpose,
+    transcript,
+    offer,
+    moves,
+    changed,
+    outcome,
+    ended,
+});
+kept!(MadeMove { sender, seq, transcript, digest, leaf });
+kept!(StandingOffer { contract, hash, contract_id, parent, hop_signature, expires });
+kept!(Invocation { fingerprint, proof, caller, callee, chain, reserved, intent, ended, outcome });
+kept!(Trace { intent, ended, chain, callee });
+
+impl Kept for Due {
+    fn keep(&self, out: &mut Writer) {
+        match self {
+            Self::Negotiation(id) => tagged(1, id, out),
+            Self::Chain(id) => tagged(2, id, out),
+        }
+    }
+
+    fn recall(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        match take_number(input, Some)? {
+            1 => Ok(Self::Negotiation(Kept::recall(input)?)),
+            2 => Ok(Self::Chain(Kept::recall(input)?)),
+            _ => Err(Malformed::Inconsistent),
+        }
+    }
+}
+
+impl Kept for Forget {
+    fn keep(&self, out: &mut Writer) {
+        match self {
+            Self::Nonce(caller, nonce) => {
+                tagged(1, caller, out);
+                nonce.keep(out);
+            }
+            Self::Invocation(id) => tagged(2, id, out),
+            Self::JoinToken(secret) => tagged(3, secret, out),
+            Self::Negotiation(id) => tagged(4, id, out),
+            Self::Revocation(id) => tagged(5, id, out),
+        }
+    }
+
+    fn recall(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        match take_number(input, Some)? {
+            1 => Ok(Self::Nonce(Kept::recall(input)?, Kept::recall(input)?)),
+            2 => Ok(Self::Invocation(Kept::recall(input)?)),
+            3 => Ok(Self::JoinToken(Kept::recall(input)?)),
+            4 => Ok(Self::Negotiation(Kept::recall(input)?)),
+            5 => Ok(Self::Revocation(Kept::recall(input)?)),
+            _ => Err(Malformed::Inconsistent),
+        }
+    }
+}
+
+fn tagged(tag: u64, value: &impl Kept, out: &mut Writer) {
+    put_number(tag, out);
+    value.keep(out);
+}

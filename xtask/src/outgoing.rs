@@ -1,0 +1,27 @@
+//! Attack line 27: whom a broker connects to is nobody's to choose, since it connects to nobody.
+
+use std::path::Path;
+
+use crate::trace::texts;
+
+/// What opens a connection, in the standard library, tokio, tonic and hyper.
+const OPENS: [&str; 6] =
+    ["TcpStream::connect", "UnixStream", "UdpSocket", "Endpoint::", "TcpSocket", "_client::"];
+
+fn opens(content: &str) -> Vec<&'static str> {
+    OPENS.into_iter().filter(|what| content.contains(what)).collect()
+}
+
+#[test]
+fn the_broker_connects_to_nobody() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let code =
+        ["broker/src", "broker/store/src"].map(|folder| texts(root, &root.join(folder), "rs", true).unwrap());
+    let found: Vec<_> = code.iter().flatten().map(|text| (&text.path, opens(&text.content))).collect();
+    assert!(found.len() > 50, "it looks at the broker");
+    let outgoing: Vec<_> = found.iter().filter(|(_, what)| !what.is_empty()).collect();
+    assert!(outgoing.is_empty(), "{outgoing:?}");
+    // A client's program is known by the same signs.
+    let client = texts(root, &root.join("client/src"), "rs", true).unwrap();
+    assert!(client.iter().any(|text| !opens(&text.content).is_empty()), "the twin");
+}
