@@ -58,7 +58,7 @@ impl World {
     }
 
     fn misuse(&mut self, request: &mut RevokeRequest, step: &Step) -> bool {
-        match step.how % 5 {
+        match step.how % 7 {
             0 => request.sender = self.parties[seat("alice")].agent.id.clone(),
             1 => request.issued = Timestamp::new(self.now.as_millis() - 60_000).unwrap(),
             2 => request.domain = "other.example".parse().unwrap(),

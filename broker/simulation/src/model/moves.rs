@@ -17,7 +17,7 @@ use super::{
     table::{Cell, NEGOTIATION},
     verdict::{
         Verdict::{self, Happens, Known, Refused},
-        after, must, outcome,
+        after, known_terms, must, outcome,
     },
 };
 use crate::{
@@ -76,6 +76,7 @@ impl Model {
             self.admit(actor, now)?;
             let made: Move = signed.peek_unverified().map_err(|_| Refused(Doubt, "it cannot be read"))?;
             must(Consent, made.sender == actor.instance && made.domain == domain(), "of another one")?;
+            known_terms(&made.extensions)?;
             match self.talks.get(&made.negotiation_id) {
                 None => self.judge_opening(&made, now),
                 Some(talk) => self.judge_next(talk, &made, signed, now),
@@ -150,6 +151,7 @@ impl Model {
         body: &ContractBody,
         now: Timestamp,
     ) -> Result<(), Verdict> {
+        known_terms(&body.extensions)?;
         let of_this = body.domain == domain() && body.negotiation_id == made.negotiation_id;
         must(Consent, of_this && body.transcript == talk.transcript, "of another negotiation")?;
         must(Consent, Some(&body.grantor) == self.party(&made.sender).as_ref(), "of another grantor")?;

@@ -20,7 +20,7 @@ use super::{
     verdict::{
         Check,
         Verdict::{self, Happens, Known, Refused},
-        after, is_fresh, must, outcome, peek,
+        after, is_fresh, known_terms, must, outcome, peek,
     },
 };
 use crate::{
@@ -61,6 +61,7 @@ impl Model {
         outcome((|| {
             must(Doubt, self.now.is_none_or(|last| last <= now), "the clock is behind the ledger")?;
             let statement: JoinStatement = peek(join)?;
+            known_terms(&statement.extensions)?;
             let token = self.tokens.get(&attested.evidence).ok_or(Refused(Doubt, "no such token"))?;
             must(
                 Doubt,
@@ -94,6 +95,7 @@ impl Model {
                 statement.instance == actor.instance && statement.domain == domain(),
                 "of another one",
             )?;
+            known_terms(&statement.extensions)?;
             if member.request == renewal.digest() {
                 return Ok(Known);
             }
@@ -116,6 +118,7 @@ impl Model {
                 request.originator == actor.instance && request.domain == domain(),
                 "of another one",
             )?;
+            known_terms(&request.extensions)?;
             if self.grant_exists(request.grant_id) {
                 let same = self.links.values().any(|link| link.asked == signed.digest());
                 return if same { Ok(Known) } else { Err(Refused(Consent, "the id is used")) };
@@ -145,6 +148,7 @@ impl Model {
             self.admit(actor, now)?;
             let request: RevokeRequest = peek(signed)?;
             must(Consent, request.sender == actor.instance && request.domain == domain(), "of another one")?;
+            known_terms(&request.extensions)?;
             if let Some((known, _)) = self.revocations.get(&request.request_id) {
                 return if *known == signed.digest() {
                     Ok(Known)

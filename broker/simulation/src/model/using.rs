@@ -16,7 +16,7 @@ use super::{
     verdict::{
         SKEW_MS,
         Verdict::{self, Happens, Known, Refused},
-        after, must, outcome, peek,
+        after, known_terms, must, outcome, peek,
     },
 };
 use crate::invariant::Invariant::{Budget, Consent, Doubt, Holder, Revocation};
@@ -62,6 +62,7 @@ impl Model {
                 proof.domain == domain() && proof.activation_leaf == link.leaf,
                 "another activation",
             )?;
+            known_terms(&proof.extensions)?;
             must(Holder, proof.issued < proof.expires && proof.issued <= after(now, SKEW_MS), "its times")?;
             must(
                 Holder,

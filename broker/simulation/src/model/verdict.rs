@@ -2,11 +2,12 @@
 
 use countersign_protocol::{
     domain::EventKind,
+    extension::Extensions,
     signed::{Signed, Statement},
     time::{Lifetime, Timestamp},
 };
 
-use crate::invariant::Invariant::{self, Doubt};
+use crate::invariant::Invariant::{self, Consent, Doubt};
 
 /// How far clocks may be apart, in milliseconds.
 pub(super) const SKEW_MS: u64 = 30_000;
@@ -35,6 +36,11 @@ pub(super) fn outcome(judged: Result<Verdict, Verdict>) -> Verdict {
 
 pub(super) fn peek<T: Statement>(signed: &Signed) -> Result<T, Verdict> {
     signed.peek_unverified().map_err(|_| Verdict::Refused(Doubt, "it cannot be read"))
+}
+
+/// Nobody is bound by what nobody here can read.
+pub(super) fn known_terms(extensions: &Extensions) -> Check {
+    must(Consent, *extensions == Extensions::none(), "it says something that nobody knows")
 }
 
 pub(super) fn after(at: Timestamp, millis: u64) -> Timestamp {

@@ -55,6 +55,7 @@ impl Witness {
                         && it.chain_id == known.chain
                         && it.callee == known.callee
                         && it.cost == event.settled
+                        && it.extensions.check().is_ok()
                 });
                 hold(Record, own, || format!("{} did not sign this receipt", known.callee))?;
                 let same = deed.is_some_and(|deed| deed.swindle || deed.cost == settled);
