@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use countersign_protocol::{
     capability::Request as Wanted,
-    digest::{ChainId, Digest},
+    digest::ChainId,
     domain::{Actor, Attested},
     id::{InvocationId, NegotiationId},
     identity::InstanceStatement,
@@ -183,25 +183,20 @@ const FLYING_MAX: usize = 24;
 pub struct Network {
     ready: VecDeque<Packet>,
     flying: VecDeque<Packet>,
-    fates: [Fate; 4],
-}
-
-impl Default for Fate {
-    fn default() -> Self {
-        Self::Arrives
-    }
+    /// What becomes of the first message on each leg, where it is not that it arrives.
+    fates: [Option<Fate>; 4],
 }
 
 impl Network {
     /// Takes the fates that a step has for the first message on each leg.
     pub fn begin(&mut self, step: &Step) {
-        self.fates = [Leg::Request, Leg::Reply, Leg::Forward, Leg::Receipt].map(|leg| step.fate(leg));
+        self.fates = [Leg::Request, Leg::Reply, Leg::Forward, Leg::Receipt].map(|leg| Some(step.fate(leg)));
     }
 
     /// Sends something.
     pub fn send(&mut self, packet: Packet, tally: &mut Tally) {
         let leg = packet.leg();
-        let fate = std::mem::take(&mut self.fates[leg as usize]);
+        let fate = self.fates[leg as usize].take().unwrap_or(Fate::Arrives);
         tally.fate(leg, fate);
         match fate {
             Fate::Arrives => self.ready.push_back(packet),
@@ -229,7 +224,7 @@ impl Network {
     }
 
     /// The next message that arrives.
-    pub fn next(&mut self) -> Option<Packet> {
+    pub fn arrival(&mut self) -> Option<Packet> {
         self.ready.pop_front()
     }
 
@@ -238,9 +233,4 @@ impl Network {
     pub fn broken(&mut self) {
         self.ready.clear();
     }
-}
-
-/// Names a result.
-pub fn result_digest(body: &[u8]) -> Digest {
-    Digest::of(body)
 }

@@ -47,7 +47,7 @@ fn lower(best: &mut Plan, fails: &mut impl FnMut(&Plan) -> bool) {
     for at in 0..best.steps.len() {
         for change in changes() {
             let mut candidate = best.clone();
-            candidate.steps.get_mut(at).into_iter().for_each(|step| change(step));
+            candidate.steps.get_mut(at).into_iter().for_each(change);
             if candidate != *best && fails(&candidate) {
                 *best = candidate;
             }

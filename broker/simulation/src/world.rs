@@ -132,7 +132,7 @@ impl World {
             ledger,
             process: Some(process),
             parties: prologue.parties.clone(),
-            witness: prologue.witness.clone().thorough(seed % 2 == 0),
+            witness: prologue.witness.clone().thorough(seed.is_multiple_of(2)),
             tokens: prologue.tokens.clone(),
             ..Self::empty(prologue.keys.clone())
         }
@@ -196,7 +196,7 @@ impl World {
 
     /// Lets everything arrive that arrives now, and what it causes.
     pub fn pump(&mut self) -> Flow {
-        while let Some(packet) = self.network.next() {
+        while let Some(packet) = self.network.arrival() {
             match packet {
                 Packet::Request { from, call, request, honest } => {
                     self.handle(from, call, request, honest)?

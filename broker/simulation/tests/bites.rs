@@ -5,6 +5,7 @@
 //! cargo test -p countersign-simulation --features guards-off --test bites -- --ignored
 //! ```
 #![cfg(feature = "guards-off")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up must stop")]
 
 use std::{
     env, fs,

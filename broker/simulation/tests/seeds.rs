@@ -1,5 +1,6 @@
 //! Ten thousand seeds, or as many as `COUNTERSIGN_SEEDS` says, from `COUNTERSIGN_FIRST_SEED` on and for
 //! no longer than `COUNTERSIGN_SIM_SECONDS`.
+#![expect(clippy::expect_used, reason = "a test that cannot be set up must stop")]
 
 use std::{
     collections::BTreeMap,
@@ -15,8 +16,10 @@ const FULL: u64 = 10_000;
 /// So many broken seeds say enough.
 const ENOUGH: usize = 20;
 
+/// A number from the environment; one that is none stops the test.
 fn variable(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+    let text = env::var(name).ok()?;
+    Some(text.parse().expect(name))
 }
 
 #[test]

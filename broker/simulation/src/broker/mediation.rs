@@ -17,6 +17,7 @@ use countersign_protocol::{
 
 use super::{Decided, Held, Pending, Point, Report, Stage, Then};
 use crate::{
+    invariant::Invariant,
     model::Verdict,
     network::{Address, Done, Invoke, Job, Packet, Reply},
     scope,
@@ -100,11 +101,11 @@ impl World {
     /// What the model makes of a use.
     pub(super) fn expected_use(&self, actor: &Actor, invoke: &Invoke) -> Verdict {
         let Ok(proof) = invoke.proof.peek_unverified::<Proof>() else {
-            return Verdict::Refused("unreadable");
+            return Verdict::Refused(Invariant::Doubt, "unreadable");
         };
         let model = &self.witness.model;
         if !model.path(proof.chain_id).all(|(_, link)| scope::allows(&link.rights, &invoke.wanted)) {
-            return Verdict::Refused("a link does not allow it");
+            return Verdict::Refused(Invariant::Holder, "a link does not allow it");
         }
         let callee = self.callee(&invoke.wanted.callee).map(|callee| callee.actor.instance);
         model.judge_use(&proof, actor, callee.as_ref(), self.broker_now())

@@ -110,6 +110,12 @@ impl World {
         self.refuses(state, now, policy, lack, "a grant", |state, context| {
             state.decide_grant(context, &alice.actor(), &granted)
         })?;
+        let keys = self.keys.set.clone();
+        if state.keys().is_some() {
+            self.refuses(state, now, policy, lack, "a second set of keys", |state, context| {
+                state.decide_keys(context, &keys)
+            })?;
+        }
         let root = self.parties[seat("root")].agent.actor();
         let secret = countersign_protocol::digest::Digest::of(b"doubt");
         let (who, expires) = (

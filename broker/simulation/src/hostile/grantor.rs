@@ -61,7 +61,10 @@ impl World {
         if !self.ready(dealer)? {
             return Ok(());
         }
-        let oversell = Oversell::ALL[usize::from(step.what) % Oversell::ALL.len()];
+        let oversell = match step.what {
+            225.. => Oversell::OutOfTurn,
+            what => Oversell::ALL[usize::from(what) % Oversell::ALL.len()],
+        };
         let tried = match oversell {
             Oversell::PromisesAll | Oversell::PromisesMost => self.promise(oversell, step)?,
             Oversell::NotHeld

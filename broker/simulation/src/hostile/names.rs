@@ -82,10 +82,10 @@ impl World {
 
     /// A join with a token that is used, unknown, for someone else, or with something changed.
     pub(super) fn bad_join(&mut self, step: &Step) -> Flow<bool> {
-        let invited = if step.how % 8 == 0 { "mallory" } else { "planner" };
+        let invited = if step.how.is_multiple_of(8) { "mallory" } else { "planner" };
         let Some(secret) = self.invite("mallory", 0)? else { return Ok(false) };
         let mut agent = self.impostor(invited);
-        if step.how % 8 != 0 {
+        if !step.how.is_multiple_of(8) {
             agent.id = principal("mallory").instance(InstanceUuid::new(self.now, &mut self.rng));
         }
         let (mut join, mut attested) = self.join_statement(&agent, secret);
@@ -167,7 +167,7 @@ impl World {
         };
         let life = if step.how % 6 == 1 { 86_400_001 } else { 60_000 };
         let expires = self.broker_now().plus(Lifetime::from_millis(life));
-        let secret = Digest::of(&[step.which]);
+        let secret = Digest::of(&[step.which & 3]);
         self.decide(|state, context| state.decide_join_token(context, Some(&by), secret, &who, expires))?;
         Ok(true)
     }

@@ -20,8 +20,8 @@ use countersign_protocol::{
 
 use super::{
     Asked, Invitation, Link, Member, Model, Offer, Said, Standing, Status, Talk, Use,
-    judge::after,
     table::{Cell, NEGOTIATION},
+    verdict::after,
 };
 
 /// How long results are remembered, in milliseconds.

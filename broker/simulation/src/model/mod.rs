@@ -9,7 +9,10 @@ mod budget;
 mod compare;
 mod judge;
 mod moves;
+mod standing;
 pub mod table;
+mod using;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,8 +31,8 @@ use countersign_protocol::{
     token::Nonce,
 };
 
-pub use judge::Verdict;
 pub use moves::input;
+pub use verdict::Verdict;
 
 /// What is so.
 #[derive(Clone, Debug)]

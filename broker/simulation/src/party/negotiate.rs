@@ -153,7 +153,7 @@ impl World {
         }
         let Some(holding) = Self::choose(step.who, &self.parties[who].holdings) else { return Ok(()) };
         let Some(body) = self.terms(who, &talk, &holding, step.how) else { return Ok(()) };
-        let life = [50_000, 20_000, 4_000, 120_000][usize::from(step.what >> 4 & 3)];
+        let life = [50_000, 20_000, 4_000, 240_000][usize::from(step.what >> 4 & 3)];
         let made = self.offer(who, &talk, &body, holding.active.token(), life);
         self.make_move(who, made, true);
         Ok(())

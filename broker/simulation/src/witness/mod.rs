@@ -116,11 +116,8 @@ impl Witness {
             Event::InvocationEnded(event) => self.check_settlement(event)?,
             _ => {}
         }
-        if let Err(why) = self.model.judge(&entry.event, now) {
-            return Violation::stop(
-                Invariant::Model,
-                format!("leaf {leaf}, {}: {why}", entry.event.kind().name()),
-            );
+        if let Err(Violation { invariant, seen }) = self.model.judge(&entry.event, now) {
+            return Violation::stop(invariant, format!("leaf {leaf}, {}: {seen}", entry.event.kind().name()));
         }
         self.count_cells(&entry.event, tally);
         self.model.apply(entry, leaf);
