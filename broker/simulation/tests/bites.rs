@@ -29,7 +29,8 @@ fn place(rule: &str, file: &str, number: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let guards = lines.iter().enumerate().filter(|(at, line)| {
         let next = lines.get(at + 1).copied().unwrap_or_default();
-        line.contains("require!(") && (line.contains(rule) || (!line.contains('"') && next.contains(rule)))
+        line.contains(concat!("require", "!("))
+            && (line.contains(rule) || (!line.contains('"') && next.contains(rule)))
     });
     let (at, _) = guards.clone().nth(number).unwrap_or_else(|| panic!("{file} has no such guard {rule}"));
     format!("{file}:{}", at + 1)
