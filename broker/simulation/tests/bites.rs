@@ -20,7 +20,34 @@ const SEEDS: u64 = 2_000;
 
 /// A guard, by its rule and the number of its place among those of the rule in one file, and the
 /// sentence that is untrue without it.
-const BITES: &[(&str, &str, usize, Invariant)] = &[];
+const BITES: &[(&str, &str, usize, Invariant)] = &[
+    ("NEG-004", "protocol/src/domain/decide/negotiate.rs", 0, Invariant::Authority),
+    ("IDN-020", "protocol/src/domain/decide/identity.rs", 0, Invariant::Authority),
+    ("IDN-046", "protocol/src/domain/decide/identity.rs", 0, Invariant::Authority),
+    ("TOK-050", "protocol/src/domain/decide/grant.rs", 0, Invariant::Consent),
+    ("CHN-043", "protocol/src/domain/decide/revoke.rs", 0, Invariant::Consent),
+    ("API-002", "protocol/src/domain/decide/mod.rs", 0, Invariant::Consent),
+    ("TOK-047", "protocol/src/domain/decide/invoke.rs", 0, Invariant::Holder),
+    ("IDN-028", "protocol/src/domain/decide/identity.rs", 0, Invariant::Holder),
+    ("IDN-031", "protocol/src/domain/decide/identity.rs", 0, Invariant::Holder),
+    ("LOG-020", "protocol/src/domain/decide/offer.rs", 0, Invariant::Record),
+    ("IDN-012", "protocol/src/domain/decide/mod.rs", 0, Invariant::Revocation),
+    ("CHN-030", "protocol/src/domain/decide/invoke.rs", 0, Invariant::Revocation),
+    ("IDN-011", "protocol/src/domain/decide/mod.rs", 0, Invariant::Revocation),
+    ("CTR-020", "protocol/src/domain/decide/accept.rs", 0, Invariant::Budget),
+    ("API-042", "protocol/src/domain/decide/invoke.rs", 0, Invariant::Budget),
+    ("CHN-044", "protocol/src/domain/decide/revoke.rs", 0, Invariant::Secrecy),
+    ("NEG-002", "protocol/src/domain/decide/negotiate.rs", 0, Invariant::Secrecy),
+    ("LOG-030", "protocol/src/explain/assemble.rs", 0, Invariant::Secrecy),
+    ("NEG-010", "protocol/src/domain/decide/negotiate.rs", 0, Invariant::Bounds),
+    ("NEG-023", "protocol/src/domain/decide/negotiate.rs", 0, Invariant::Bounds),
+    ("NEG-012", "protocol/src/domain/decide/negotiate.rs", 0, Invariant::Bounds),
+    ("NEG-018", "protocol/src/domain/decide/offer.rs", 0, Invariant::Doubt),
+    ("TIM-003", "protocol/src/domain/decide/mod.rs", 0, Invariant::Doubt),
+    ("TIM-005", "protocol/src/domain/decide/mod.rs", 0, Invariant::Doubt),
+    ("NEG-006", "protocol/src/domain/decide/negotiate.rs", 0, Invariant::Model),
+    ("IDN-034", "protocol/src/domain/decide/identity.rs", 0, Invariant::Model),
+];
 
 /// The place of a guard, as a build with `guards-off` knows it.
 fn place(rule: &str, file: &str, number: usize) -> String {
