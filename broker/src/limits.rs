@@ -53,11 +53,11 @@ pub const RENEWAL_PAUSE: Lifetime = Lifetime::from_millis(5_000);
 pub const DECISIONS_WAITING_MAX: usize = 4_096;
 
 /// Entries in one append: the engines' own bound.
-/// Edges: `tests::one_append_takes_what_an_engine_does`.
+/// Edges: `writer::one_append_takes_what_an_engine_does`.
 pub const WRITER_BATCH_ENTRIES: usize = countersign_store::BATCH_MAX_ENTRIES;
 
 /// Bytes in one append: the engines' own bound.
-/// Edges: `tests::one_append_takes_what_an_engine_does`.
+/// Edges: `writer::one_append_takes_what_an_engine_does`.
 pub const WRITER_BATCH_BYTES: usize = countersign_store::BATCH_MAX_BYTES;
 
 /// How long commits may go without a checkpoint of their own. Each costs a signature and a write

@@ -40,6 +40,13 @@ const FLOORS: &[Floor] = &[
     // Builds what tests need; nothing that ships leans on it.
     Floor { name: "countersign-forge", ours: Only(&["countersign-protocol"]), never: IMPURE, features: ALL },
     Floor { name: "countersign-store", ours: Only(&["countersign-protocol"]), never: &[], features: ALL },
+    // The core and the memory engine in virtual time; nothing that ships leans on it.
+    Floor {
+        name: "countersign-simulation",
+        ours: Only(&["countersign-forge", "countersign-protocol", "countersign-store"]),
+        never: &[],
+        features: ALL,
+    },
     Floor {
         name: "countersign-broker",
         ours: Only(&["countersign-wire", "countersign-protocol", "countersign-store"]),

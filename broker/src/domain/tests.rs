@@ -197,23 +197,6 @@ async fn what_gathers_during_a_flush_goes_out_together() {
     assert_eq!(head.root, domain.peek(|state, _| state.tree().root()), "the disk has what was decided");
 }
 
-/// How many of those decisions, each of so many entries of so many bytes, one append takes.
-fn taken(decisions: &[(usize, usize)]) -> usize {
-    let entries = |(count, bytes): &(usize, usize)| vec![Bytes::from(vec![7; *bytes]); *count];
-    let write = |decision| Write { entries: entries(decision), after: TreeSize::ZERO };
-    let mut gathered: Vec<_> = decisions.iter().map(write).collect();
-    next_batch(&mut gathered).unwrap();
-    decisions.len() - gathered.len()
-}
-
-#[test]
-fn one_append_takes_what_an_engine_does() {
-    assert_eq!(taken(&[(WRITER_BATCH_ENTRIES - 1, 1), (1, 1)]), 2);
-    assert_eq!(taken(&[(WRITER_BATCH_ENTRIES - 1, 1), (2, 1)]), 1);
-    assert_eq!(taken(&[(1, WRITER_BATCH_BYTES - 1), (1, 1), (1, 1)]), 2);
-    assert_eq!(taken(&[(1, WRITER_BATCH_BYTES - 1), (1, 2)]), 1);
-}
-
 #[tokio::test]
 async fn after_a_failed_write_nothing_is_answered_any_more() {
     let store = GatedStore::new(1);

@@ -88,3 +88,25 @@ fn next_batch(gathered: &mut Vec<Write>) -> Option<(TreeSize, Vec<Bytes>)> {
     let after = batch.last()?.after;
     Some((after, batch.into_iter().flat_map(|write| write.entries).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of those decisions, each of so many entries of so many bytes, one append takes.
+    fn taken(decisions: &[(usize, usize)]) -> usize {
+        let entries = |(count, bytes): &(usize, usize)| vec![Bytes::from(vec![7; *bytes]); *count];
+        let write = |decision| Write { entries: entries(decision), after: TreeSize::ZERO };
+        let mut gathered: Vec<_> = decisions.iter().map(write).collect();
+        next_batch(&mut gathered).unwrap();
+        decisions.len() - gathered.len()
+    }
+
+    #[test]
+    fn one_append_takes_what_an_engine_does() {
+        assert_eq!(taken(&[(WRITER_BATCH_ENTRIES - 1, 1), (1, 1)]), 2);
+        assert_eq!(taken(&[(WRITER_BATCH_ENTRIES - 1, 1), (2, 1)]), 1);
+        assert_eq!(taken(&[(1, WRITER_BATCH_BYTES - 1), (1, 1), (1, 1)]), 2);
+        assert_eq!(taken(&[(1, WRITER_BATCH_BYTES - 1), (1, 2)]), 1);
+    }
+}

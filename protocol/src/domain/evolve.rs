@@ -51,10 +51,10 @@ impl State {
                 self.forget.insert((event.expires, Forget::JoinToken(event.secret)));
             }
             Event::InstanceAdmitted(event) => {
-                let instance = &event.statement.instance;
+                let join = event.join.digest();
                 let token = self.join_tokens.get_mut(&event.statement.evidence);
-                token.into_iter().for_each(|token| token.used_by = Some(instance.clone()));
-                self.admit(&event.statement, event.join.digest(), leaf);
+                token.into_iter().for_each(|token| token.used_by = Some(join));
+                self.admit(&event.statement, join, leaf);
             }
             Event::InstanceRenewed(event) => {
                 let instance = self.instances.get_mut(&event.statement.instance)?;

@@ -74,8 +74,8 @@ pub struct JoinToken {
     pub principal: PrincipalId,
     /// Until when.
     pub expires: Timestamp,
-    /// Who did.
-    pub used_by: Option<InstanceId>,
+    /// Digest of the statement that did, so that a retry is known.
+    pub used_by: Option<Digest>,
 }
 
 /// A running copy of a principal.

@@ -1,6 +1,6 @@
 //! Joining and staying, by those who may and those who may not.
 
-use countersign_forge::{Change, Talk, World, configuration, domain, principal, rights};
+use countersign_forge::{Agent, Change, Talk, World, configuration, domain, principal, rights};
 use countersign_protocol::{
     digest::{Digest, SpkiHash},
     domain::{Attested, Event, Standing},
@@ -90,6 +90,23 @@ fn a_join_token_lets_in_whom_it_names_and_once() {
     let mut second = Newcomer { key: guest.key.clone(), join: guest.join.clone(), attested: guest.attested };
     second.join.instance = other(&mut world, "guest");
     assert_eq!(second.knock(&mut world), Err(Reason::JoinRefused), "used");
+}
+
+/// TIM-005: a statement that was decided is answered as it was then, whatever its age and whatever its
+/// sender did since.
+#[test]
+fn a_join_whose_reply_was_lost_is_answered_until_its_token_expires() {
+    let mut world = World::new();
+    let guest = newcomer(&mut world);
+    assert_eq!(guest.knock(&mut world), Ok(1));
+    world.pass(30_001);
+    assert_eq!(guest.knock(&mut world), Ok(0), "it would be stale if it were new");
+    let agent = Agent { id: guest.join.instance.clone(), key: guest.key.clone(), spki: guest.join.spki };
+    world.agents.insert("guest", agent);
+    world.stay("guest");
+    assert_eq!(guest.knock(&mut world), Ok(0), "it was renewed since");
+    world.pass(30_000);
+    assert_eq!(guest.knock(&mut world), Err(Reason::JoinRefused), "nobody remembers the token");
 }
 
 fn later(world: &mut World, millis: u64) -> countersign_protocol::time::Timestamp {

@@ -75,18 +75,17 @@ impl State {
         let statement: JoinStatement = open_own(join, claimed.key)?;
         context.check_domain(&statement.domain)?;
         statement.extensions.check()?;
-        check_issued(statement.issued, context.now)?;
         let reason = Reason::JoinRefused;
         require!("IDN-023", statement.evidence == attested.evidence, reason);
         let token = require_some!("IDN-024", self.join_token(&attested.evidence), reason);
         require!("IDN-025", context.now < token.expires, reason);
         require!("IDN-026", token.principal == *statement.instance.principal(), reason);
-        if let Some(user) = &token.used_by {
-            // The reply may have been lost: the same statement gets the same answer.
-            let again = self.instance(user).is_some_and(|instance| instance.request == join.digest());
-            require!("IDN-027", again, reason);
+        if let Some(used) = token.used_by {
+            // The reply may have been lost: the same statement gets the same answer, however late.
+            require!("IDN-027", used == join.digest(), reason);
             return Ok(Vec::new());
         }
+        check_issued(statement.issued, context.now)?;
         require!("IDN-028", self.instance(&statement.instance).is_none(), Reason::IdAlreadyUsed);
         require!("IDN-029", statement.spki == attested.spki, reason);
         let statement = InstanceStatement {

@@ -1,0 +1,261 @@
+//! What happens when it happens.
+
+use std::collections::BTreeSet;
+
+use countersign_protocol::{
+    contract::{self, ContractBody},
+    digest::ChainId,
+    domain::{EndCause, Entry, Event, Intent, InvocationEnded},
+    grant::GrantRequest,
+    identity::InstanceStatement,
+    ledger::{LeafIndex, leaf_hash},
+    name::InstanceId,
+    negotiation::{Move, MoveKind, extend_transcript},
+    payload::Payload,
+    revocation::RevokeRequest,
+    signed::{Signed, Statement},
+    time::Timestamp,
+    token::Proof,
+};
+
+use super::{
+    Asked, Invitation, Link, Member, Model, Offer, Said, Standing, Status, Talk, Use,
+    table::{Cell, NEGOTIATION},
+    verdict::after,
+};
+
+/// How long results are remembered, in milliseconds.
+const RETENTION_MS: u64 = 600_000;
+/// From when on a revocation request is stale, in milliseconds.
+const STALE_MS: u64 = 30_001;
+
+fn peek<T: Statement>(signed: &Signed) -> T {
+    signed.peek_unverified().unwrap()
+}
+
+impl Model {
+    /// Lets an event happen that may.
+    pub fn apply(&mut self, entry: &Entry, leaf: LeafIndex) {
+        self.frontier.push(leaf_hash(&entry.to_bytes()));
+        self.roots.push(self.frontier.root());
+        let now = entry.time;
+        self.now = Some(now);
+        self.forget(now);
+        (self.accepted, self.exhausted) = (None, None);
+        match &entry.event {
+            Event::KeysPublished(_) | Event::Denied(_) => {}
+            Event::JoinTokenIssued(event) => {
+                let (principal, expires) = (event.principal.clone(), event.expires);
+                self.tokens.insert(event.secret, Invitation { principal, expires, used_by: None });
+            }
+            Event::InstanceAdmitted(event) => {
+                let token = self.tokens.get_mut(&event.statement.evidence);
+                token.into_iter().for_each(|token| token.used_by = Some(event.join.digest()));
+                self.admit_as(&event.statement, &event.join);
+            }
+            Event::InstanceRenewed(event) => self.admit_as(&event.statement, &event.renewal),
+            Event::InstanceForked(event) => self.stop(&event.instance, Standing::Forked),
+            Event::GrantIssued(event) => {
+                let link = grant(&peek(&event.request), &event.request, leaf);
+                self.links.insert(event.chain_id, link);
+            }
+            Event::Moved(event) => self.said(&event.signed_move, now),
+            Event::ContractFinalized(event) => {
+                let body: ContractBody = peek(&event.contract);
+                self.talks.entry(event.negotiation_id).and_modify(|talk| talk.offer = None);
+                self.links.insert(event.chain_id, agreed(body, &event.contract, leaf));
+            }
+            Event::NegotiationEnded(event) => {
+                let equivocated = event.cause == EndCause::Equivocation;
+                let input = if equivocated { "broker.equivocation" } else { "broker.deadline" };
+                if let Some(talk) = self.talks.get_mut(&event.negotiation_id) {
+                    talk.equivocated = equivocated;
+                    talk.step(input);
+                    talk.forget_later(event.negotiation_id.time(), now);
+                }
+            }
+            Event::ChainClosed(event) => {
+                let status = match event.state {
+                    contract::State::Fulfilled => Status::Fulfilled,
+                    _ => Status::Expired,
+                };
+                self.links.entry(event.chain_id).and_modify(|link| link.status = status);
+            }
+            Event::Revoked(event) => self.revoke(&event.request),
+            Event::Intent(event) => self.begin(event, now),
+            Event::InvocationEnded(event) => self.end(event, now),
+        }
+    }
+
+    fn admit_as(&mut self, statement: &InstanceStatement, request: &Signed) {
+        let member = Member {
+            key: statement.key,
+            spki: statement.spki,
+            configuration: statement.configuration,
+            generation: statement.generation,
+            expires: statement.expires,
+            standing: Standing::Live,
+            request: request.digest(),
+        };
+        self.members.insert(statement.instance.clone(), member);
+    }
+
+    fn stop(&mut self, instance: &InstanceId, standing: Standing) {
+        let ending = self.ending_with(instance);
+        self.epoch += 1;
+        self.members.entry(instance.clone()).and_modify(|member| member.standing = standing);
+        self.revoke_all(ending);
+    }
+
+    fn revoke(&mut self, signed: &Signed) {
+        let request: RevokeRequest = peek(signed);
+        let stale = after(request.issued, STALE_MS);
+        self.revocations.insert(request.request_id, (signed.digest(), stale));
+        match (&request.chain, &request.instance) {
+            (Some(chain), _) => {
+                self.epoch += 1;
+                self.revoke_all(self.active_beneath(*chain));
+            }
+            (None, Some(instance)) => self.stop(instance, Standing::Revoked),
+            (None, None) => {}
+        }
+    }
+
+    fn revoke_all(&mut self, chains: BTreeSet<ChainId>) {
+        for chain in chains {
+            self.links.entry(chain).and_modify(|link| link.status = Status::Revoked);
+        }
+    }
+
+    fn said(&mut self, signed: &Signed, now: Timestamp) {
+        let made: Move = peek(signed);
+        if let Some(request) = &made.request {
+            let talk = Talk {
+                state: "NONE".into(),
+                delegatee: made.sender.clone(),
+                delegator: made.audience.clone(),
+                answering: None,
+                round: 1,
+                max_rounds: request.max_rounds,
+                deadline: request.deadline,
+                purpose: request.purpose,
+                transcript: made.transcript,
+                said: Vec::new(),
+                offer: None,
+                equivocated: false,
+                forget: None,
+            };
+            self.talks.insert(made.negotiation_id, talk);
+        }
+        let Some(talk) = self.talks.get_mut(&made.negotiation_id) else { return };
+        talk.hear(&made, signed);
+        talk.forget_later(made.negotiation_id.time(), now);
+        if made.kind == MoveKind::Accept {
+            self.accepted = Some(made.negotiation_id);
+        }
+    }
+
+    fn begin(&mut self, intent: &Intent, now: Timestamp) {
+        let proof: Proof = peek(&intent.proof);
+        self.nonces.insert((proof.caller.clone(), proof.nonce), proof.expires);
+        let begun = Use {
+            asked: Asked::of(&proof),
+            caller: proof.caller,
+            callee: intent.callee.clone(),
+            chain: proof.chain_id,
+            reserved: intent.reserved.get(),
+            at: now,
+            end: None,
+            forget: None,
+        };
+        self.uses.insert(intent.invocation_id, begun);
+    }
+
+    fn end(&mut self, event: &InvocationEnded, now: Timestamp) {
+        let id = event.invocation_id;
+        let Some(ended) = self.uses.get_mut(&id) else { return };
+        ended.end = Some((event.outcome, event.settled.get()));
+        ended.forget = id.time().map(|made| after(made.max(now), RETENTION_MS));
+        let chain = ended.chain;
+        let Some(link) = self.links.get(&chain) else { return };
+        let used_up = self.account(chain).settled == link.rights.budget.ceiling.get();
+        self.exhausted = (used_up && link.status == Status::Active).then_some(chain);
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        self.tokens.retain(|_, token| now < token.expires);
+        self.nonces.retain(|_, until| now < *until);
+        self.revocations.retain(|_, (_, until)| now < *until);
+        self.talks.retain(|_, talk| talk.forget.is_none_or(|until| now < until));
+    }
+}
+
+impl Talk {
+    fn hear(&mut self, made: &Move, signed: &Signed) {
+        if made.kind == MoveKind::Offer {
+            self.answering = Some(made.sender.clone());
+        }
+        self.offer = match &made.offer {
+            Some(offer) => ContractBody::from_bytes(&offer.contract).ok().map(|body| Offer {
+                hash: body.hash(),
+                contract: body.contract_id,
+                parent: body.parent,
+                rights: body.rights,
+                grantor: body.grantor.instance,
+                expires: offer.expires,
+            }),
+            None if made.kind == MoveKind::Accept => self.offer.take(),
+            None => None,
+        };
+        let (by, seq, after, digest) = (made.sender.clone(), made.seq, self.transcript, signed.digest());
+        self.said.push(Said { by, seq, after, digest });
+        self.transcript = extend_transcript(self.transcript, signed);
+        let input = self.input(made);
+        self.step(&input);
+    }
+
+    fn step(&mut self, input: &str) {
+        if let Some(Cell::To(state, round)) = NEGOTIATION.cell(&self.state, input) {
+            self.state.clone_from(state);
+            self.round += u32::from(*round);
+        }
+    }
+
+    fn forget_later(&mut self, made: Option<Timestamp>, now: Timestamp) {
+        if self.is_over() {
+            self.forget = made.map(|made| after(made.max(now), RETENTION_MS));
+        }
+    }
+}
+
+fn grant(request: &GrantRequest, signed: &Signed, leaf: LeafIndex) -> Link {
+    Link {
+        parent: None,
+        grantor: request.originator.clone(),
+        holder: request.holder.clone(),
+        rights: request.rights.clone(),
+        originator: request.originator.principal().clone(),
+        grant_id: request.grant_id,
+        contract: None,
+        status: Status::Active,
+        depth: 0,
+        leaf,
+        asked: signed.digest(),
+    }
+}
+
+fn agreed(body: ContractBody, signed: &Signed, leaf: LeafIndex) -> Link {
+    Link {
+        parent: Some(body.parent),
+        contract: Some((body.contract_id, body.hash())),
+        grantor: body.grantor.instance,
+        holder: body.grantee.instance,
+        rights: body.rights,
+        originator: body.originator,
+        grant_id: body.grant_id,
+        status: Status::Active,
+        depth: body.depth,
+        leaf,
+        asked: signed.digest(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Which cells of the tables were met.
+
+use countersign_protocol::{
+    contract::ContractBody,
+    domain::{EndCause, Event},
+    id::NegotiationId,
+    negotiation::Move,
+    payload::Payload,
+    revocation::RevokeRequest,
+    signed::Signed,
+    time::Timestamp,
+};
+
+use super::Witness;
+use crate::{
+    model::{Status, Talk, input},
+    tally::Tally,
+};
+
+const NEGOTIATION: &str = "negotiation cell";
+const CONTRACT: &str = "contract cell";
+
+fn cell(tally: &mut Tally, group: &'static str, state: &str, input: &str) {
+    tally.count(group, &format!("{state} {input}"));
+}
+
+impl Witness {
+    /// A move is put to the broker, whatever becomes of it.
+    pub fn presented(&self, signed: &Signed, tally: &mut Tally) {
+        let Ok(made) = signed.peek_unverified::<Move>() else { return };
+        match self.model.talks.get(&made.negotiation_id) {
+            None => {
+                // Nobody has a role yet: each kind of move is whose it would be.
+                let asks = input(made.kind, true);
+                cell(tally, NEGOTIATION, "NONE", &asks);
+                cell(tally, NEGOTIATION, "NONE", &input(made.kind, false));
+            }
+            Some(talk) => {
+                cell(tally, NEGOTIATION, &talk.state, &talk.input(&made));
+                if talk.is_over() && talk.said_otherwise(&made, signed) {
+                    cell(tally, NEGOTIATION, &talk.state, "broker.equivocation");
+                }
+            }
+        }
+        let offered = made.offer.and_then(|offer| ContractBody::from_bytes(&offer.contract).ok());
+        let known = offered.and_then(|body| {
+            self.model.links.values().find(|link| link.contract.is_some_and(|(id, _)| id == body.contract_id))
+        });
+        known.into_iter().for_each(|link| cell(tally, CONTRACT, link.status.name(), "broker.finalize"));
+    }
+
+    /// A revocation is put to the broker.
+    pub fn asked_to_revoke(&self, signed: &Signed, tally: &mut Tally) {
+        let Ok(request) = signed.peek_unverified::<RevokeRequest>() else { return };
+        if let Some(chain) = request.chain {
+            let state = self.model.links.get(&chain).map_or("NONE", |link| link.status.name());
+            cell(tally, CONTRACT, state, "party.revoke");
+        }
+    }
+
+    /// An event is about to happen.
+    pub(super) fn count_cells(&self, event: &Event, tally: &mut Tally) {
+        match event {
+            Event::NegotiationEnded(event) => {
+                let input = match event.cause {
+                    EndCause::Deadline => "broker.deadline",
+                    EndCause::Equivocation => "broker.equivocation",
+                };
+                let state = self.state_of(event.negotiation_id);
+                cell(tally, NEGOTIATION, &state, input);
+            }
+            Event::ContractFinalized(_) => cell(tally, CONTRACT, "NONE", "broker.finalize"),
+            Event::ChainClosed(event) => {
+                let fulfilled = event.state == countersign_protocol::contract::State::Fulfilled;
+                cell(tally, CONTRACT, "ACTIVE", if fulfilled { "broker.exhaust" } else { "broker.expire" });
+            }
+            Event::InvocationEnded(event) => {
+                let Some(known) = self.model.uses.get(&event.invocation_id) else { return };
+                let Some(link) = self.model.links.get(&known.chain) else { return };
+                let spent = self.model.account(known.chain).settled + event.settled.get();
+                if link.status != Status::Active && spent == link.rights.budget.ceiling.get() {
+                    cell(tally, CONTRACT, link.status.name(), "broker.exhaust");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn state_of(&self, id: NegotiationId) -> String {
+        self.model.talks.get(&id).map_or_else(|| "NONE".into(), |talk| talk.state.clone())
+    }
+
+    /// The broker has looked at what is due: what had ended already stayed as it was.
+    pub fn ticked(&self, now: Timestamp, tally: &mut Tally) {
+        for talk in self.model.talks.values().filter(|talk| talk.is_over() && talk.deadline <= now) {
+            cell(tally, NEGOTIATION, &talk.state, "broker.deadline");
+        }
+        for link in
+            self.model.links.values().filter(|it| it.status != Status::Active && it.rights.not_after <= now)
+        {
+            cell(tally, CONTRACT, link.status.name(), "broker.expire");
+        }
+    }
+}
+
+impl Talk {
+    /// Whether that sender said something else in that place.
+    fn said_otherwise(&self, made: &Move, signed: &Signed) -> bool {
+        self.said.iter().any(|it| it.stands_where(made) && !it.is(signed))
+    }
+}

@@ -1,0 +1,79 @@
+//! Nothing is spent twice, and nothing that nobody spent.
+
+use countersign_protocol::{
+    contract::ContractBody,
+    domain::{Event, Intent, InvocationEnded, InvocationOutcome},
+    receipt::Receipt,
+    time::Timestamp,
+    token::Proof,
+};
+
+use super::Witness;
+use crate::{
+    invariant::Invariant::{Budget, Record},
+    stop::{Flow, hold},
+};
+
+impl Witness {
+    /// A contract's ceiling is still there.
+    pub(super) fn check_promise(&self, body: &ContractBody) -> Flow {
+        let (asked, left) = (body.rights.budget.ceiling.get(), self.model.available(body.parent));
+        hold(Budget, asked <= left, || format!("{asked} are promised, and {left} are left"))
+    }
+
+    /// A reserve is still there, in the budget and in every window.
+    pub(super) fn check_reserve(&self, event: &Intent, now: Timestamp) -> Flow {
+        let Ok(proof) = event.proof.peek_unverified::<Proof>() else { return Ok(()) };
+        let (reserved, left) = (event.reserved.get(), self.model.available(proof.chain_id));
+        hold(Budget, reserved <= left, || format!("{reserved} are reserved, and {left} are left"))?;
+        let room = self.model.windows_allow(proof.chain_id, reserved, now);
+        hold(Budget, room, || "more than a window has room for".into())
+    }
+
+    /// What is settled is what the callee did.
+    pub(super) fn check_settlement(&self, event: &InvocationEnded) -> Flow {
+        let id = event.invocation_id;
+        let Some(known) = self.model.uses.get(&id) else {
+            return hold(Budget, false, || format!("{id} ends, and never began"));
+        };
+        hold(Budget, known.end.is_none(), || format!("{id} is settled twice"))?;
+        let (settled, deed) = (event.settled.get(), self.deeds.get(&id));
+        hold(Budget, settled <= known.reserved, || format!("{settled} of {} reserved", known.reserved))?;
+        match event.outcome {
+            InvocationOutcome::Cancelled => {
+                hold(Record, deed.is_none(), || format!("{id} was done, and is recorded as cancelled"))
+            }
+            InvocationOutcome::Unknown => {
+                hold(Budget, settled == known.reserved, || "an unknown outcome is cheaper".into())
+            }
+            InvocationOutcome::Receipted => {
+                let key = self.model.members.get(&known.callee).map(|member| member.key);
+                let receipt =
+                    key.zip(event.receipt.as_ref()).and_then(|(key, it)| it.open::<Receipt>(&[key]).ok());
+                let own = receipt.is_some_and(|it| {
+                    it.invocation_id == id
+                        && it.chain_id == known.chain
+                        && it.callee == known.callee
+                        && it.cost == event.settled
+                });
+                hold(Record, own, || format!("{} did not sign this receipt", known.callee))?;
+                let same = deed.is_some_and(|deed| deed.swindle || deed.cost == settled);
+                hold(Budget, same, || format!("{settled} are settled, and {deed:?} was done"))
+            }
+        }
+    }
+
+    /// No account is overdrawn.
+    pub(super) fn check_accounts(&self, event: &Event) -> Flow {
+        if !matches!(event, Event::ContractFinalized(_) | Event::Intent(_) | Event::InvocationEnded(_)) {
+            return Ok(());
+        }
+        for (id, link) in &self.model.links {
+            let (account, ceiling) = (self.model.account(*id), link.rights.budget.ceiling.get());
+            hold(Budget, account.committed() <= ceiling, || {
+                format!("the link of {} has {account:?} of {ceiling}", link.holder)
+            })?;
+        }
+        Ok(())
+    }
+}
