@@ -69,13 +69,16 @@ impl World {
     fn take_step(&mut self, step: &Step) -> Flow {
         self.tally.count("act", step.act.name());
         self.network.begin(step);
-        (self.crash_in, self.slow) = (step.crash, step.slow);
+        self.slow = step.slow;
         self.outage = self.outage.saturating_sub(1);
+        // The power may go a second time, while the broker reads what the first time left.
+        self.crash_in = u8::from(std::mem::take(&mut self.cut_again));
         let flow = match self.process {
             None if self.outage == 0 => self.start(),
             _ => Ok(()),
         };
         self.survive(flow, 1)?;
+        self.crash_in = step.crash;
         // What was left unwritten is written before the next thing is done.
         let flow = if self.slow { Ok(()) } else { self.flush() };
         self.survive(flow, step.how % 3 + 1)?;
@@ -108,6 +111,7 @@ impl World {
             Act::Tick => self.tick(),
             Act::Cut => {
                 self.tally.count("fault", "power cut");
+                self.cut_again = step.what & 1 == 1;
                 Err(Stop::Crash)
             }
             Act::Cheat => self.cheat(step),

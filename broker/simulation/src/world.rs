@@ -62,6 +62,8 @@ pub struct World {
     pub tokens: Tokens,
     /// At which of the next commit points the power goes; zero for none.
     pub crash_in: u8,
+    /// Whether the power goes again as soon as the broker starts.
+    pub cut_again: bool,
     /// Whether the disk leaves things unwritten.
     pub slow: bool,
     /// How the hostile callee answers next.
@@ -156,6 +158,7 @@ impl World {
             network: Network::default(),
             tokens: Tokens::default(),
             crash_in: 0,
+            cut_again: false,
             slow: false,
             swindle: None,
             ghosts: Vec::new(),
@@ -186,8 +189,8 @@ impl World {
             self.parties.push(Party::new(name, agent, 1, expires.unwrap_or(self.now)));
         }
         self.flush()?;
-        for to in [0, 1] {
-            let step = Step::plain(crate::plan::Act::Grant, 0, to, 0, 0);
+        for (to, how) in [(0, 0), (1, 3)] {
+            let step = Step::plain(crate::plan::Act::Grant, 0, to, 0, how);
             self.make_grant(&step)?;
             self.pump()?;
         }
