@@ -3,9 +3,9 @@
 use std::{error::Error, fmt, path::Path};
 
 use crate::trace::{
-    CITING, Text,
+    Text,
     guards::{self, Kind},
-    texts,
+    is_citing, texts,
 };
 
 /// A guard, as the test binaries know it.
@@ -30,12 +30,7 @@ pub(super) fn find(root: &Path) -> Result<Vec<Site>, Box<dyn Error>> {
 }
 
 fn is_shipped(path: &str) -> bool {
-    CITING.iter().any(|folder| path.starts_with(folder))
-        && path.contains("/src/")
-        && !path.contains("/tests/")
-        && !path.ends_with("/tests.rs")
-        // A broker for tests alone.
-        && !path.starts_with("broker/simulation/")
+    is_citing(path) && path.contains("/src/") && !path.contains("/tests/") && !path.ends_with("/tests.rs")
 }
 
 fn sites(text: &Text) -> Vec<Site> {
@@ -72,12 +67,8 @@ mod tests {
             ]
         );
         assert!(is_shipped("protocol/src/door.rs") && is_shipped("broker/store/src/door.rs"));
-        for path in [
-            "protocol/tests/domain/door.rs",
-            "broker/src/door/tests.rs",
-            "broker/src/tests/door.rs",
-            "broker/simulation/src/door.rs",
-        ] {
+        for path in ["protocol/tests/domain/door.rs", "broker/src/door/tests.rs", "broker/src/tests/door.rs"]
+        {
             assert!(!is_shipped(path), "{path}");
         }
     }

@@ -16,7 +16,16 @@ use std::{
 use crate::codegen::Registry;
 
 /// The crates whose refusals cite a sentence.
-pub(crate) const CITING: [&str; 3] = ["protocol/", "broker/", "client/"];
+const CITING: [&str; 3] = ["protocol/", "broker/", "client/"];
+
+/// Those among them that only tests lean on: what they refuse, they refuse in a broker's place.
+const FOR_TESTS: [&str; 3] = ["protocol/forge/", "broker/fuzz/", "broker/simulation/"];
+
+/// Whether the refusals of that file cite a sentence and are held to it.
+pub(crate) fn is_citing(path: &str) -> bool {
+    let among = |folders: [&str; 3]| folders.iter().any(|folder| path.starts_with(folder));
+    among(CITING) && !among(FOR_TESTS)
+}
 
 /// The table that answers each known attack.
 const ATTACKS: &str = "spec/security.md";
@@ -91,7 +100,7 @@ fn trace(
         }
     }
     let known: BTreeSet<&str> = requirements.keys().map(String::as_str).collect();
-    for text in code.iter().filter(|text| CITING.iter().any(|folder| text.path.starts_with(folder))) {
+    for text in code.iter().filter(|text| is_citing(&text.path)) {
         for guard in guards::read(text).iter().filter(|guard| !known.contains(guard.id)) {
             let what = format!("{} is no requirement of spec/", guard.id);
             problems.insert(text.problem(guard.id_line, what));

@@ -65,6 +65,7 @@ async fn calls(arena: &Arena, tally: &Tally, many: usize, length: usize) -> Vec<
     let caller = Caller::enter(arena, ALL).await;
     let one = move |caller: Caller, tally: Tally| async move {
         loop {
+            tally.add("asked");
             let request = caller.request(caller.id(), Vec::new(), vec![7; length]);
             tally.outcome(caller.client().invoke(request).await);
         }

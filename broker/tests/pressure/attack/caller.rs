@@ -92,6 +92,7 @@ pub(super) async fn large(arena: &Arena, tally: &Tally) -> Vec<Deed> {
     let caller = Caller::enter(arena, ALL).await;
     let one = |caller: Caller, tally: Tally| async move {
         loop {
+            tally.add("asked");
             let request = caller.request(caller.id(), Vec::new(), vec![7; LARGEST]);
             tally.outcome(caller.client().invoke(request).await);
         }

@@ -50,5 +50,5 @@ pub(crate) fn bytes(input: &Value, field: &str) -> Vec<u8> {
 }
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../conformance/vectors")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../conformance/vectors")
 }
