@@ -209,7 +209,8 @@ impl Network {
         }
     }
 
-    fn delay(&mut self, packet: Packet) {
+    /// Has something arrive later.
+    pub fn delay(&mut self, packet: Packet) {
         self.flying.push_back(packet);
         if self.flying.len() > FLYING_MAX {
             self.flying.pop_front();

@@ -38,6 +38,8 @@ counted! {
         Agree,
         /// Somebody takes its word back.
         Withdraw,
+        /// Somebody takes its word back while the other side answers, and the answer is faster.
+        Race,
         /// Alice grants.
         Grant,
         /// A holder has something done.
@@ -72,8 +74,10 @@ counted! {
         Oversell,
         /// The broker lies to a client.
         Lie,
-        /// A callee answers falsely from now on.
+        /// A callee answers falsely next time.
         Swindle,
+        /// Callees take nothing for a few steps.
+        Stall,
         /// A stranger asks for what exists and for what does not.
         Probe,
         /// A broker that lacks something is asked.
@@ -82,12 +86,13 @@ counted! {
 }
 
 /// How often each act is drawn, before a seed's own taste.
-const WEIGHTS: [(Act, u32); 25] = [
+const WEIGHTS: [(Act, u32); 27] = [
     (Act::Ask, 8),
     (Act::Answer, 10),
     (Act::Decide, 10),
     (Act::Agree, 10),
     (Act::Withdraw, 2),
+    (Act::Race, 2),
     (Act::Grant, 2),
     (Act::Use, 20),
     (Act::Revoke, 3),
@@ -106,6 +111,7 @@ const WEIGHTS: [(Act, u32); 25] = [
     (Act::Oversell, 10),
     (Act::Lie, 3),
     (Act::Swindle, 2),
+    (Act::Stall, 2),
     (Act::Probe, 2),
     (Act::Doubt, 1),
 ];
@@ -180,7 +186,7 @@ impl Plan {
         let loss = [0, 0, 8, 20, 45].choose(&mut rng).copied().unwrap_or(0);
         let crashes = [0, 0, 3, 8].choose(&mut rng).copied().unwrap_or(0);
         let slowness = [0, 0, 10, 30].choose(&mut rng).copied().unwrap_or(0);
-        let length = rng.gen_range(24..56);
+        let length = rng.gen_range(20..48);
         let steps = (0..length).map(|_| {
             let act =
                 taste.choose_weighted(&mut rng, |(_, weight)| *weight).map_or(Act::Ask, |(act, _)| *act);

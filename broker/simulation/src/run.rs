@@ -82,7 +82,8 @@ impl World {
         // What was left unwritten is written before the next thing is done.
         let flow = if self.slow { Ok(()) } else { self.flush() };
         self.survive(flow, step.how % 3 + 1)?;
-        let flow = self.act(step).and_then(|()| self.pump());
+        self.stalled = self.stalled.saturating_sub(1);
+        let flow = self.forward_waiting().and_then(|()| self.act(step)).and_then(|()| self.pump());
         self.survive(flow, step.how % 3 + 1)
     }
 
@@ -93,6 +94,7 @@ impl World {
             Act::Decide => self.answer_offer(step),
             Act::Agree => self.agree_on(step),
             Act::Withdraw => self.withdraw(step),
+            Act::Race => self.race(step),
             Act::Grant => self.make_grant(step),
             Act::Use => self.use_chain(step),
             Act::Revoke => self.make_revocation(step),
@@ -118,6 +120,10 @@ impl World {
             Act::Oversell => self.oversell(step),
             Act::Lie => self.lie(step),
             Act::Swindle => self.begin_swindle(step),
+            Act::Stall => {
+                self.stalled = 2 + step.how % 3;
+                Ok(())
+            }
             Act::Probe => self.probe(step),
             Act::Doubt => self.doubt(step),
         }
@@ -189,7 +195,7 @@ impl World {
     /// The end: the broker starts if it can, everything is written, and the ledger is looked at as a
     /// whole.
     fn finish(&mut self, seed: u64) -> Flow {
-        (self.crash_in, self.slow, self.drift, self.outage) = (0, false, 0, 0);
+        (self.crash_in, self.slow, self.drift, self.outage, self.stalled) = (0, false, 0, 0, 0);
         // Whatever the clocks were, now it is later.
         self.pass_time(100_000);
         if self.process.is_none() {

@@ -66,6 +66,8 @@ pub struct World {
     pub cut_again: bool,
     /// Whether the disk leaves things unwritten.
     pub slow: bool,
+    /// For how many more steps callees take nothing.
+    pub stalled: u8,
     /// How the hostile callee answers next.
     pub swindle: Option<Swindle>,
     /// Processes that are gone, whose keys somebody may have.
@@ -160,6 +162,7 @@ impl World {
             crash_in: 0,
             cut_again: false,
             slow: false,
+            stalled: 0,
             swindle: None,
             ghosts: Vec::new(),
             calls: 0,

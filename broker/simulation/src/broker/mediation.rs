@@ -174,7 +174,14 @@ impl World {
         self.pass(Point::IntentUnforwarded)?;
         let Some(process) = &mut self.process else { return Ok(()) };
         let Some(pending) = process.open.get(&id) else { return Ok(()) };
-        if !matches!(pending.stage, Stage::Decided) {
+        if !matches!(pending.stage, Stage::Decided | Stage::Waiting) {
+            return Ok(());
+        }
+        if self.stalled > 0 {
+            self.process
+                .iter_mut()
+                .filter_map(|it| it.open.get_mut(&id))
+                .for_each(|it| it.stage = Stage::Waiting);
             return Ok(());
         }
         if let Err(refusal) = self.check(id) {
@@ -189,6 +196,14 @@ impl World {
         self.witness.forwarded(id, &chain, &self.ledger)?;
         self.send(Packet::Forward { to, job });
         self.pass(Point::ForwardedUnanswered)
+    }
+
+    /// Callees take what has waited for them.
+    pub fn forward_waiting(&mut self) -> Flow {
+        let open = self.process.iter().flat_map(|process| &process.open);
+        let waiting = open.filter(|(_, pending)| matches!(pending.stage, Stage::Waiting)).map(|(id, _)| *id);
+        let waiting: Vec<InvocationId> = waiting.collect();
+        if self.stalled == 0 { waiting.into_iter().try_for_each(|id| self.forward(id)) } else { Ok(()) }
     }
 
     /// Whether an invocation may be forwarded now.
@@ -209,7 +224,10 @@ impl World {
     /// Cancels what is not forwarded and may not be any longer.
     pub(super) fn enforce(&mut self) -> Flow {
         let Some(process) = &self.process else { return Ok(()) };
-        let waiting = process.open.iter().filter(|(_, pending)| matches!(pending.stage, Stage::Decided));
+        let waiting = process
+            .open
+            .iter()
+            .filter(|(_, pending)| matches!(pending.stage, Stage::Decided | Stage::Waiting));
         let waiting: Vec<InvocationId> = waiting.map(|(id, _)| *id).collect();
         for id in waiting {
             if let Err(refusal) = self.check(id) {
@@ -313,7 +331,7 @@ impl World {
         for pending in process.open.values_mut().filter(|pending| late(pending.deadline)) {
             let refusal = |rule, reason| Refusal::new(rule, reason, "");
             match pending.stage {
-                Stage::Decided => {
+                Stage::Decided | Stage::Waiting => {
                     let why = refusal("API-037", Reason::InvocationCancelled);
                     pending.stage = Stage::Reported(Report::NotForwarded(why));
                 }

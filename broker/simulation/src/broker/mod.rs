@@ -104,6 +104,8 @@ struct Pending {
 enum Stage {
     /// Its INTENT is perhaps not durable.
     Decided,
+    /// It is, and the callee has not taken it.
+    Waiting,
     /// The callee has it.
     Forwarded,
     /// It is over, and its end is to be recorded.

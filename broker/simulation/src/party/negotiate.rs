@@ -14,7 +14,7 @@ use countersign_protocol::{
     token::{Token, sign_hop},
 };
 
-use super::{CAST, Conversation, Holding, Purpose, conversation::bare, seat};
+use super::{CAST, Call, Conversation, Holding, Purpose, conversation::bare, seat};
 use crate::{
     network::{Packet, Request},
     plan::Step,
@@ -297,6 +297,39 @@ impl World {
             self.make_move(whom, accept, true);
         }
         Ok(())
+    }
+
+    /// A delegatee takes its request back, in so many words for that place; before they arrive it is
+    /// answered, and answers that in turn. Whoever lost a race has said nothing twice.
+    pub fn race(&mut self, step: &Step) -> Flow {
+        let Some((who, id)) = Self::choose(step.which, &self.waiting("REQUESTED", false)) else {
+            return Ok(());
+        };
+        if !self.ready(who)? {
+            return Ok(());
+        }
+        let Some(talk) = self.conversation(who, id, false)? else { return Ok(()) };
+        let busy =
+            self.parties[who].calls.values().any(|it| matches!(it.purpose, Purpose::Move(of) if of == id));
+        if busy || talk.state != State::Requested {
+            return Ok(());
+        }
+        let request_id = RequestId::new(self.now, &mut self.rng);
+        let until = self.now.plus(Lifetime::from_millis(60_000));
+        let made = talk.next_move(&self.parties[who].agent.id, MoveKind::Withdraw, request_id, until);
+        let request = Request::Move(made.sign(&self.parties[who].agent.key));
+        self.calls += 1;
+        let (from, call) = (self.address(who), self.calls);
+        let known = Call { request: request.clone(), purpose: Purpose::Move(id), honest: true };
+        self.parties[who].calls.insert(call, known);
+        let late = Packet::Request { from, call, request, honest: true };
+        self.network.delay(late.clone());
+        self.answer_request(&Step { which: step.who, what: 0, ..*step })?;
+        self.pump()?;
+        // It hears that it was too late, and goes on.
+        self.send(late);
+        self.pump()?;
+        self.answer_offer(&Step { what: 0, how: 12, ..*step })
     }
 
     /// Somebody takes its word back.

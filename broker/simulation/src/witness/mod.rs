@@ -28,7 +28,7 @@ pub use deeds::Deed;
 use crate::{
     invariant::Invariant,
     model::Model,
-    stop::{Flow, Violation, hold},
+    stop::{Flow, Stop, Violation, hold},
     tally::Tally,
 };
 
@@ -133,7 +133,7 @@ impl Witness {
     pub fn compare(&self, state: &State) -> Flow {
         match self.model.difference(state) {
             None => Ok(()),
-            Some(difference) => Violation::stop(Invariant::Model, difference),
+            Some(difference) => Err(Stop::Broken(difference)),
         }
     }
 

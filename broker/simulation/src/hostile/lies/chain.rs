@@ -92,6 +92,10 @@ impl World {
                 told.activation =
                     activation.sign(self.keys.signer(KeyPurpose::Activation, activation.leaf).1);
             }
+            Lie::ActivationByOther => {
+                let key = self.keys.signer(KeyPurpose::Checkpoint, activation.leaf).1;
+                told.activation = activation.sign(key);
+            }
             Lie::OtherContract | Lie::OtherOutcome => {
                 let Some(other) = pick(step.how, &others) else { return Ok(None) };
                 let Some(other) = self.read_chain(other)? else { return Ok(None) };

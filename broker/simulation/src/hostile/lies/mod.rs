@@ -33,6 +33,8 @@ counted! {
         ForgedActivation,
         /// An activation that names another leaf.
         MisplacedActivation,
+        /// An activation by a key that is for something else.
+        ActivationByOther,
         /// A chain with another contract than was signed.
         OtherContract,
         /// A contract that one party did not sign.
@@ -59,6 +61,8 @@ counted! {
         BundleDropped,
         /// Evidence of a rewritten entry.
         BundleRewritten,
+        /// Evidence with an entry that is not the ledger's.
+        BundleUnproven,
         /// Evidence of another activation.
         BundleActivation,
         /// A ledger from which an entry is missing.
@@ -87,9 +91,11 @@ impl World {
                 (Invariant::Record, self.lie_of_log(lie, step))
             }
             Lie::ForgedActivation => (Invariant::Consent, self.lie_of_offer(step)?),
-            Lie::MisplacedActivation | Lie::OtherContract | Lie::InventedContract | Lie::OtherOutcome => {
-                (Invariant::Consent, self.lie_of_chain(lie, step)?)
-            }
+            Lie::MisplacedActivation
+            | Lie::ActivationByOther
+            | Lie::OtherContract
+            | Lie::InventedContract
+            | Lie::OtherOutcome => (Invariant::Consent, self.lie_of_chain(lie, step)?),
             Lie::AlteredMove
             | Lie::DroppedMove
             | Lie::ReorderedMoves
@@ -98,7 +104,7 @@ impl World {
             Lie::InventedReceipt | Lie::OtherReceipt | Lie::OtherResult => {
                 (Invariant::Record, self.lie_of_use(lie, step))
             }
-            Lie::BundleDropped | Lie::BundleRewritten | Lie::BundleActivation => {
+            Lie::BundleDropped | Lie::BundleRewritten | Lie::BundleUnproven | Lie::BundleActivation => {
                 (Invariant::Record, self.lie_of_bundle(lie, step)?)
             }
             Lie::LedgerDropped | Lie::LedgerAltered | Lie::LedgerReordered | Lie::LedgerInvented => {

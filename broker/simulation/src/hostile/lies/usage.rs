@@ -74,6 +74,14 @@ impl World {
             // What an INTENT says of the account and of revocations is the broker's own word.
             Lie::BundleRewritten if is_intent(&entries[at].entry) => return Ok(None),
             Lie::BundleRewritten => bundle = self.relogged(bundle, at),
+            // Of all that an INTENT says, what only the log can contradict.
+            Lie::BundleUnproven => {
+                let mut entries = entries;
+                for entry in entries.iter_mut().filter(|it| is_intent(&it.entry)) {
+                    entry.entry = one_epoch_later(&entry.entry);
+                }
+                bundle.entries = Bounded::new(entries).unwrap();
+            }
             _ => {
                 let Ok(mut activation) = bundle.activation.peek_unverified::<Activation>() else {
                     return Ok(None);
@@ -105,6 +113,16 @@ impl World {
         let head = Head { size: tree.size(), root: tree.root() };
         let checkpoint = sign_checkpoint(&self.keys, head);
         Bundle { checkpoint, entries: Bounded::new(entries).unwrap(), ..bundle }
+    }
+}
+
+fn one_epoch_later(intent: &[u8]) -> Vec<u8> {
+    match Entry::from_bytes(intent) {
+        Ok(Entry { time, event: Event::Intent(mut event) }) => {
+            event.epoch += 1;
+            Entry { time, event: Event::Intent(event) }.to_bytes()
+        }
+        _ => intent.to_vec(),
     }
 }
 
