@@ -120,10 +120,7 @@ impl World {
             Act::Oversell => self.oversell(step),
             Act::Lie => self.lie(step),
             Act::Swindle => self.begin_swindle(step),
-            Act::Stall => {
-                self.stalled = 2 + step.how % 3;
-                Ok(())
-            }
+            Act::Stall => self.stall(step),
             Act::Probe => self.probe(step),
             Act::Doubt => self.doubt(step),
         }

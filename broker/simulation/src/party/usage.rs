@@ -122,6 +122,22 @@ impl World {
         Ok(())
     }
 
+    /// Callees take nothing for a while: a use waits, and sometimes its chain is revoked meanwhile.
+    pub fn stall(&mut self, step: &Step) -> Flow {
+        self.stalled = 2 + step.how % 3;
+        let Some(at) = usize::from(step.which).checked_rem(self.holdings().len()) else { return Ok(()) };
+        let chain = self.holdings()[at].1.chain;
+        self.use_chain(&Step { what: 0, ..*step })?;
+        let alice = seat("alice");
+        if step.what & 1 == 0 || !self.ready(alice)? {
+            return Ok(());
+        }
+        let ends = self.witness.model.active_beneath(chain).len() as u64;
+        let signed = self.revocation(alice, Some(chain), None, ends).sign(&self.parties[alice].agent.key);
+        self.ask(alice, Request::Revoke(signed), Purpose::Revocation, true);
+        Ok(())
+    }
+
     /// Somebody who may, or thinks so, revokes.
     pub fn make_revocation(&mut self, step: &Step) -> Flow {
         let ended = step.what & 48 == 48;
