@@ -192,7 +192,7 @@ impl Plan {
                 taste.choose_weighted(&mut rng, |(_, weight)| *weight).map_or(Act::Ask, |(act, _)| *act);
             let [who, what, which, how] = rng.r#gen();
             let fates = [(); 4].map(|()| if rng.gen_range(0..100) < loss { rng.gen_range(1..4) } else { 0 });
-            let crash = if rng.gen_range(0..100) < crashes { rng.gen_range(1..8) } else { 0 };
+            let crash = if rng.gen_range(0..100) < crashes { rng.gen_range(1..12) } else { 0 };
             let slow = rng.gen_range(0..100) < slowness;
             Step { act, who, what, which, how, fates, crash, slow }
         });

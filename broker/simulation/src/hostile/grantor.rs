@@ -63,6 +63,7 @@ impl World {
         }
         let oversell = match step.what {
             225.. => Oversell::OutOfTurn,
+            205.. => Oversell::ReusesContract,
             what => Oversell::ALL[usize::from(what) % Oversell::ALL.len()],
         };
         let tried = match oversell {

@@ -1,6 +1,6 @@
 //! A stranger who asks for what exists, and for what does not: it hears the same.
 
-use countersign_forge::domain;
+use countersign_forge::{Agent, domain};
 use countersign_protocol::{
     digest::ChainId,
     domain::{Context, State},
@@ -16,6 +16,7 @@ use rand::Rng;
 use super::pick;
 use crate::{
     invariant::Invariant,
+    model::Standing,
     party::{Conversation, seat},
     plan::{Step, counted},
     stop::{Flow, hold},
@@ -41,7 +42,11 @@ counted! {
 impl World {
     /// Asks twice, and compares what a stranger is told.
     pub(crate) fn probe(&mut self, step: &Step) -> Flow {
-        let question = Question::ALL[usize::from(step.what) % Question::ALL.len()];
+        // Few were revoked: whoever was is asked about as often as anything else.
+        let question = match self.gone().is_empty() {
+            false if step.who < 128 => Question::Itself,
+            _ => Question::ALL[usize::from(step.what) % Question::ALL.len()],
+        };
         let mallory = seat("mallory");
         if self.parties[mallory].out || self.process.is_none() {
             return Ok(());
@@ -141,16 +146,16 @@ impl World {
         )
     }
 
+    /// Processes that were revoked or locked.
+    fn gone(&self) -> Vec<Agent> {
+        let standing = |ghost: &Agent| self.witness.model.members.get(&ghost.id).map(|it| it.standing);
+        let gone = self.ghosts.iter().filter(|ghost| standing(ghost).is_some_and(|it| it != Standing::Live));
+        gone.cloned().collect()
+    }
+
     /// One who was revoked or locked, and one who never was.
     fn ask_itself(&mut self, step: &Step) -> Option<[Option<View>; 2]> {
-        let gone = self.ghosts.iter().filter(|ghost| {
-            self.witness
-                .model
-                .members
-                .get(&ghost.id)
-                .is_some_and(|it| it.standing != crate::model::Standing::Live)
-        });
-        let there = pick(step.which, &gone.cloned().collect::<Vec<_>>())?;
+        let there = pick(step.which, &self.gone())?;
         let mut not_there = there.clone();
         not_there.id = there.id.principal().instance(InstanceUuid::new(self.now, &mut self.rng));
         Some([there, not_there].map(|agent| self.told(|state, _| state.admitted(&agent.actor()).map(drop))))
