@@ -50,8 +50,6 @@ pub struct Edge {
     pub state: State,
     /// The leaf that had ended it by then.
     pub ended: Option<LeafIndex>,
-    /// How many edges have not ended from this one down, now.
-    pub live: u64,
 }
 
 /// That the holder of an edge can have something done.
@@ -260,10 +258,9 @@ impl Graph<'_> {
         Judgement::read(reply.await?)
     }
 
-    /// Tells of every edge that begins or turns from that size of the ledger on.
-    pub fn watch(&self, from: TreeSize) -> Edges {
-        let feed = Feed::new(self.agent, "watch the edges");
-        Edges { agent: self.agent.clone(), feed, next_leaf: from.get(), after_chain: Vec::new() }
+    /// Tells of every edge that begins or turns from that place on.
+    pub fn watch(&self, from: Place) -> Edges {
+        Edges { agent: self.agent.clone(), feed: Feed::new(self.agent, "watch the edges"), place: from }
     }
 
     /// Reads a whole list, all pages as of the size that the first was of.
@@ -293,8 +290,22 @@ impl Graph<'_> {
 pub struct Edges {
     agent: Agent,
     feed: Feed<v1::WatchEdgesResponse>,
-    next_leaf: u64,
-    after_chain: Vec<u8>,
+    place: Place,
+}
+
+/// Where a watch goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    leaf: u64,
+    /// Of that leaf, only chains after this one; empty for all.
+    after: Vec<u8>,
+}
+
+impl From<TreeSize> for Place {
+    /// From what came after so many entries.
+    fn from(size: TreeSize) -> Self {
+        Self { leaf: size.get(), after: Vec::new() }
+    }
 }
 
 /// An edge that began or turned.
@@ -311,20 +322,25 @@ pub struct EdgeChange {
 }
 
 impl Edges {
+    /// Where another watch goes on from what this one has told.
+    pub fn place(&self) -> Place {
+        self.place.clone()
+    }
+
     /// The next changes, in order of leaves.
     pub async fn next(&mut self) -> Result<Vec<EdgeChange>, Error> {
         loop {
             let request = v1::WatchEdgesRequest {
                 trust_domain: self.agent.domain().to_string(),
-                from_leaf: self.next_leaf,
-                after_chain: self.after_chain.clone(),
+                from_leaf: self.place.leaf,
+                after_chain: self.place.after.clone(),
             };
             let open = async |channel| GraphClient::new(channel).watch_edges(opening(request)).await;
             let Some(message) = self.feed.next(&self.agent, open).await? else { continue };
-            if message.next_leaf < self.next_leaf {
+            if message.next_leaf < self.place.leaf {
                 return Err(deceived(About::Answer, "the watch went back to an earlier leaf"));
             }
-            (self.next_leaf, self.after_chain) = (message.next_leaf, message.after_chain);
+            self.place = Place { leaf: message.next_leaf, after: message.after_chain };
             let changes: Option<Vec<_>> = message.changes.into_iter().map(EdgeChange::parse).collect();
             let changes = changes.ok_or_else(|| deceived(About::Answer, "it tells of a malformed edge"))?;
             if !changes.is_empty() {
@@ -362,7 +378,6 @@ impl Edge {
                 None => None,
                 Some(leaf) => Some(LeafIndex::new(leaf)?),
             },
-            live: edge.live,
         })
     }
 }

@@ -19,7 +19,6 @@ pub(super) fn edge(id: ChainId, link: &Chain, moment: Moment) -> v1::Edge {
         leaf: link.leaf.get(),
         leaf_time_ms: link.at.as_millis(),
         ended_leaf: ended.map(|leaf| leaf.get()),
-        live: link.live,
         ..from_token(id, link, moment)
     }
 }

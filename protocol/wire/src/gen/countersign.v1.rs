@@ -2024,9 +2024,6 @@ pub struct Edge {
     /// The leaf that had ended it by then; absent while it has not.
     #[prost(uint64, optional, tag = "12")]
     pub ended_leaf: ::core::option::Option<u64>,
-    /// How many edges have not ended from this one down, now.
-    #[prost(uint64, tag = "13")]
-    pub live: u64,
 }
 /// Asks for a page of edges.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
