@@ -51,6 +51,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where newcomers are let in.
     pub enrolment_listen: SocketAddr,
+    /// Where metrics and probes are answered, without TLS.
+    pub metrics_listen: Option<SocketAddr>,
     /// How instances reach `listen`, where that differs.
     pub advertise: Option<HostPort>,
     /// How newcomers reach `enrolment_listen`, where that differs.
@@ -115,6 +117,7 @@ impl Config {
         let key_dir: Option<String> = section.required("key_dir");
         let listen = section.required("listen");
         let enrolment_listen = section.required("enrolment_listen");
+        let metrics_listen = section.optional("metrics_listen");
         let advertise = section.optional("advertise");
         let advertise_enrolment = section.optional("advertise_enrolment");
         let snapshot_every = section.or("snapshot_every", SNAPSHOT_EVERY);
@@ -133,6 +136,7 @@ impl Config {
             key_dir,
             listen: listen?,
             enrolment_listen: enrolment_listen?,
+            metrics_listen: metrics_listen?,
             advertise: advertise?,
             advertise_enrolment: advertise_enrolment?,
             snapshot_every: snapshot_every.filter(|every| *every > 0)?,
