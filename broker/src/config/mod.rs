@@ -79,9 +79,11 @@ impl Config {
         settings::read(file, text, |section| Self::read(section, base))
     }
 
-    /// A commented configuration for a new domain, in directories beside it.
-    pub fn template(trust_domain: &TrustDomain, admin: &PrincipalId) -> String {
+    /// A commented configuration for a new domain, with its directories in `state`, or beside it.
+    pub fn template(trust_domain: &TrustDomain, admin: &PrincipalId, state: Option<&str>) -> String {
+        let state = state.map(|state| format!("{}/", state.trim_end_matches('/'))).unwrap_or_default();
         include_str!("template.toml")
+            .replace("@state@", &state)
             .replace("@trust_domain@", trust_domain.as_str())
             .replace("@admin@", admin.as_str())
     }

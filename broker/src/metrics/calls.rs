@@ -10,7 +10,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use countersign_protocol::refusal::Reason;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use prometheus_client::{
@@ -19,11 +18,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use tonic::{Code, Status, body::Body};
-use tonic_types::StatusExt as _;
 use tower::{Layer, Service};
 
 use super::Buckets;
-use crate::methods::methods;
+use crate::{methods::methods, status::refusal};
 
 /// From 250 µs, which a call without a write takes, to 16 s: a call that is no stream takes no longer.
 const SECONDS: Buckets = Buckets { first: 0.000_25, count: 17 };
@@ -92,7 +90,7 @@ impl Calls {
         registry.register("grpc_server_handled", "Calls that ended, by their status", this.handled.clone());
         let help = "From the beginning of a call to the last of its answer";
         registry.register_with_unit("grpc_server_handling", help, Unit::Seconds, seconds);
-        let help = "Calls that were refused, by the reason that the caller was told";
+        let help = "Calls that were refused, by the reason, which is not always what the caller was told";
         registry.register("countersign_refusals", help, this.refused.clone());
         Arc::new(this)
     }
@@ -108,10 +106,11 @@ impl Calls {
     }
 
     fn refused(&self, counted: &Counted, status: &Status) {
-        let told = status.get_details_error_info();
-        let Some(reason) = told.and_then(|info| Reason::from_name(&info.reason)) else { return };
+        let Some(refusal) = refusal(status) else { return };
         let Method { grpc_service, grpc_method } = counted.method.clone();
-        self.refused.get_or_create(&Refused { grpc_service, grpc_method, reason: reason.name() }).inc();
+        self.refused
+            .get_or_create(&Refused { grpc_service, grpc_method, reason: refusal.reason().name() })
+            .inc();
     }
 }
 

@@ -142,3 +142,24 @@ async fn whoever_connects_to_the_metrics_and_is_silent_keeps_nobody_out_for_long
     }
     assert!(began.elapsed() >= METRICS_CONNECTION_LIFE / 2);
 }
+
+/// A dashboard over a name that is none stays empty, and an alert over one never fires.
+#[tokio::test]
+async fn dashboards_and_alerts_name_only_what_there_is() {
+    let broker = watched().await;
+    let admin = broker.admin().await;
+    let request = v1::GetCheckpointRequest { trust_domain: "other.example".into() };
+    LedgerClient::new(admin.channel().await).get_checkpoint(request).await.unwrap_err();
+    let (_, metrics) = get(&broker, "/metrics").await.unwrap();
+    let there: Vec<&str> = metrics.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
+    for file in [include_str!("../../packaging/alerts.yml"), include_str!("../../packaging/dashboard.json")] {
+        let words = file.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let named: Vec<&str> = words
+            .filter(|word| word.starts_with("countersign_") || word.starts_with("grpc_server_"))
+            .collect();
+        assert!(named.len() > 5);
+        for name in named {
+            assert!(there.contains(&name), "{name} is not among the metrics");
+        }
+    }
+}
