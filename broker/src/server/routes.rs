@@ -88,7 +88,8 @@ fn of_the_domain(
     routes: Routes,
 ) -> Result<Routes, RunError> {
     let domain = || Arc::clone(&broker.domain);
-    let activator = Arc::new(Activator::new(&broker.domain, broker.activation.clone())?);
+    let (key, retired) = (broker.activation.clone(), broker.retired_activations.clone());
+    let activator = Arc::new(Activator::new(&broker.domain, key, retired)?);
     let archive = broker.policies.clone();
     let policies: Policies = Arc::new(move |digest| archive.get(digest));
     let ledger = Ledger::new(domain(), Arc::clone(checkpoints), Arc::clone(&activator), policies);
