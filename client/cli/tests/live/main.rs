@@ -5,6 +5,7 @@
 mod broker;
 mod delegation;
 mod graph;
+mod manual;
 mod programs;
 mod sessions;
 #[path = "../support/mod.rs"]
