@@ -14,7 +14,7 @@ mod walk;
 mod wish;
 
 pub use verdict::{fault, nearest, others};
-pub use walk::{Step, Walk};
+pub use walk::{Step, Steps, Walk};
 pub use wish::{Covers, Wish};
 
 use crate::{

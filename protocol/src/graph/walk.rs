@@ -1,6 +1,9 @@
 //! Walking the graph downwards, one link after another, from any place on.
 
-use std::{collections::BTreeSet, ops::Bound};
+use std::{
+    collections::{BTreeSet, btree_set::Range},
+    ops::Bound,
+};
 
 use crate::{
     digest::ChainId,
@@ -65,48 +68,18 @@ impl<'a> Walk<'a> {
 
     /// The links after that one; all of them after `None`. `enter` says of each whether it is meant,
     /// and what is beneath it looked at.
-    pub fn after<F>(self, last: Option<ChainId>, enter: F) -> impl Iterator<Item = Step<'a>>
-    where
-        F: Fn(&Chain) -> bool,
-    {
-        let enters = move |id| self.state.chain(&id).is_some_and(&enter);
-        let first = match last {
-            None => self.next_top(None),
-            // Whoever made the place up is not led out of the walk by it.
-            Some(last) => self.holds(last).then(|| self.next(last, enters(last))).flatten(),
-        };
-        let step =
-            move |id: ChainId| self.state.chain(&id).map(|link| Step { id, link, entered: enters(id) });
-        let first = first.and_then(&step);
-        std::iter::successors(first, move |last| self.next(last.id, last.entered).and_then(&step))
+    pub fn after<F: Fn(&Chain) -> bool>(self, last: Option<ChainId>, enter: F) -> Steps<'a, F> {
+        let mut steps = Steps { walk: self, enter, top: None, beneath: Vec::new(), over: false };
+        if let Some(last) = last {
+            steps.go_to(last);
+        }
+        steps
     }
 
     /// How many links have not ended, by the counts that the state keeps at the tops.
     pub fn live(&self) -> u64 {
         let tops = std::iter::successors(self.next_top(None), |top| self.next_top(Some(*top)));
         tops.filter_map(|top| self.state.chain(&top)).map(|link| link.live).sum()
-    }
-
-    /// The link that follows: the first beneath, or else the next beside it or beside one above it.
-    fn next(&self, id: ChainId, descend: bool) -> Option<ChainId> {
-        let first = self.state.chain(&id)?.children.first();
-        if let Some(first) = first.filter(|_| descend) {
-            return Some(*first);
-        }
-        let mut at = id;
-        while !self.is_top(at) {
-            let parent = self.state.chain(&at)?.parent?;
-            let beside = (Bound::Excluded(at), Bound::Unbounded);
-            if let Some(next) = self.state.chain(&parent)?.children.range(beside).next() {
-                return Some(*next);
-            }
-            at = parent;
-        }
-        self.next_top(Some(at))
-    }
-
-    fn holds(&self, id: ChainId) -> bool {
-        self.state.path(id).any(|(link, _)| self.is_named(link))
     }
 
     /// Whether a link is among those that the walk was begun with.
@@ -142,6 +115,65 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+    }
+}
+
+/// The steps of a walk. Each costs one look at the state: what is beside a link is known from the link
+/// above it.
+#[derive(Debug)]
+pub struct Steps<'a, F> {
+    walk: Walk<'a>,
+    enter: F,
+    /// The top that the walk is beneath.
+    top: Option<ChainId>,
+    /// What has not been walked beneath each link that was entered, the uppermost first.
+    beneath: Vec<Range<'a, ChainId>>,
+    over: bool,
+}
+
+impl<'a, F: Fn(&Chain) -> bool> Steps<'a, F> {
+    /// Goes on after that link. Whoever made the place up is not led out of the walk by it.
+    fn go_to(&mut self, last: ChainId) {
+        let (mut beside, mut below): (Vec<Range<'a, ChainId>>, Option<ChainId>) = (Vec::new(), None);
+        for (id, link) in self.walk.state.path(last) {
+            if below.is_some() || (self.enter)(link) {
+                let first = below.map_or(Bound::Unbounded, Bound::Excluded);
+                beside.push(link.children.range((first, Bound::Unbounded)));
+            }
+            below = Some(id);
+            // The uppermost that the walk was begun with is the top; what is above it is no part of it.
+            if self.walk.is_named(id) {
+                self.top = below;
+                self.beneath.append(&mut beside);
+            }
+        }
+        self.beneath.reverse();
+        self.over = self.top.is_none();
+    }
+}
+
+impl<'a, F: Fn(&Chain) -> bool> Iterator for Steps<'a, F> {
+    type Item = Step<'a>;
+
+    fn next(&mut self) -> Option<Step<'a>> {
+        let id = loop {
+            match self.beneath.last_mut().map(Iterator::next) {
+                Some(Some(id)) => break *id,
+                Some(None) => drop(self.beneath.pop()),
+                None if self.over => return None,
+                None => {
+                    self.top = self.walk.next_top(self.top);
+                    self.over = self.top.is_none();
+                    break self.top?;
+                }
+            }
+        };
+        let link = self.walk.state.chain(&id)?;
+        let entered = (self.enter)(link);
+        if entered {
+            self.beneath.push(link.children.range(..));
+        }
+        Some(Step { id, link, entered })
     }
 }
 

@@ -112,6 +112,19 @@ fn a_walk_goes_on_from_any_link_as_if_it_had_not_stopped() {
     }
 }
 
+#[test]
+fn a_walk_goes_on_from_a_link_that_it_did_not_enter() {
+    let (world, [grant, first, leaf, beside, other]) = family();
+    let enter = |link: &Chain| world.state.chain(&first) != Some(link);
+    let steps = |after| Walk::all(&world.state).after(after, enter).map(|step| step.id).collect::<Vec<_>>();
+    let whole = steps(None);
+    assert_eq!(BTreeSet::from_iter(whole.clone()), BTreeSet::from([grant, first, beside, other]));
+    assert!(!whole.contains(&leaf));
+    for (at, id) in whole.iter().enumerate() {
+        assert_eq!(steps(Some(*id)), whole[at + 1..]);
+    }
+}
+
 /// Attack line 24: a place in a walk is what a caller says.
 #[test]
 fn nobody_is_led_out_of_what_it_sees_by_a_place_that_it_made_up() {
