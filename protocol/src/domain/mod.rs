@@ -8,6 +8,7 @@ mod account;
 mod decide;
 mod event;
 mod evolve;
+mod evolve_change;
 mod evolve_negotiation;
 mod snapshot;
 mod state;

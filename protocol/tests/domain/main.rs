@@ -5,6 +5,7 @@
 
 mod audit;
 mod budget;
+mod changes;
 mod collusion;
 mod copies;
 mod explain;
@@ -16,6 +17,7 @@ mod limits;
 mod memory;
 mod negotiation;
 mod races;
+mod replacing;
 mod rotation;
 mod snapshot;
 mod strangers;

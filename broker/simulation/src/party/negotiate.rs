@@ -192,6 +192,7 @@ impl World {
             failure: FailurePolicy::SettleReserved,
             seen: party.view.seen(),
             algorithm: Algorithm::Ed25519,
+            replaces: None,
             extensions: Extensions::none(),
         })
     }
