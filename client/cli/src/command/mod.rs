@@ -1,6 +1,7 @@
 //! What the program does, one command a file.
 
 mod agent;
+mod change;
 mod contract;
 mod explain;
 mod grant;
