@@ -42,6 +42,7 @@ mod feed;
 mod held;
 mod invoke;
 mod join;
+mod keyring;
 mod ledger;
 mod link;
 mod negotiate;

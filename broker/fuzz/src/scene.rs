@@ -132,6 +132,7 @@ pub(crate) fn statements_in(event: &Event) -> Vec<Signed> {
         Event::Changed(event) => Some(&event.request),
         Event::Intent(event) => Some(&event.proof),
         Event::InvocationEnded(event) => event.receipt.as_ref(),
+        Event::KeysRotated(event) => Some(&event.rotation),
         Event::KeysPublished(_) | Event::JoinTokenIssued(_) | Event::ChainClosed(_) | Event::Denied(_) => {
             None
         }

@@ -24,6 +24,14 @@ payload! {
 }
 
 payload! {
+    /// The domain has other keys, from this leaf on.
+    pub struct KeysRotated {
+        /// What the keys before say of them.
+        1 => pub rotation: Signed,
+    }
+}
+
+payload! {
     /// A join token exists. Its secret is not here.
     pub struct JoinTokenIssued {
         /// SHA-256 of the secret.
@@ -306,8 +314,10 @@ events! {
     InvocationEnded = 13,
     /// See [`Denied`].
     Denied = 14,
+    /// See [`KeysRotated`].
+    KeysRotated = 15,
     /// See [`Changed`].
-    Changed = 15,
+    Changed = 16,
 }
 
 payload! {

@@ -60,7 +60,7 @@ async fn what_waits_is_cancelled_before_the_change_is_acknowledged() {
 
 /// However they race: what a callee gets, it gets before the acknowledgement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_is_forwarded_after_the_acknowledgement_in_any_race() {
+async fn nothing_is_forwarded_after_a_suspension_is_acknowledged() {
     for _ in 0..10 {
         let (world, [_, first, _]) = World::with_chain().await;
         let leaf = world.contract(first, "researcher", "mallory", rights(40, 1)).await.unwrap();

@@ -2128,6 +2128,10 @@ pub struct Bundle {
     /// The key of the checkpoints, as a C2SP verifier key.
     #[prost(string, tag = "4")]
     pub log_vkey: ::prost::alloc::string::String,
+    /// The signed `KeyRotation`s that led to the key set, in order: with them, whoever knows an earlier
+    /// set follows.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub rotations: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// Asks for the next certificate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
