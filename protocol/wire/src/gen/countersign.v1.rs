@@ -2067,7 +2067,8 @@ pub mod revocations_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// One delegation: an edge from the one who granted to the one who holds.
+/// One delegation: an edge from the one who granted to the one who holds. Of one that the caller is no party
+/// to, contract, leaf and time are not told.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Edge {
     /// The chain up to this link.
