@@ -31,6 +31,7 @@
 mod admin;
 mod agent;
 mod bundle;
+mod change;
 mod clock;
 mod connection;
 mod directory;
@@ -42,6 +43,7 @@ mod graph;
 mod held;
 mod invoke;
 mod join;
+mod keyring;
 mod ledger;
 mod link;
 mod negotiate;
@@ -55,6 +57,7 @@ pub mod limits;
 
 pub use admin::Info;
 pub use agent::{Agent, Keep, Options};
+pub use change::{Changed, Shown};
 pub use clock::{Clock, SystemClock};
 pub use error::{About, CallerFault, Deceit, Ending, Error, Refused};
 pub use graph::{

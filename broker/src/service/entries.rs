@@ -35,6 +35,17 @@ pub(super) async fn contract(domain: &Domain, leaf: LeafIndex) -> Result<Signed,
     }
 }
 
+/// The rotation of the domain's keys at that leaf; none where keys begin that were published ahead.
+pub(super) async fn rotation(domain: &Domain, leaf: LeafIndex) -> Result<Option<Signed>, Refusal> {
+    if domain.peek(|state, _| !state.tree().size().includes(leaf)) {
+        return Ok(None);
+    }
+    match event(domain, leaf).await? {
+        Event::KeysRotated(rotated) => Ok(Some(rotated.rotation)),
+        _ => Ok(None),
+    }
+}
+
 /// The bytes of the entry at that leaf.
 pub(super) async fn bytes(domain: &Domain, leaf: LeafIndex) -> Result<Bytes, Refusal> {
     let end = leaf.plus(1).ok_or_else(|| unreadable(leaf, "no leaf comes after it"))?;

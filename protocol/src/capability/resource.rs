@@ -150,7 +150,7 @@ mod tests {
                 *(if pattern.holds(&name) { &mut held } else { &mut not }) += 1;
             }
         }
-        assert_eq!((held, not), (28, 70));
+        assert_eq!((held, not), (22, 76));
     }
 
     #[test]

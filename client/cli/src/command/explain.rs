@@ -28,7 +28,7 @@ impl Explain {
             .as_person(async |agent, terminal| {
                 let bytes = agent.explain(invocation).await;
                 let bytes = bytes.map_err(|error| unexplained(invocation, &error))?;
-                let explanation = evidence::verify(&bytes, agent.keys())?;
+                let explanation = evidence::verify(&bytes, &agent.keys())?;
                 if let Some(path) = &bundle {
                     output_file::write(path, &bytes)?;
                     let path = path.display();

@@ -2,6 +2,7 @@
 
 mod agent;
 mod can;
+mod change;
 mod completion;
 mod context;
 mod contract;
