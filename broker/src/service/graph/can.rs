@@ -1,13 +1,13 @@
 //! Whether a use would be allowed: decided as an invocation is, and without a trace.
 
 use countersign_protocol::{
-    capability::Request,
     digest::ChainId,
     domain::{Context, State},
     graph::{self, Covers, Moment, Wish},
     refusal::{Reason, Refusal},
     require, require_some,
-    token::{ActiveToken, UnverifiedToken},
+    token::{Activation, ActiveToken, UnverifiedToken},
+    trust::KeySet,
 };
 use countersign_wire::v1;
 
@@ -29,7 +29,16 @@ enum Under {
     Holder(Holder),
 }
 
+/// A chain to try, with what an invocation under it would be judged by.
+struct Candidate {
+    id: ChainId,
+    token: UnverifiedToken,
+    activation: Activation,
+    keys: KeySet,
+}
+
 impl Graph {
+    /// Says what `Invoke` would, in its order, of the first chain that would do or else of the likeliest.
     pub(super) async fn judge(
         &self,
         caller: &mut Caller,
@@ -42,31 +51,22 @@ impl Graph {
         let asked = wish.request(arguments);
         let chains = self.domain.read(|state, context| under.chains(caller, state, context, &wish)).await?;
         let mut denied = None;
-        for chain in chains {
-            match self.would_allow(chain, &asked).await {
-                Ok(()) => return self.allowed(chain).await,
-                Err(refusal) if is_denial(&refusal) => drop(denied.get_or_insert((chain, refusal))),
+        for Candidate { id, token, activation, keys } in chains {
+            // Nothing here holds the state.
+            let now = self.domain.peek(|_, context| context.now);
+            let verified = token.verify(&keys).and_then(|token| ActiveToken::new(token, activation));
+            let allowed = match verified.and_then(|active| active.allows(&asked, now)) {
+                Ok(()) => self.domain.read(|state, context| state.would_begin(context, id)).await,
+                refused => refused,
+            };
+            match allowed {
+                Ok(()) => return self.allowed(id).await,
+                Err(refusal) if is_denial(&refusal) => drop(denied.get_or_insert((id, refusal))),
                 Err(fault) => return Err(fault),
             }
         }
         let (chain, refusal) = require_some!("GRA-003", denied, Reason::NotFound);
         self.denied(caller, chain, &wish, &refusal).await
-    }
-
-    /// What `Invoke` would say of the chain and the request, in its order.
-    async fn would_allow(&self, id: ChainId, request: &Request) -> Result<(), Refusal> {
-        let found = self.domain.read(|state, context| {
-            let reason = Reason::NotActivated;
-            let chain = require_some!("CHN-032", state.chain(&id), reason);
-            let activation = require_some!("CHN-032", state.activation(id), reason);
-            let keys = require_some!("LOG-004", state.keys(), Reason::LedgerUnavailable);
-            Ok((chain.token.clone(), activation, keys.clone(), context.now))
-        });
-        let (token, activation, keys, now) = found.await?;
-        // Nothing here holds the state.
-        let token = UnverifiedToken::from_bytes(token).verify(&keys)?;
-        ActiveToken::new(token, activation)?.allows(request, now)?;
-        self.domain.read(|state, context| state.would_begin(context, id)).await
     }
 
     async fn allowed(&self, id: ChainId) -> Result<v1::CanResponse, Refusal> {
@@ -129,26 +129,44 @@ impl Under {
         state: &State,
         context: &Context<'_>,
         wish: &Wish,
-    ) -> Result<Vec<ChainId>, Refusal> {
-        let holder = match self {
-            Self::Chain(id) => return caller.chain(state, *id).map(|_| vec![*id]),
-            Self::Holder(holder) => holder,
+    ) -> Result<Vec<Candidate>, Refusal> {
+        let ids = match self {
+            Self::Chain(id) => caller.chain(state, *id).map(|_| vec![*id])?,
+            Self::Holder(holder) => likely(holder, caller, state, context, wish),
         };
-        let moment = now(state, context);
-        let (mut likely, mut any) = (Vec::new(), None);
-        for step in holder.links(caller, state, None, |_| true).take(PAGE_SCAN_MAX).filter(|it| it.entered) {
-            let in_force = moment.has_usable(state, step.id);
-            if in_force && wish.within(&step.link.rights) != Covers::No {
-                likely.push(step.id);
-            } else if in_force || any.is_none() {
-                any = Some(step.id);
-            }
-            if likely.len() >= CAN_TRIES_MAX {
-                break;
-            }
-        }
-        Ok(if likely.is_empty() { any.into_iter().collect() } else { likely })
+        Ok(ids.into_iter().filter_map(|id| Candidate::of(state, id)).collect())
     }
+}
+
+impl Candidate {
+    fn of(state: &State, id: ChainId) -> Option<Self> {
+        let token = UnverifiedToken::from_bytes(state.chain(&id)?.token.clone());
+        Some(Self { id, token, activation: state.activation(id)?, keys: state.keys()?.clone() })
+    }
+}
+
+/// Of a holder's chains those that may allow it; where there is none, another one to be told about.
+fn likely(
+    holder: &Holder,
+    caller: &Caller,
+    state: &State,
+    context: &Context<'_>,
+    wish: &Wish,
+) -> Vec<ChainId> {
+    let moment = now(state, context);
+    let (mut likely, mut any) = (Vec::new(), None);
+    for step in holder.links(caller, state, None, |_| true).take(PAGE_SCAN_MAX).filter(|it| it.entered) {
+        let in_force = moment.has_usable(state, step.id);
+        if in_force && wish.within(&step.link.rights) != Covers::No {
+            likely.push(step.id);
+        } else if in_force || any.is_none() {
+            any = Some(step.id);
+        }
+        if likely.len() >= CAN_TRIES_MAX {
+            break;
+        }
+    }
+    if likely.is_empty() { any.into_iter().collect() } else { likely }
 }
 
 fn now(state: &State, context: &Context<'_>) -> Moment {
