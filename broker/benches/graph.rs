@@ -31,6 +31,7 @@ use countersign_protocol::{
 /// Links beneath each link.
 const FAN: usize = 10;
 const RUNS: usize = 9;
+const RUN: Duration = Duration::from_millis(50);
 
 /// Where a link stands: its chain, its holder's number, and its resources without the final star.
 #[derive(Clone)]
@@ -168,14 +169,19 @@ impl Ledger {
     }
 }
 
-/// How long it takes: the median, the fastest and the slowest of some runs.
+/// How long it takes: the median, the fastest and the slowest of some runs, each long enough to be told
+/// from a turn that another process had.
 fn timed(mut run: impl FnMut() -> usize) -> (Duration, Duration, Duration, usize) {
-    let mut found = 0;
+    let begin = Instant::now();
+    let found = black_box(run());
+    let turns = (RUN.as_nanos() / begin.elapsed().as_nanos().max(1)).clamp(1, 100_000) as u32;
     let mut times: Vec<_> = (0..RUNS)
         .map(|_| {
             let begin = Instant::now();
-            found = black_box(run());
-            begin.elapsed()
+            for _ in 0..turns {
+                black_box(run());
+            }
+            begin.elapsed() / turns
         })
         .collect();
     times.sort();
