@@ -94,12 +94,14 @@ impl TryFrom<&[u8]> for PublicKey {
     fn try_from(bytes: &[u8]) -> Result<Self, BadKey> {
         let bytes: &[u8; 32] = bytes.try_into().map_err(|_| BadKey)?;
         // Decompression accepts y ≥ p, and a sign for x = 0; a key must have one encoding. The points
-        // with x = 0 are of small order.
-        if !is_reduced(bytes) {
+        // with x = 0 are of small order, in either encoding.
+        let mut unsigned = *bytes;
+        unsigned[31] &= 0x7f;
+        let small = [bytes, &unsigned].into_iter().any(|encoding| SMALL_ORDER.contains(encoding));
+        if small || !is_reduced(bytes) {
             return Err(BadKey);
         }
-        let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| BadKey)?;
-        if key.is_weak() { Err(BadKey) } else { Ok(Self(key)) }
+        ed25519_dalek::VerifyingKey::from_bytes(bytes).map(Self).map_err(|_| BadKey)
     }
 }
 

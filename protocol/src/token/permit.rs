@@ -1,5 +1,7 @@
 //! From a verified chain to a permitted use of it.
 
+use std::sync::Arc;
+
 use super::{
     proof::{self, Presentation, Proof, Via},
     verify::Token,
@@ -70,13 +72,14 @@ impl Activation {
 /// A verified chain that its home ledger has activated.
 #[derive(Clone, Debug)]
 pub struct ActiveToken {
-    token: Token,
+    token: Arc<Token>,
     activation: Activation,
 }
 
 impl ActiveToken {
     /// Joins a chain and its activation.
-    pub fn new(token: Token, activation: Activation) -> Result<Self, Refusal> {
+    pub fn new(token: impl Into<Arc<Token>>, activation: Activation) -> Result<Self, Refusal> {
+        let token = token.into();
         let reason = Reason::NotActivated;
         require!("CHN-021", activation.domain == token.grant().domain, reason, "It is of another domain.");
         require!("CHN-021", activation.chain_id == token.chain_id(), reason, "It is of another chain.");
@@ -104,8 +107,10 @@ impl ActiveToken {
     }
 
     /// Decides one use of the chain: the holder's proof, then every link's time, audience and
-    /// capabilities by the table, then the Datalog of every block. All must allow; revocation, replay
-    /// and budget are the ledger's to decide.
+    /// capabilities. Revocation, replay and budget are the ledger's to decide.
+    ///
+    /// The table decides alone. The Datalog of the blocks would say the same: that is shown for the table,
+    /// not asked on each use.
     pub fn permit(&self, presented: &Presentation<'_>, now: Timestamp) -> Result<Permit, Refusal> {
         let proof = proof::check(&self.token, self.activation.leaf, presented, now)?;
         self.token.table().decide(presented.request, now)?;
@@ -136,7 +141,7 @@ pub struct Recorded {
     pub whatever_the_arguments: bool,
 }
 
-/// A use of a chain that proof, table and Datalog allow. Only [`ActiveToken::permit`] makes one.
+/// A use of a chain that proof and table allow. Only [`ActiveToken::permit`] makes one.
 #[derive(Clone, Debug)]
 pub struct Permit {
     chain: Vec<ChainId>,

@@ -28,6 +28,71 @@ pub(super) struct Sealed {
     pub(super) has_derived_key: bool,
 }
 
+/// Goes through a container, from block to block.
+pub(super) struct Seals<'a> {
+    container: &'a Container,
+    before: Before,
+    previous: &'a Signature,
+}
+
+impl<'a> Seals<'a> {
+    /// Verifies the authority block.
+    pub(super) fn begin(
+        container: &'a Container,
+        domain: &TrustDomain,
+        root: &PublicKey,
+    ) -> Result<Self, Refusal> {
+        let authority = &container.authority;
+        let message = authority_message(&authority.payload, &authority.next_key);
+        root.verify(&message, &authority.signature).map_err(untrusted)?;
+        let before = Before::read(grant_chain_id(domain, &authority.payload), &authority.next_key)?;
+        Ok(Self { container, before, previous: &authority.signature })
+    }
+
+    /// Begins behind a chain of so many hops, whose every signature was verified.
+    pub(super) fn after(container: &'a Container, chain: ChainId, known: usize) -> Result<Self, Refusal> {
+        let last = known.checked_sub(1).and_then(|last| container.hops.get(last));
+        let last = last.map_or(&container.authority, |hop| &hop.block);
+        let before = Before::read(chain, &last.next_key)?;
+        Ok(Self { container, before, previous: &last.signature })
+    }
+
+    /// The block that was verified last.
+    pub(super) fn last(&self) -> Sealed {
+        let has_derived_key = matches!(self.before.key, NextKey::Derived(_));
+        Sealed { chain_id: self.before.chain_id, has_derived_key }
+    }
+
+    /// Verifies the next hop. Its grantor should be the holder of the link before it, whose key is known;
+    /// whoever it is, the grantor has to have signed.
+    pub(super) fn check(&mut self, hop: &'a HopBlock, holder: Option<&PublicKey>) -> Result<Sealed, Refusal> {
+        let HopBlock { block, grantor, grantor_signature } = hop;
+        let message = block_message(&block.payload, &block.next_key, self.previous, grantor_signature);
+        self.before.verify(&message, &block.signature).map_err(untrusted)?;
+        let message = hop_message(&block.payload, self.previous);
+        let key = match holder.filter(|holder| holder.as_bytes() == grantor) {
+            Some(holder) => *holder,
+            None => read_key(grantor)?,
+        };
+        key.verify(&message, grantor_signature).map_err(untrusted)?;
+        let chain_id = hop_chain_id(self.before.chain_id, &block.payload, grantor);
+        self.before = Before::read(chain_id, &block.next_key)?;
+        self.previous = &block.signature;
+        Ok(self.last())
+    }
+
+    /// The proof's secret is that of the last next key.
+    pub(super) fn finish(&self) -> Result<(), Refusal> {
+        let secret = &self.container.next_secret;
+        let is_its = match &self.before.key {
+            NextKey::Derived(key) => key.seed() == secret,
+            NextKey::Chosen(key) => SigningKey::from_seed(secret).public() == *key,
+        };
+        require!("TOK-005", is_its, Reason::TokenUntrusted, "The proof is not of the last next key.");
+        Ok(())
+    }
+}
+
 /// A chain, and the key that has to have signed the block after it.
 struct Before {
     chain_id: ChainId,
@@ -40,69 +105,6 @@ enum NextKey {
     Chosen(PublicKey),
 }
 
-/// Verifies all of it: the grant by the domain's key, then hop after hop.
-pub(super) fn check(
-    container: &Container,
-    domain: &TrustDomain,
-    root: &PublicKey,
-) -> Result<(Sealed, Vec<Sealed>), Refusal> {
-    let authority = &container.authority;
-    let message = authority_message(&authority.payload, &authority.next_key);
-    root.verify(&message, &authority.signature).map_err(untrusted)?;
-    let key = Before::read(grant_chain_id(domain, &authority.payload), &authority.next_key)?;
-    let grant = key.sealed();
-    Ok((grant, check_hops(container, key, &authority.signature, &container.hops)?))
-}
-
-/// Verifies the hops that follow on a chain whose every signature was verified: all of the container but
-/// for its first `known` hops.
-pub(super) fn check_after(
-    container: &Container,
-    chain: ChainId,
-    known: usize,
-) -> Result<Vec<Sealed>, Refusal> {
-    let last = known.checked_sub(1).and_then(|last| container.hops.get(last));
-    let last = last.map_or(&container.authority, |hop| &hop.block);
-    let hops = container.hops.get(known..).unwrap_or_default();
-    check_hops(container, Before::read(chain, &last.next_key)?, &last.signature, hops)
-}
-
-fn check_hops<'a>(
-    container: &Container,
-    mut key: Before,
-    mut previous: &'a Signature,
-    hops: &'a [HopBlock],
-) -> Result<Vec<Sealed>, Refusal> {
-    let mut sealed = Vec::with_capacity(hops.len());
-    for hop in hops {
-        check_hop(hop, &key, previous)?;
-        let chain_id = hop_chain_id(key.chain_id, &hop.block.payload, &hop.grantor);
-        key = Before::read(chain_id, &hop.block.next_key)?;
-        previous = &hop.block.signature;
-        sealed.push(key.sealed());
-    }
-    check_secret(container, &key)?;
-    Ok(sealed)
-}
-
-fn check_hop(hop: &HopBlock, key: &Before, previous: &Signature) -> Result<(), Refusal> {
-    let HopBlock { block, grantor, grantor_signature } = hop;
-    let message = block_message(&block.payload, &block.next_key, previous, grantor_signature);
-    key.verify(&message, &block.signature).map_err(untrusted)?;
-    let message = hop_message(&block.payload, previous);
-    read_key(grantor)?.verify(&message, grantor_signature).map_err(untrusted)
-}
-
-/// The proof's secret is that of the last next key.
-fn check_secret(container: &Container, last: &Before) -> Result<(), Refusal> {
-    let is_its = match &last.key {
-        NextKey::Derived(key) => *key.seed() == container.next_secret,
-        NextKey::Chosen(key) => SigningKey::from_seed(&container.next_secret).public() == *key,
-    };
-    require!("TOK-005", is_its, Reason::TokenUntrusted, "The proof is not of the last next key.");
-    Ok(())
-}
-
 impl Before {
     fn read(chain_id: ChainId, stated: &KeyBytes) -> Result<Self, Refusal> {
         let derived = LinkKey::after(chain_id);
@@ -111,10 +113,6 @@ impl Before {
             false => NextKey::Chosen(read_key(stated)?),
         };
         Ok(Self { chain_id, key })
-    }
-
-    fn sealed(&self) -> Sealed {
-        Sealed { chain_id: self.chain_id, has_derived_key: matches!(self.key, NextKey::Derived(_)) }
     }
 
     fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), BadSignature> {

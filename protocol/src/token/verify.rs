@@ -4,7 +4,7 @@ use super::{
     chain::{Link, grant_chain_id, hop_chain_id},
     compile,
     container::{Container, HopBlock, NotRead, PROOF_BYTES},
-    seal::{self, Sealed, read_key},
+    seal::{Sealed, Seals, read_key},
     table::Table,
     terms::{GrantTerms, HopTerms},
 };
@@ -69,9 +69,10 @@ impl UnverifiedToken {
             "The domain has no capability key {}.",
             container.root_key_id
         );
-        let (authority, hops) = seal::check(&container, keys.domain(), &root.key)?;
-        let grant = read_grant(&container, keys.domain())?;
-        let walk = Walk::begin(&grant, authority)?.on(container.hops.iter().zip(hops))?;
+        let mut seals = Seals::begin(&container, keys.domain(), &root.key)?;
+        let grant = read_grant(&container, keys.domain());
+        let walk = grant.and_then(|grant| Ok((Walk::begin(&grant, seals.last())?, grant)));
+        let (walk, grant) = Walk::on(walk, &mut seals, &container.hops)?;
         Ok(Token::new(self.0.clone(), &container, root.clone(), grant, walk))
     }
 
@@ -82,10 +83,11 @@ impl UnverifiedToken {
             return self.verify(keys);
         }
         let container = self.container()?;
-        let hops = seal::check_after(&container, parent.chain_id(), parent.depth())?;
+        let mut seals = Seals::after(&container, parent.chain_id(), parent.depth())?;
         let walk = Walk { ancestors: parent.ancestors.clone(), leaf: parent.leaf.clone() };
-        let walk = walk.on(container.hops.iter().skip(parent.depth()).zip(hops))?;
-        Ok(Token::new(self.0.clone(), &container, parent.minted_by.clone(), parent.grant.clone(), walk))
+        let hops = container.hops.get(parent.depth()..).unwrap_or_default();
+        let (walk, grant) = Walk::on(Ok((walk, parent.grant.clone())), &mut seals, hops)?;
+        Ok(Token::new(self.0.clone(), &container, parent.minted_by.clone(), grant, walk))
     }
 
     /// The names of the chains that its blocks make in that domain, from the grant on, whoever signed them.
@@ -239,15 +241,32 @@ impl Walk {
         Ok(Self { ancestors: Vec::new(), leaf })
     }
 
-    fn on<'a>(mut self, hops: impl Iterator<Item = (&'a HopBlock, Sealed)>) -> Result<Self, Refusal> {
-        for (hop, sealed) in hops {
-            let next = step(&self.leaf, hop, sealed)?;
-            self.ancestors.push(std::mem::replace(&mut self.leaf, next));
-            let principal = self.leaf.holder.instance.principal();
-            let loops = self.ancestors.iter().any(|link| link.holder.instance.principal() == principal);
-            require!("CHN-005", !loops, Reason::ChainLoops, "It is {principal}.");
+    /// Goes on, hop after hop: its signatures, then what it says. A signature that does not hold is what
+    /// is refused first, wherever it stands; so what is wrong with a block waits for the signatures of
+    /// all others, and nothing after it is looked at.
+    fn on<'a>(
+        mut so_far: Result<(Self, GrantTerms), Refusal>,
+        seals: &mut Seals<'a>,
+        hops: &'a [HopBlock],
+    ) -> Result<(Self, GrantTerms), Refusal> {
+        for hop in hops {
+            let holder = so_far.as_ref().ok().map(|(walk, _)| &walk.leaf.holder.key);
+            let sealed = seals.check(hop, holder)?;
+            so_far = so_far.and_then(|(mut walk, grant)| {
+                walk.push(step(&walk.leaf, hop, sealed)?)?;
+                Ok((walk, grant))
+            });
         }
-        Ok(self)
+        seals.finish()?;
+        so_far
+    }
+
+    fn push(&mut self, next: Link) -> Result<(), Refusal> {
+        self.ancestors.push(std::mem::replace(&mut self.leaf, next));
+        let principal = self.leaf.holder.instance.principal();
+        let loops = self.ancestors.iter().any(|link| link.holder.instance.principal() == principal);
+        require!("CHN-005", !loops, Reason::ChainLoops, "It is {principal}.");
+        Ok(())
     }
 }
 

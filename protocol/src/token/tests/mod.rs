@@ -2,7 +2,7 @@
 //! by hand and signs with its own real key is refused, for the reason that the spec states.
 
 mod bombs;
-mod fixture;
+pub(super) mod fixture;
 mod hostile;
 mod oracle;
 mod uses;

@@ -18,7 +18,10 @@ use countersign_protocol::{
     refusal::Refusal,
     signed::{Signed, Statement as _},
     time::{Lifetime, Timestamp},
-    token::{ActivatedBy, Activation, ActiveToken, GrantTerms, HopTerms, Nonce, Presentation, Proof, Via},
+    token::{
+        ActivatedBy, Activation, ActiveToken, GrantTerms, HopTerms, Nonce, Presentation, Proof,
+        UnverifiedToken, Via,
+    },
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 
@@ -35,13 +38,18 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    pub(crate) fn new(hops: usize) -> Self {
+    fn container(hops: usize) -> Container {
         let terms = GrantTerms { rights: narrowed(0), ..grant_terms() };
         let mut container = Container::grant(&terms, &domain_key(201));
         for hop in 1..=hops {
             let terms = HopTerms { rights: narrowed(hop), holder: holder(HOLDERS[hop]), ..hop_terms("x", 1) };
             container = container.hop(&terms, &instance_key(HOLDERS[hop - 1]));
         }
+        container
+    }
+
+    pub(crate) fn new(hops: usize) -> Self {
+        let container = Self::container(hops);
         let token = container.verified(&keys());
         let activation = Activation {
             domain: domain(),
@@ -57,8 +65,13 @@ impl Chain {
         chain
     }
 
+    /// The chain without its last hop.
+    pub(crate) fn parent(&self) -> UnverifiedToken {
+        UnverifiedToken::from_bytes(Self::container(self.hops - 1).bytes())
+    }
+
     pub(crate) fn active(&self) -> ActiveToken {
-        let token = countersign_protocol::token::UnverifiedToken::from_bytes(self.token.clone());
+        let token = UnverifiedToken::from_bytes(self.token.clone());
         ActiveToken::new(token.verify(&keys()).unwrap(), self.activation.clone()).unwrap()
     }
 

@@ -7,7 +7,7 @@
 //! its end before it begins the next.)
 
 use std::{
-    env,
+    env, mem,
     time::{Duration, Instant},
 };
 
@@ -44,8 +44,14 @@ impl<'a> Table<'a> {
         self
     }
 
-    /// Measures all of it, and prints it.
+    /// Measures all of it, or what `cargo bench … -- PART_OF_A_NAME` asks for, and prints it.
     pub(crate) fn print(mut self) {
+        let asked = env::args().skip(1).find(|argument| !argument.starts_with('-'));
+        let mut is_floor = true;
+        self.rows.retain(|row| {
+            let keeps = asked.as_ref().is_none_or(|part| row.name.contains(part));
+            keeps || mem::take(&mut is_floor)
+        });
         self.rows.iter_mut().for_each(Row::calibrate);
         for _ in 0..rounds(ROUNDS) {
             let Some((floor, rows)) = self.rows.split_first_mut() else { return };
@@ -56,6 +62,9 @@ impl<'a> Table<'a> {
                 row.nanos.push(nanos);
                 row.ratios.push(nanos / floor_nanos);
             }
+        }
+        if self.rows.len() < 2 {
+            return;
         }
         println!("\n{} (1 = {})\n", self.title, self.floor);
         println!("| what | × | middle 8 of 10 | time |\n|---|---|---|---|");
@@ -81,6 +90,7 @@ impl Row<'_> {
 
     /// Nanoseconds that it takes once.
     fn once(&mut self) -> f64 {
+        #[expect(clippy::disallowed_methods, reason = "it measures")]
         let begun = Instant::now();
         (0..self.times).for_each(|_| (self.work)());
         begun.elapsed().as_nanos() as f64 / f64::from(self.times)
@@ -89,6 +99,7 @@ impl Row<'_> {
 
 /// How many rounds were asked for.
 pub(crate) fn rounds(usual: usize) -> usize {
+    #[expect(clippy::disallowed_methods, reason = "how long it measures is not the core's business")]
     let asked = env::var("COUNTERSIGN_BENCH_ROUNDS").ok();
     asked.map_or(usual, |rounds| rounds.parse().expect("COUNTERSIGN_BENCH_ROUNDS is a number")).max(1)
 }

@@ -1,21 +1,20 @@
 //! What a decision of the core costs, in verifications of one signature on the same machine.
 //!
-//! `cargo bench -p countersign-broker --bench core`
+//! `cargo bench -p countersign-protocol --bench core`
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot build its input must stop")]
 #![expect(clippy::expect_used, reason = "a measurement that cannot build its input must stop")]
 #![expect(clippy::indexing_slicing, reason = "a measurement that cannot build its input must stop")]
 
 mod chain;
-#[path = "../measure/mod.rs"]
 mod measure;
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc};
 
 use countersign_forge::keys;
 use countersign_protocol::{
     payload::Payload as _,
     signed::Signed,
-    token::{ActiveToken, Presentation, UnverifiedToken},
+    token::{ActiveToken, KnownChains, Presentation, UnverifiedToken},
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 
@@ -39,18 +38,34 @@ fn one_verification() -> impl FnMut() {
 fn decisions() {
     let chains: Vec<Chain> = [1, 4, 8].map(Chain::new).into();
     let actives: Vec<ActiveToken> = chains.iter().map(Chain::active).collect();
-    let request = chain::request();
+    let (request, keys) = (chain::request(), keys());
     let mut table = Table::new("Decisions", "V", one_verification());
     for chain in &chains {
-        let signatures = 2 * chain.hops + 2;
+        let (signatures, keys) = (2 * chain.hops + 2, &keys);
         table = table.row(format!("cold, {} hops ({signatures} signatures)", chain.hops), move || {
-            let token = UnverifiedToken::from_bytes(black_box(&chain.token).clone()).verify(&keys()).unwrap();
+            let token = UnverifiedToken::from_bytes(black_box(&chain.token).clone()).verify(keys).unwrap();
             chain.decide(&ActiveToken::new(token, chain.activation.clone()).unwrap()).unwrap();
         });
     }
-    for (chain, active) in chains.iter().zip(&actives) {
-        table =
-            table.row(format!("warm, {} hops", chain.hops), move || chain.decide(active).expect("allowed"));
+    for chain in &chains {
+        let (keys, mut known) = (&keys, KnownChains::new(1 << 20));
+        known.keep(Arc::new(chain.parent().verify(keys).unwrap()));
+        table = table.row(format!("hop {} on a known chain", chain.hops), move || {
+            let token = UnverifiedToken::from_bytes(black_box(&chain.token).clone());
+            let parent = known.parent(&token, keys).expect("it is known");
+            let token = token.verify_after(&parent, keys).unwrap();
+            chain.decide(&ActiveToken::new(token, chain.activation.clone()).unwrap()).unwrap();
+        });
+    }
+    for chain in &chains {
+        let (keys, mut known) = (&keys, KnownChains::new(1 << 20));
+        let token = UnverifiedToken::from_bytes(chain.token.clone()).verify(keys).unwrap();
+        known.keep(Arc::new(token));
+        table = table.row(format!("warm, {} hops", chain.hops), move || {
+            let token = UnverifiedToken::from_bytes(black_box(&chain.token).clone());
+            let token = known.find(chain.activation.chain_id, &token, keys).expect("it is known");
+            chain.decide(&ActiveToken::new(token, chain.activation.clone()).unwrap()).unwrap();
+        });
     }
     for (chain, active) in chains.iter().zip(&actives) {
         let request = &request;
