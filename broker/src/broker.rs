@@ -14,6 +14,7 @@ use crate::{
     file,
     held_store::{HeldStore, Released},
     keys::{DomainKeys, KeyError, KeyFiles, KeySource as _},
+    metrics::Appends,
 };
 
 /// Why a broker cannot be put together.
@@ -72,9 +73,10 @@ impl Broker {
     pub(crate) async fn open(
         config: &Config,
         clock: Arc<dyn Clock>,
+        appends: Appends,
     ) -> Result<(Self, Released), AssemblyError> {
         let keys = KeyFiles::in_dir(config.key_dir.clone()).load()?;
-        let (broker, released) = Self::assemble(config, keys, clock).await?;
+        let (broker, released) = Self::assemble(config, keys, clock, appends).await?;
         if broker.domain.peek(|state, _| state.keys().is_none()) {
             drop(broker);
             released.await;
@@ -88,6 +90,7 @@ impl Broker {
         config: &Config,
         keys: DomainKeys,
         clock: Arc<dyn Clock>,
+        appends: Appends,
     ) -> Result<(Self, Released), AssemblyError> {
         let expected = config.trust_domain.clone();
         if *keys.authority.domain() != expected {
@@ -96,7 +99,7 @@ impl Broker {
         let io = |path: PathBuf| |source| AssemblyError::Io { path, source };
         let archive = PolicyArchive::at(config.policy_dir());
         archive.put(config.policy.text()).map_err(io(config.policy_dir()))?;
-        let (store, released) = open_store(config).await?;
+        let (store, released) = open_store(config, appends).await?;
         match Self::over(store, config, keys, clock).await {
             Ok(broker) => Ok((broker, released)),
             Err(error) => {
@@ -125,7 +128,7 @@ impl Broker {
 }
 
 /// Opens the ledger, which reads and checks all of it.
-async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Released), AssemblyError> {
+async fn open_store(config: &Config, appends: Appends) -> Result<(Arc<dyn Store>, Released), AssemblyError> {
     let io = |path: PathBuf| |source| AssemblyError::Io { path, source };
     file::create_private_dir(&config.data_dir).map_err(io(config.data_dir.clone()))?;
     let path = config.ledger_dir();
@@ -134,6 +137,6 @@ async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Released), Assem
         path: config.ledger_dir(),
         source: io::Error::other(error),
     })??;
-    let (store, released) = HeldStore::new(store);
+    let (store, released) = HeldStore::new(store, appends);
     Ok((Arc::new(store), released))
 }

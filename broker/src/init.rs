@@ -22,6 +22,7 @@ use crate::{
     join_tokens::JoinTokens,
     keys::{DomainKeys, KeyError, KeyFiles, KeySource as _},
     limits::OPERATOR_TOKEN_LIFE,
+    metrics::Appends,
 };
 
 /// Why a domain was not made, or its operator got no join token.
@@ -81,7 +82,7 @@ pub async fn init(config: &Config, clock: Arc<dyn Clock>) -> Result<JoinToken, I
         keys
     };
     let key_set = keys.key_set().ok_or(InitError::KeySet)?;
-    let (broker, released) = Broker::assemble(config, keys, clock).await?;
+    let (broker, released) = Broker::assemble(config, keys, clock, Appends::default()).await?;
     let token = found(config, &broker, &key_set, addresses).await;
     close(broker, released).await;
     token
@@ -112,7 +113,7 @@ pub async fn admin_token(
         return Err(InitError::NotAnAdmin(admin.clone()));
     }
     let addresses = addresses(config)?;
-    let (broker, released) = Broker::open(config, clock).await?;
+    let (broker, released) = Broker::open(config, clock, Appends::default()).await?;
     let token = issue(&broker, addresses, admin).await;
     close(broker, released).await;
     token

@@ -26,6 +26,9 @@ pub(super) enum Command {
         /// The first admin, where there is no configuration yet.
         #[arg(long)]
         admin: Option<PrincipalId>,
+        /// Where data and keys are to be, where there is no configuration yet; else beside it.
+        #[arg(long, value_parser = state_dir)]
+        state_dir: Option<String>,
         /// Where to put the join token, for its owner alone; else it goes to stdout.
         #[arg(long)]
         join_token_file: Option<PathBuf>,
@@ -53,4 +56,14 @@ pub(super) enum Command {
 pub(super) enum ConfigCommand {
     /// Tell everything that is wrong with the configuration.
     Check,
+}
+
+/// It goes into a TOML string as it is.
+fn state_dir(text: &str) -> Result<String, String> {
+    let fits = text.starts_with('/') && !text.contains(['"', '\\']) && !text.contains(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("an absolute path without quotes or backslashes is expected".into())
+    }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod logging;
+mod systemd;
 
 use std::{ffi::OsString, fs, io, path::Path, process::ExitCode, sync::Arc};
 
@@ -93,9 +94,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let path = arguments.config.as_path();
     match &arguments.command {
-        Command::Init { trust_domain, admin, join_token_file } => {
+        Command::Init { trust_domain, admin, state_dir, join_token_file } => {
             if !path.exists() {
-                write_template(path, trust_domain.as_ref(), admin.as_ref())?;
+                write_template(path, trust_domain.as_ref(), admin.as_ref(), state_dir.as_deref())?;
             }
             let config = Config::load(path)?;
             check_matches(&config, trust_domain.as_ref())?;
@@ -111,7 +112,11 @@ async fn execute(arguments: &Arguments) -> Result<(), Failure> {
         Command::Run => {
             let config = Config::load(path)?;
             logging::init();
-            Ok(server::run(config, Options::until(asked_to_stop())).await?)
+            let options = Options::until(asked_to_stop());
+            let told = tokio::spawn(systemd::run(options.health.clone()));
+            let outcome = server::run(config, options).await;
+            told.abort();
+            Ok(outcome?)
         }
         Command::Config { command: ConfigCommand::Check } => {
             let config = Config::load(path)?;
@@ -131,6 +136,7 @@ fn write_template(
     path: &Path,
     trust_domain: Option<&TrustDomain>,
     admin: Option<&PrincipalId>,
+    state_dir: Option<&str>,
 ) -> Result<(), Failure> {
     let (Some(trust_domain), Some(admin)) = (trust_domain, admin) else {
         let missing = format!(
@@ -140,7 +146,7 @@ fn write_template(
         return Err(Failure::Usage(missing));
     };
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-    io::Write::write_all(&mut file, Config::template(trust_domain, admin).as_bytes())?;
+    io::Write::write_all(&mut file, Config::template(trust_domain, admin, state_dir).as_bytes())?;
     eprintln!("wrote {}", path.display());
     Ok(())
 }

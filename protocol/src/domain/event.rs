@@ -24,6 +24,14 @@ payload! {
 }
 
 payload! {
+    /// The domain has other keys, from this leaf on.
+    pub struct KeysRotated {
+        /// What the keys before say of them.
+        1 => pub rotation: Signed,
+    }
+}
+
+payload! {
     /// A join token exists. Its secret is not here.
     pub struct JoinTokenIssued {
         /// SHA-256 of the secret.
@@ -298,6 +306,8 @@ events! {
     InvocationEnded = 13,
     /// See [`Denied`].
     Denied = 14,
+    /// See [`KeysRotated`].
+    KeysRotated = 15,
 }
 
 payload! {

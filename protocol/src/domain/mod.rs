@@ -5,6 +5,7 @@
 //! [`Refusal`](crate::refusal::Refusal). [`State::evolve`] is total, and replay runs it alone.
 
 mod account;
+mod census;
 mod decide;
 mod event;
 mod evolve;
@@ -13,6 +14,7 @@ mod snapshot;
 mod state;
 
 pub use account::Account;
+pub use census::Census;
 pub use decide::{Actor, Attested, Begin, Context, Decision, End, GrantRule, Policy};
 pub(crate) use decide::{Wanted, check_issued};
 pub use event::*;
