@@ -31,6 +31,7 @@
 mod admin;
 mod agent;
 mod bundle;
+mod chains;
 mod clock;
 mod connection;
 mod directory;

@@ -146,8 +146,8 @@ impl Mediator {
         let Course { asked, allowed, deadline, .. } = course;
         ServeResponse {
             invocation_id: asked.id.to_string(),
-            token: asked.token.as_bytes().to_vec(),
-            activation: self.activator.sign(&allowed.activation).to_bytes(),
+            token: asked.token.into_bytes(),
+            activation: self.chains.activate(&allowed.activation, &self.activator).into(),
             proof: asked.proof.to_bytes(),
             arguments: asked.arguments,
             body: asked.body,

@@ -63,7 +63,6 @@ pub(super) fn is_denial(refusal: &Refusal) -> bool {
             | Reason::OutcomeUnknown
             | Reason::ResultNotRetained
             | Reason::LedgerUnavailable
-            | Reason::DecisionUnavailable
             | Reason::ClockWentBack
             | Reason::Overloaded
     )

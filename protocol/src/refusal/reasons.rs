@@ -39,8 +39,6 @@ pub enum Reason {
     DeadlineExceeded,
     /// The deadline has passed.
     DeadlinePassed,
-    /// The decision could not be completed in its resource limits.
-    DecisionUnavailable,
     /// One sender signed two different moves for the same place; the negotiation has ended.
     Equivocation,
     /// A critical extension is not known here.
@@ -155,7 +153,6 @@ impl Reason {
         Reason::ContractNotActive,
         Reason::DeadlineExceeded,
         Reason::DeadlinePassed,
-        Reason::DecisionUnavailable,
         Reason::Equivocation,
         Reason::ExtensionUnknown,
         Reason::GrantNotAllowed,
@@ -224,7 +221,6 @@ impl Reason {
             Reason::ContractNotActive => "CONTRACT_NOT_ACTIVE",
             Reason::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Reason::DeadlinePassed => "DEADLINE_PASSED",
-            Reason::DecisionUnavailable => "DECISION_UNAVAILABLE",
             Reason::Equivocation => "EQUIVOCATION",
             Reason::ExtensionUnknown => "EXTENSION_UNKNOWN",
             Reason::GrantNotAllowed => "GRANT_NOT_ALLOWED",
@@ -294,7 +290,6 @@ impl Reason {
             Reason::ContractNotActive => 7,
             Reason::DeadlineExceeded => 4,
             Reason::DeadlinePassed => 9,
-            Reason::DecisionUnavailable => 14,
             Reason::Equivocation => 9,
             Reason::ExtensionUnknown => 3,
             Reason::GrantNotAllowed => 7,
@@ -364,7 +359,6 @@ impl Reason {
             Reason::ContractNotActive => Retry::No,
             Reason::DeadlineExceeded => Retry::Later,
             Reason::DeadlinePassed => Retry::No,
-            Reason::DecisionUnavailable => Retry::Later,
             Reason::Equivocation => Retry::No,
             Reason::ExtensionUnknown => Retry::No,
             Reason::GrantNotAllowed => Retry::No,
@@ -434,7 +428,6 @@ impl Reason {
             Reason::ContractNotActive => Reason::ContractNotActive,
             Reason::DeadlineExceeded => Reason::DeadlineExceeded,
             Reason::DeadlinePassed => Reason::DeadlinePassed,
-            Reason::DecisionUnavailable => Reason::DecisionUnavailable,
             Reason::Equivocation => Reason::Equivocation,
             Reason::ExtensionUnknown => Reason::ExtensionUnknown,
             Reason::GrantNotAllowed => Reason::GrantNotAllowed,
@@ -510,7 +503,6 @@ impl Reason {
                 "The callee did not answer in time; the invocation's outcome is unknown."
             }
             Reason::DeadlinePassed => "The deadline has passed.",
-            Reason::DecisionUnavailable => "The decision could not be completed in its resource limits.",
             Reason::Equivocation => {
                 "One sender signed two different moves for the same place; the negotiation has ended."
             }
@@ -596,7 +588,6 @@ impl Reason {
             Reason::DeadlinePassed => {
                 "Begin anew, with a later deadline; compare this machine's clock with GetInfo."
             }
-            Reason::DecisionUnavailable => "Try again; this is not a denial.",
             Reason::Equivocation => "Both signed moves are in the ledger.",
             Reason::ExtensionUnknown => "Leave the extension out, or ask GetInfo which are supported.",
             Reason::GrantNotAllowed => {

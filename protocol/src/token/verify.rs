@@ -35,6 +35,11 @@ impl UnverifiedToken {
         &self.0
     }
 
+    /// The bytes, to be sent on.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// What the blocks say before a single signature is verified: the grant, and each hop with the key
     /// that claims to have signed it. Only to be shown as such.
     pub fn peek_unverified(&self) -> Result<(GrantTerms, Vec<(PublicKey, HopTerms)>), Refusal> {

@@ -19,7 +19,7 @@ use crate::{
     token::{Permit, Proof, Via},
 };
 
-/// A use that token, proof, walk and Datalog allow.
+/// A use that token, proof and walk allow.
 #[derive(Debug)]
 pub struct Begin<'a> {
     /// Made by [`ActiveToken::permit`](crate::token::ActiveToken::permit).
@@ -61,7 +61,7 @@ impl State {
         self.decide_wanted(context, actor, &wanted)
     }
 
-    /// The same for a use whose walk and Datalog are behind it.
+    /// The same for a use whose walk is behind it.
     pub(crate) fn decide_wanted(
         &self,
         context: &Context<'_>,

@@ -2,7 +2,8 @@
 //! by hand and signs with its own real key is refused, for the reason that the spec states.
 
 mod bombs;
-pub(super) mod fixture;
+mod fixture;
 mod hostile;
+mod known;
 mod oracle;
 mod uses;
