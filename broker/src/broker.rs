@@ -41,7 +41,10 @@ pub enum AssemblyError {
     #[error("the ledger of {0} is empty; `countersignd init` makes the domain")]
     NotInitialised(TrustDomain),
     /// The domain has published another key: whatever this one signed would not be believed.
-    #[error("the {purpose:?} key is not the one that {domain} has published; restore the right key files")]
+    #[error(
+        "the {purpose:?} key is not the one that {domain} has published; finish with `countersignd key rotate` what was \
+         interrupted, or restore the right key files"
+    )]
     WrongKey {
         /// The domain.
         domain: TrustDomain,
@@ -64,6 +67,7 @@ pub(crate) struct Broker {
     pub(crate) domain: Arc<Domain>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) activation: SigningKey,
+    pub(crate) retired_activations: Vec<SigningKey>,
     pub(crate) checkpoint: SigningKey,
     pub(crate) policies: PolicyArchive,
 }
@@ -122,13 +126,17 @@ impl Broker {
             return Err(AssemblyError::WrongKey { domain: name, purpose });
         }
         let policies = PolicyArchive::at(config.policy_dir());
-        let DomainKeys { activation, checkpoint, authority, .. } = keys;
-        Ok(Self { domain, authority: Arc::new(authority), activation, checkpoint, policies })
+        let DomainKeys { activation, retired_activations, checkpoint, authority, .. } = keys;
+        let authority = Arc::new(authority);
+        Ok(Self { domain, authority, activation, retired_activations, checkpoint, policies })
     }
 }
 
 /// Opens the ledger, which reads and checks all of it.
-async fn open_store(config: &Config, appends: Appends) -> Result<(Arc<dyn Store>, Released), AssemblyError> {
+pub(crate) async fn open_store(
+    config: &Config,
+    appends: Appends,
+) -> Result<(Arc<dyn Store>, Released), AssemblyError> {
     let io = |path: PathBuf| |source| AssemblyError::Io { path, source };
     file::create_private_dir(&config.data_dir).map_err(io(config.data_dir.clone()))?;
     let path = config.ledger_dir();

@@ -145,10 +145,12 @@ fn publish(config: &Config, keys: &KeySet, authority_pem: &str) -> Result<(), In
     let directory = config.public_dir();
     let io = |path: PathBuf| |source| InitError::Io { path, source };
     file::create_private_dir(&directory).map_err(io(directory.clone()))?;
-    let line = format!("{}\n", keys.to_text());
-    for (name, text) in [("keys.txt", line.as_str()), ("authority.pem", authority_pem)] {
-        let path = directory.join(name);
-        file::replace(&path, text.as_bytes()).map_err(io(path.clone()))?;
-    }
-    Ok(())
+    publish_keys(config, keys).map_err(io(directory.clone()))?;
+    let path = directory.join("authority.pem");
+    file::replace(&path, authority_pem.as_bytes()).map_err(io(path.clone()))
+}
+
+/// Writes the domain's public keys for those who pin them.
+pub(crate) fn publish_keys(config: &Config, keys: &KeySet) -> io::Result<()> {
+    file::replace(&config.public_dir().join("keys.txt"), format!("{}\n", keys.to_text()).as_bytes())
 }

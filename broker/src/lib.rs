@@ -23,6 +23,7 @@ pub mod limits;
 pub mod mediation;
 mod methods;
 mod metrics;
+mod rotate;
 pub mod server;
 pub mod service;
 mod snapshots;
@@ -33,4 +34,5 @@ pub mod trust;
 
 pub use broker::AssemblyError;
 pub use init::{InitError, admin_token, init};
+pub use rotate::{RotateError, rotate};
 pub use server::{Bound, Listeners, Options, RunError, run};

@@ -319,3 +319,11 @@ pub const KNOWN_CHAINS_MAX_BYTES: usize = 16 << 20;
 /// Activations that need not be signed anew, in bytes of them twice over, as they are held.
 /// Edges: `recent::what_was_not_used_for_long_makes_room`.
 pub const KNOWN_ACTIVATIONS_MAX_BYTES: usize = 8 << 20;
+
+/// Chains of one holder that a question whether it can do something verifies, at a millisecond each.
+/// Edges: `can::so_many_chains_of_a_holder_are_tried`.
+pub const CAN_TRIES_MAX: usize = 8;
+
+/// Other chains of a holder that an answer names.
+/// Edges: `can::so_many_other_chains_are_named`.
+pub const CAN_INSTEAD_MAX: usize = 4;

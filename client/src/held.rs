@@ -8,6 +8,7 @@ use countersign_protocol::{
     extension::Extensions,
     grant::GrantRequest,
     id::{ContractId, GrantId},
+    ledger::Origin,
     name::{InstanceId, PrincipalId},
     payload::Payload,
     refusal::Reason,
@@ -204,8 +205,8 @@ impl Agent {
     pub(crate) fn open_chain(&self, token: Vec<u8>, activation: &[u8]) -> Result<ActiveToken, Error> {
         let bad = |refusal| deceived(About::Chain, refusal);
         let token = UnverifiedToken::from_bytes(token);
-        let (token, activation) = self.inner.chains.open(&token, activation, self.keys())?;
-        if activation.origin != *self.inner.bundle.log.name() {
+        let (token, activation) = self.inner.chains.open(&token, activation, &self.keys())?;
+        if activation.origin != Origin::of(self.domain()) {
             return Err(deceived(About::Chain, format!("it was activated by {}", activation.origin)));
         }
         ActiveToken::new(token, activation).map_err(bad)

@@ -39,9 +39,11 @@ mod error;
 mod evidence;
 mod export;
 mod feed;
+mod graph;
 mod held;
 mod invoke;
 mod join;
+mod keyring;
 mod ledger;
 mod link;
 mod negotiate;
@@ -57,6 +59,9 @@ pub use admin::Info;
 pub use agent::{Agent, Keep, Options};
 pub use clock::{Clock, SystemClock};
 pub use error::{About, CallerFault, Deceit, Ending, Error, Refused};
+pub use graph::{
+    Ability, Asked, Denial, Edge, EdgeChange, Edges, Found, Graph, Holding, Judgement, Place, Use,
+};
 pub use held::Held;
 pub use invoke::{Answer, Call};
 pub use ledger::{Contradiction, Ledger};

@@ -4,12 +4,13 @@ mod arguments;
 mod logging;
 mod systemd;
 
-use std::{ffi::OsString, fs, io, path::Path, process::ExitCode, sync::Arc};
+use std::{collections::BTreeSet, ffi::OsString, fs, io, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser as _;
 use countersign_protocol::{
     join_token::JoinToken,
     name::{PrincipalId, TrustDomain},
+    trust::KeyPurpose,
 };
 use countersign_store::StoreError;
 use thiserror::Error;
@@ -23,9 +24,10 @@ use crate::{
     file,
     init::{InitError, admin_token, init},
     keys::KeyError,
+    rotate::{RotateError, rotate},
     server::{self, Options, RunError},
 };
-use arguments::{Arguments, Command, ConfigCommand};
+use arguments::{Arguments, Command, ConfigCommand, KeyCommand};
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -36,6 +38,8 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Init(#[from] InitError),
+    #[error(transparent)]
+    Rotate(#[from] RotateError),
     #[error(transparent)]
     Run(#[from] RunError),
     #[error("{0}")]
@@ -49,7 +53,9 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Config(_) => 2,
-            Self::Init(InitError::Assembly(error)) | Self::Run(RunError::Assembly(error)) => code_of(error),
+            Self::Init(InitError::Assembly(error))
+            | Self::Rotate(RotateError::Assembly(error))
+            | Self::Run(RunError::Assembly(error)) => code_of(error),
             Self::Init(InitError::Exists(_) | InitError::Keys(KeyError::Exists { .. })) => 7,
             Self::Init(InitError::NotAnAdmin(_) | InitError::NoAddress) => 2,
             _ => 6,
@@ -121,6 +127,15 @@ async fn execute(arguments: &Arguments) -> Result<(), Failure> {
         Command::Config { command: ConfigCommand::Check } => {
             let config = Config::load(path)?;
             eprintln!("{} is fine; its policy is {}", path.display(), config.policy.policy().digest);
+            Ok(())
+        }
+        Command::Key { command: KeyCommand::Rotate { purposes } } => {
+            let config = Config::load(path)?;
+            let purposes: BTreeSet<KeyPurpose> = purposes.iter().map(|it| (*it).into()).collect();
+            let purposes: Vec<KeyPurpose> = purposes.into_iter().collect();
+            let keys = rotate(&config, Arc::new(SystemClock), &purposes).await?;
+            eprintln!("rotated; {} has the keys that auditors pin now", config.public_dir().display());
+            println!("{}", keys.to_text());
             Ok(())
         }
         Command::Doctor => {

@@ -6,9 +6,9 @@ use countersign_wire::{
     DESCRIPTOR_SET,
     v1::{
         activations_server::ActivationsServer, contracts_server::ContractsServer,
-        enrolment_server::EnrolmentServer, grants_server::GrantsServer, identity_server::IdentityServer,
-        info_server::InfoServer, ledger_server::LedgerServer, negotiations_server::NegotiationsServer,
-        revocations_server::RevocationsServer,
+        enrolment_server::EnrolmentServer, grants_server::GrantsServer, graph_server::GraphServer,
+        identity_server::IdentityServer, info_server::InfoServer, ledger_server::LedgerServer,
+        negotiations_server::NegotiationsServer, revocations_server::RevocationsServer,
     },
 };
 use tonic::service::Routes;
@@ -26,8 +26,8 @@ use crate::{
     limits::{ENROLMENT_MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES},
     mediation::Mediation,
     service::{
-        Activations, Contracts, Enrolment, Grants, Identity, Info, Issuer, Ledger, Negotiations, Policies,
-        Revocations,
+        Activations, Contracts, Enrolment, Grants, Graph, Identity, Info, Issuer, Ledger, Negotiations,
+        Policies, Revocations,
     },
 };
 
@@ -88,7 +88,8 @@ fn of_the_domain(
     routes: Routes,
 ) -> Result<Routes, RunError> {
     let domain = || Arc::clone(&broker.domain);
-    let activator = Arc::new(Activator::new(&broker.domain, broker.activation.clone())?);
+    let (key, retired) = (broker.activation.clone(), broker.retired_activations.clone());
+    let activator = Arc::new(Activator::new(&broker.domain, key, retired)?);
     let archive = broker.policies.clone();
     let policies: Policies = Arc::new(move |digest| archive.get(digest));
     let ledger = Ledger::new(domain(), Arc::clone(checkpoints), Arc::clone(&activator), policies);
@@ -103,6 +104,7 @@ fn of_the_domain(
         )
         .add_service(NegotiationsServer::new(Negotiations::new(domain())).max_decoding_message_size(max))
         .add_service(ContractsServer::new(Contracts::new(domain())).max_decoding_message_size(max))
+        .add_service(GraphServer::new(Graph::new(domain())).max_decoding_message_size(max))
         .add_service(RevocationsServer::new(revocations).max_decoding_message_size(max))
         .add_service(mediation.server())
         .add_service(LedgerServer::new(ledger).max_decoding_message_size(max)))

@@ -53,11 +53,19 @@ pub(crate) enum Command {
     Contract(command::Contract),
     /// See who delegated what to whom.
     #[command(subcommand)]
-    Graph(command::Graph),
+    Graph(Box<command::Graph>),
+    Can(Box<command::Can>),
     Explain(command::Explain),
     Revoke(command::Revoke),
     /// Check the record of everything.
     #[command(subcommand)]
     Ledger(command::Ledger),
     Verify(command::Verify),
+}
+
+impl Command {
+    /// Whether it has a form of its own for `-o tree`, `dot` and `mermaid`.
+    pub(crate) fn is_drawn(&self) -> bool {
+        matches!(self, Self::Graph(graph) if graph.is_drawn())
+    }
 }

@@ -12,7 +12,7 @@ use crate::{exit::Exit, failure::Failure};
 pub(crate) async fn audit(agent: &Agent) -> Result<Report, Failure> {
     let failed = |error| Failure::sdk("The ledger was not audited", &error);
     let (checkpoint, signed) = agent.ledger().checkpoint().await.map_err(failed)?;
-    let mut audit = Audit::begin(agent.keys().clone());
+    let mut audit = Audit::begin(agent.keys().as_ref().clone());
     let mut next = LeafIndex::ZERO;
     while checkpoint.size.includes(next) {
         let (entries, after) = agent.ledger().entries(next).await.map_err(failed)?;

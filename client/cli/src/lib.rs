@@ -8,6 +8,7 @@ mod args;
 mod audit;
 mod command;
 mod context;
+mod drawing;
 mod evidence;
 mod exit;
 mod failure;
@@ -22,6 +23,7 @@ mod streams;
 mod table;
 mod terminal;
 mod view;
+mod wanted;
 
 use std::ffi::OsString;
 

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::{exit::Exit, failure::Failure, json, streams::Streams, table::Page};
+use crate::{drawing::Drawing, exit::Exit, failure::Failure, json, streams::Streams, table::Page};
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -13,14 +13,48 @@ pub(crate) enum Format {
     /// For people. It may change.
     #[default]
     Table,
+    /// The same with more columns, and nothing shortened.
+    Wide,
     /// For programs: one document, whose field names stay. A failure is one on standard error.
     Json,
+    /// For programs: the elements of a list, each on a line of its own.
+    Jsonl,
+    /// For people: what came of what.
+    Tree,
+    /// For Graphviz.
+    Dot,
+    /// For Mermaid.
+    Mermaid,
+}
+
+impl Format {
+    /// Whether only what can be drawn has this form.
+    pub(crate) fn is_drawn(self) -> bool {
+        matches!(self, Self::Tree | Self::Dot | Self::Mermaid)
+    }
+
+    fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Jsonl)
+    }
 }
 
 /// Data that a command prints: its fields as JSON, and a page for people.
 pub(crate) trait View: Serialize {
+    /// The field that holds the elements, where it is a list.
+    const ROWS: Option<&'static str> = None;
+
     /// Writes it down for people.
     fn write(&self, page: &mut Page);
+
+    /// The same with all there is.
+    fn write_wide(&self, page: &mut Page) {
+        self.write(page);
+    }
+
+    /// The graph in it, where there is one.
+    fn drawing(&self) -> Option<Drawing> {
+        None
+    }
 }
 
 /// The streams and the form of one run.
@@ -37,11 +71,11 @@ impl Terminal {
     pub(crate) fn show(&mut self, view: &impl View) -> Result<(), Failure> {
         let text = match self.format {
             Format::Json => json::document(view)?,
-            Format::Table => {
-                let mut page = Page::default();
-                view.write(&mut page);
-                page.into_text()
-            }
+            Format::Jsonl => json::lines(view)?,
+            Format::Table | Format::Tree => written(|page| view.write(page)),
+            Format::Wide => written(|page| view.write_wide(page)),
+            Format::Dot => view.drawing().map(|drawing| drawing.dot()).unwrap_or_default(),
+            Format::Mermaid => view.drawing().map(|drawing| drawing.mermaid()).unwrap_or_default(),
         };
         self.print(&text)
     }
@@ -77,7 +111,7 @@ impl Terminal {
 
     /// Tells of a failure.
     pub(crate) fn fail(&mut self, failure: &Failure) {
-        if self.format == Format::Json
+        if self.format.is_json()
             && let Ok(document) = json::document(failure)
         {
             let _ = write!(self.streams.err, "{document}");
@@ -95,6 +129,12 @@ impl Terminal {
         let _ = writeln!(err, "{BOLD}why:{BOLD:#}   {}", printable(why));
         let _ = writeln!(err, "{BOLD}next:{BOLD:#}  {}", printable(next));
     }
+}
+
+fn written(write: impl FnOnce(&mut Page)) -> String {
+    let mut page = Page::default();
+    write(&mut page);
+    page.into_text()
 }
 
 /// Text that others wrote, so that it cannot move the cursor or pass for another line.

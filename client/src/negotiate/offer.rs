@@ -111,7 +111,7 @@ impl Agent {
     pub(super) fn check_chain(&self, held: &Held, offered: &Offered, named: &[u8]) -> Result<ChainId, Error> {
         let hop =
             append_hop(held.token(), &offered.body.hop_terms(), self.public_key(), offered.hop_signature);
-        let token = hop.verify(self.keys()).map_err(|refusal| deceived(About::Chain, refusal))?;
+        let token = hop.verify(&self.keys()).map_err(|refusal| deceived(About::Chain, refusal))?;
         match token.chain_id().as_bytes() == named {
             true => Ok(token.chain_id()),
             false => Err(deceived(About::Chain, "the contract has made another chain than is said")),

@@ -28,6 +28,7 @@ pub use permit::{ActivatedBy, Activation, ActiveToken, Permit, Recorded};
 pub use proof::{Nonce, Presentation, Proof, Via};
 pub use recent::Recent;
 pub use table::Table;
+pub(crate) use table::allows;
 pub use terms::{Evidence, EvidenceKind, GrantTerms, Holder, HopTerms};
 pub use verify::{Token, UnverifiedToken};
 

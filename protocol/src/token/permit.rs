@@ -108,18 +108,23 @@ impl ActiveToken {
 
     /// Decides one use of the chain: the holder's proof, then every link's time, audience and
     /// capabilities. Revocation, replay and budget are the ledger's to decide.
-    ///
-    /// The table decides alone. The Datalog of the blocks would say the same: that is shown for the table,
-    /// not asked on each use.
     pub fn permit(&self, presented: &Presentation<'_>, now: Timestamp) -> Result<Permit, Refusal> {
         let proof = proof::check(&self.token, self.activation.leaf, presented, now)?;
-        self.token.table().decide(presented.request, now)?;
+        self.allows(presented.request, now)?;
         Ok(Permit {
             chain: self.token.links().map(|link| link.chain_id).collect(),
             proof,
             proof_digest: presented.proof.digest(),
             request: presented.request.clone(),
         })
+    }
+
+    /// What the chain says of a request, whoever makes it.
+    ///
+    /// The table decides alone. The Datalog of the blocks would say the same: that is shown for the table,
+    /// not asked on each use.
+    pub fn allows(&self, request: &Request, now: Timestamp) -> Result<(), Refusal> {
+        self.token.table().decide(request, now)
     }
 
     /// Decides a use of the past as far as the ledger recorded it: the proof, and every link's time,

@@ -71,7 +71,7 @@ pub(crate) async fn open(store: &Arc<HeldStore>, clock: &ManualClock) -> Arc<Dom
 }
 
 fn mediation(domain: &Arc<Domain>) -> Mediation {
-    Mediation::new(Arc::clone(domain), Arc::new(Activator::new(domain, domain_key(202)).unwrap()))
+    Mediation::new(Arc::clone(domain), Arc::new(Activator::new(domain, domain_key(202), Vec::new()).unwrap()))
 }
 
 impl World {
@@ -139,6 +139,12 @@ impl World {
     pub(crate) async fn join(&mut self, name: &'static str, of: &str) {
         let spki = SpkiHash::from_bytes(Digest::of(name.as_bytes()).to_array());
         self.join_with(name, of, spki).await;
+    }
+
+    /// Each of two instances goes by the name of the other from now on.
+    pub(crate) fn swap(&mut self, one: &'static str, other: &'static str) {
+        let [a, b] = [one, other].map(|name| self.agent(name).clone());
+        self.agents.extend([(one, b), (other, a)]);
     }
 
     /// The same, by a process that has that TLS key.

@@ -28,7 +28,7 @@ impl Explain {
                 let bytes = agent.explain(invocation).await;
                 let bytes =
                     bytes.map_err(|error| Failure::sdk(format!("{invocation} is not explained"), &error))?;
-                let explanation = evidence::verify(&bytes, agent.keys())?;
+                let explanation = evidence::verify(&bytes, &agent.keys())?;
                 if let Some(path) = &bundle {
                     output_file::write(path, &bytes)?;
                     let path = path.display();

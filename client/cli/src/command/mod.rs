@@ -1,18 +1,20 @@
 //! What the program does, one command a file.
 
 mod agent;
+mod can;
 mod contract;
 mod explain;
 mod grant;
 mod graph;
 mod join;
 mod ledger;
-mod revoke;
+pub(crate) mod revoke;
 mod status;
 mod token;
 mod verify;
 
 pub(crate) use agent::Agent;
+pub(crate) use can::Can;
 pub(crate) use contract::Contract;
 pub(crate) use explain::Explain;
 pub(crate) use grant::Grant;

@@ -4,6 +4,7 @@
 
 mod broker;
 mod delegation;
+mod graph;
 mod programs;
 mod sessions;
 #[path = "../support/mod.rs"]

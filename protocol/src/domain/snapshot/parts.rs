@@ -61,7 +61,18 @@ numbers! {
 }
 
 kept!(JoinToken { principal, expires, used_by });
-kept!(Instance { statement, leaf, admitted, request, standing, holds, negotiating, negotiated, invoking });
+kept!(Instance {
+    statement,
+    leaf,
+    admitted,
+    request,
+    standing,
+    stopped,
+    holds,
+    negotiating,
+    negotiated,
+    invoking
+});
 kept!(Chain {
     parent,
     children,
@@ -78,6 +89,8 @@ kept!(Chain {
     depth,
     token,
     state,
+    turns,
+    live,
     account,
 });
 kept!(Negotiation {
