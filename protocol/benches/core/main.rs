@@ -1,6 +1,7 @@
 //! What a decision of the core costs, in verifications of one signature on the same machine.
 //!
 //! `cargo bench -p countersign-protocol --bench core`
+#![expect(clippy::disallowed_methods, reason = "it measures")]
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot build its input must stop")]
 #![expect(clippy::expect_used, reason = "a measurement that cannot build its input must stop")]
 #![expect(clippy::indexing_slicing, reason = "a measurement that cannot build its input must stop")]

@@ -90,7 +90,6 @@ impl Row<'_> {
 
     /// Nanoseconds that it takes once.
     fn once(&mut self) -> f64 {
-        #[expect(clippy::disallowed_methods, reason = "it measures")]
         let begun = Instant::now();
         (0..self.times).for_each(|_| (self.work)());
         begun.elapsed().as_nanos() as f64 / f64::from(self.times)
@@ -99,7 +98,6 @@ impl Row<'_> {
 
 /// How many rounds were asked for.
 pub(crate) fn rounds(usual: usize) -> usize {
-    #[expect(clippy::disallowed_methods, reason = "how long it measures is not the core's business")]
     let asked = env::var("COUNTERSIGN_BENCH_ROUNDS").ok();
     asked.map_or(usual, |rounds| rounds.parse().expect("COUNTERSIGN_BENCH_ROUNDS is a number")).max(1)
 }

@@ -10,9 +10,10 @@ use crate::{
         State, fingerprint,
     },
     id::InvocationId,
+    key::PublicKey,
     limits::{CLOCK_SKEW_MS, OPEN_INVOCATIONS_PER_INSTANCE, RESULT_RETENTION_MS},
     name::InstanceId,
-    receipt::Receipt,
+    receipt::OpenedReceipt,
     refusal::{Reason, Refusal},
     require, require_some,
     signed::{NotOpened, Signed},
@@ -47,6 +48,8 @@ pub(crate) struct Wanted<'a> {
 pub enum End<'a> {
     /// The callee answered with a receipt, not yet verified.
     Receipt(&'a Signed),
+    /// The callee answered with a receipt that is signed, by whomever.
+    Opened(&'a OpenedReceipt),
     /// It was never forwarded.
     Cancelled,
     /// It was forwarded and no valid receipt came.
@@ -182,8 +185,15 @@ impl State {
         let reserved = invocation.reserved;
         let (outcome, receipt, settled) = match end {
             End::Receipt(signed) => {
-                let receipt = self.check_receipt(context, id, invocation, signed)?;
-                (InvocationOutcome::Receipted, Some((*signed).clone()), receipt.cost)
+                let opened = self.callee_key(invocation);
+                let opened = opened.and_then(|key| OpenedReceipt::open((*signed).clone(), key));
+                let opened = opened.map_err(not_its_receipt)?;
+                let cost = self.check_receipt(context, id, invocation, &opened)?;
+                (InvocationOutcome::Receipted, Some((*signed).clone()), cost)
+            }
+            End::Opened(opened) => {
+                let cost = self.check_receipt(context, id, invocation, opened)?;
+                (InvocationOutcome::Receipted, Some(opened.signed().clone()), cost)
             }
             End::Cancelled => (InvocationOutcome::Cancelled, None, Amount::ZERO),
             End::Unknown => (InvocationOutcome::Unknown, None, reserved),
@@ -207,14 +217,10 @@ impl State {
         context: &Context<'_>,
         id: InvocationId,
         invocation: &Invocation,
-        signed: &Signed,
-    ) -> Result<Receipt, Refusal> {
+        opened: &OpenedReceipt,
+    ) -> Result<Amount, Refusal> {
         let fault = Reason::CalleeFault;
-        let key = self.instance(&invocation.callee).map(|callee| callee.statement.key);
-        let receipt: Receipt = key
-            .ok_or(NotOpened::Signers)
-            .and_then(|key| signed.open(&[key]))
-            .map_err(|error| Refusal::new("API-040", fault, format!("{error}.")))?;
+        let receipt = self.callee_key(invocation).and_then(|key| opened.by(key)).map_err(not_its_receipt)?;
         require!("API-041", receipt.domain == *context.domain, fault, "It is for another domain.");
         require!("API-041", receipt.invocation_id == id, fault, "It is for another invocation.");
         require!("API-041", receipt.chain_id == invocation.chain, fault, "It is for another chain.");
@@ -222,8 +228,18 @@ impl State {
         require!("API-041", receipt.callee == invocation.callee, fault, "It is by another callee.");
         require!("API-042", receipt.cost <= invocation.reserved, fault, "It costs more than was reserved.");
         receipt.extensions.check()?;
-        Ok(receipt)
+        Ok(receipt.cost)
     }
+
+    /// The key by which an invocation's receipt has to be signed.
+    pub fn callee_key(&self, invocation: &Invocation) -> Result<PublicKey, NotOpened> {
+        let callee = self.instance(&invocation.callee);
+        callee.map(|callee| callee.statement.key).ok_or(NotOpened::Signers)
+    }
+}
+
+fn not_its_receipt(error: NotOpened) -> Refusal {
+    Refusal::new("API-040", Reason::CalleeFault, format!("{error}."))
 }
 
 fn check_not_busy(caller: &Instance) -> Result<(), Refusal> {
