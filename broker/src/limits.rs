@@ -310,6 +310,16 @@ pub const REVOCATION_HEARTBEAT: Duration = Duration::from_secs(1);
 /// Edges: `revocation_feed::one_word_holds_so_many_chains_but_whole_leaves`.
 pub const REVOKED_TOLD_MAX: usize = 1_024;
 
+/// Tokens of chains that need not be verified anew, in bytes of the tokens; verified, each takes some five
+/// times its bytes. A chain of one hop has two kilobytes, so thousands of chains are used without a second
+/// verification; the others are verified on each use.
+/// Edges: `recent::what_was_not_used_for_long_makes_room`.
+pub const KNOWN_CHAINS_MAX_BYTES: usize = 16 << 20;
+
+/// Activations that need not be signed anew, in bytes of them twice over, as they are held.
+/// Edges: `recent::what_was_not_used_for_long_makes_room`.
+pub const KNOWN_ACTIVATIONS_MAX_BYTES: usize = 8 << 20;
+
 /// Chains of one holder that a question whether it can do something verifies, at a millisecond each.
 /// Edges: `can::so_many_chains_of_a_holder_are_tried`.
 pub const CAN_TRIES_MAX: usize = 8;

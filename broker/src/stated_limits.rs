@@ -54,9 +54,6 @@ pub(crate) fn all() -> Vec<(String, u64)> {
         CHECKPOINT_MAX_BYTES,
         CHECKPOINT_SIGNATURES_MAX,
         ORIGIN_MAX_BYTES,
-        DATALOG_MAX_FACTS,
-        DATALOG_MAX_ITERATIONS,
-        DATALOG_MAX_MS,
         FINDINGS_MAX,
     ]
     .map(|(name, value)| (name.to_lowercase(), value));

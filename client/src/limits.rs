@@ -100,3 +100,12 @@ pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 /// Bytes of an exported identity.
 /// Edges: `export::bytes_that_are_too_many_are_not_looked_at`.
 pub const EXPORT_MAX_BYTES: usize = 64 * 1024;
+
+/// Tokens of chains that need not be verified anew, in bytes of the tokens; verified, each takes some five
+/// times its bytes. A thousand callers' chains, for the callee of them all.
+/// Edges: `recent::what_was_not_used_for_long_makes_room`.
+pub const KNOWN_CHAINS_MAX_BYTES: usize = 4 << 20;
+
+/// Activations that need not be verified anew, of some 400 bytes each.
+/// Edges: `recent::what_was_not_used_for_long_makes_room`.
+pub const KNOWN_ACTIVATIONS_MAX: usize = 4_096;

@@ -13,6 +13,7 @@
 mod asked;
 mod callee;
 mod callees;
+mod chains;
 mod course;
 mod denials;
 mod invoke;
@@ -36,6 +37,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{activation::Activator, domain::Domain, gate::caller};
 use callees::Callees;
+use chains::Chains;
 use denials::Denials;
 use open::Open;
 use results::Results;
@@ -55,6 +57,7 @@ pub(crate) struct Mediator {
     domain: Arc<Domain>,
     activator: Arc<Activator>,
     callees: Callees,
+    chains: Chains,
     open: Open,
     results: Results,
     denials: Denials,
@@ -71,6 +74,7 @@ impl Mediation {
             domain,
             activator,
             callees: Callees::new(),
+            chains: Chains::new(),
             open: Open::default(),
             results: Results::default(),
             denials: Denials::default(),
