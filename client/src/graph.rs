@@ -42,10 +42,8 @@ pub struct Edge {
     pub originator: PrincipalId,
     /// What it allows.
     pub rights: Rights,
-    /// The leaf that began it.
-    pub leaf: LeafIndex,
-    /// When that was.
-    pub at: Timestamp,
+    /// The leaf that began it, and when that was. None of one that this agent is no party to.
+    pub began: Option<(LeafIndex, Timestamp)>,
     /// Its state at the size that was asked for.
     pub state: State,
     /// The leaf that had ended it by then.
@@ -371,8 +369,10 @@ impl Edge {
             holder: edge.holder.parse().ok()?,
             originator: edge.originator.parse().ok()?,
             rights: Rights::from_bytes(&edge.rights).ok()?,
-            leaf: LeafIndex::new(edge.leaf)?,
-            at: Timestamp::new(edge.leaf_time_ms)?,
+            began: match edge.leaf_time_ms {
+                0 => None,
+                at => Some((LeafIndex::new(edge.leaf)?, Timestamp::new(at)?)),
+            },
             state: state(&edge.state)?,
             ended: match edge.ended_leaf {
                 None => None,

@@ -275,6 +275,12 @@ fn check_contract(token: &Token, signed: &Signed) -> Result<ContractBody, Error>
 
 /// Whether a chain that was listed has ended since.
 fn is_gone(error: &Error) -> bool {
-    let gone = [Reason::Revoked, Reason::ContractNotActive, Reason::NotFound, Reason::NotAvailable];
+    let gone = [
+        Reason::Revoked,
+        Reason::ContractNotActive,
+        Reason::ContractSuspended,
+        Reason::NotFound,
+        Reason::NotAvailable,
+    ];
     error.reason().is_some_and(|reason| gone.contains(&reason))
 }

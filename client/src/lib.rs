@@ -32,6 +32,7 @@ mod admin;
 mod agent;
 mod bundle;
 mod chains;
+mod change;
 mod clock;
 mod connection;
 mod directory;
@@ -57,6 +58,7 @@ pub mod limits;
 
 pub use admin::Info;
 pub use agent::{Agent, Keep, Options};
+pub use change::{Changed, Shown};
 pub use clock::{Clock, SystemClock};
 pub use error::{About, CallerFault, Deceit, Ending, Error, Refused};
 pub use graph::{

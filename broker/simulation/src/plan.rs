@@ -46,6 +46,8 @@ counted! {
         Use,
         /// Somebody revokes a chain or an instance.
         Revoke,
+        /// Somebody holds a contract up or takes it up again, gives one back, or declares a breach.
+        Change,
         /// Somebody sends a request again that was not answered.
         Retry,
         /// Somebody reads the newest checkpoint and what it missed.
@@ -86,7 +88,7 @@ counted! {
 }
 
 /// How often each act is drawn, before a seed's own taste.
-const WEIGHTS: [(Act, u32); 27] = [
+const WEIGHTS: [(Act, u32); 28] = [
     (Act::Ask, 8),
     (Act::Answer, 10),
     (Act::Decide, 10),
@@ -96,6 +98,7 @@ const WEIGHTS: [(Act, u32); 27] = [
     (Act::Grant, 2),
     (Act::Use, 20),
     (Act::Revoke, 3),
+    (Act::Change, 8),
     (Act::Retry, 8),
     (Act::Look, 4),
     (Act::Explain, 1),

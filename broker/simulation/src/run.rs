@@ -102,6 +102,7 @@ impl World {
             Act::Grant => self.make_grant(step),
             Act::Use => self.use_chain(step),
             Act::Revoke => self.make_revocation(step),
+            Act::Change => self.make_change(step),
             Act::Retry => self.retry_any(step),
             Act::Look => self.look_again(step),
             Act::Explain => self.explain(step),

@@ -103,7 +103,7 @@ fn of_the_domain(
             ActivationsServer::new(Activations::new(domain(), activator)).max_decoding_message_size(max),
         )
         .add_service(NegotiationsServer::new(Negotiations::new(domain())).max_decoding_message_size(max))
-        .add_service(ContractsServer::new(Contracts::new(domain())).max_decoding_message_size(max))
+        .add_service(ContractsServer::new(Contracts::new(&mediation)).max_decoding_message_size(max))
         .add_service(GraphServer::new(Graph::new(domain())).max_decoding_message_size(max))
         .add_service(RevocationsServer::new(revocations).max_decoding_message_size(max))
         .add_service(mediation.server())

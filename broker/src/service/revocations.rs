@@ -126,15 +126,6 @@ impl Target {
     }
 }
 
-/// Whether there is such a thing, and whether the caller may revoke it, are one answer to a stranger.
-/// Whatever else is wrong, the caller said itself.
-fn told(caller: Caller, refusal: &Refusal) -> Status {
-    match refusal.reason() {
-        Reason::NotFound | Reason::RevocationNotAllowed => caller.told(refusal),
-        _ => caller.author().told(refusal),
-    }
-}
-
 #[tonic::async_trait]
 impl v1::revocations_server::Revocations for Revocations {
     async fn preview_revocation(
@@ -143,7 +134,7 @@ impl v1::revocations_server::Revocations for Revocations {
     ) -> Result<Response<v1::PreviewRevocationResponse>, Status> {
         let caller = Caller::of(&request, &self.domain)?;
         let answer = self.preview(&caller, request.into_inner()).await;
-        answer.map(Response::new).map_err(|refusal| told(caller, &refusal))
+        answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
     }
 
     async fn revoke(
@@ -152,7 +143,7 @@ impl v1::revocations_server::Revocations for Revocations {
     ) -> Result<Response<v1::RevokeResponse>, Status> {
         let caller = Caller::of(&request, &self.domain)?;
         let answer = self.put_in_force(&caller, request.into_inner()).await;
-        answer.map(Response::new).map_err(|refusal| told(caller, &refusal))
+        answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
     }
 
     type WatchRevocationsStream = Feed<v1::WatchRevocationsResponse>;
@@ -163,7 +154,7 @@ impl v1::revocations_server::Revocations for Revocations {
     ) -> Result<Response<Self::WatchRevocationsStream>, Status> {
         let caller = Caller::of(&request, &self.domain)?;
         let answer = self.watch(&caller, request.into_inner()).await;
-        answer.map(Response::new).map_err(|refusal| told(caller, &refusal))
+        answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
     }
 }
 

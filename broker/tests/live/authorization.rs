@@ -7,6 +7,7 @@ use std::{fmt::Write as _, fs};
 use countersign::Answer;
 use countersign_protocol::{
     capability::Arguments,
+    contract::{ChangeKind, ChangeRequest, Side},
     extension::Extensions,
     grant::GrantRequest,
     id::{GrantId, InvocationId, NegotiationId, RequestId},
@@ -187,6 +188,10 @@ impl Caller<'_> {
                 .get_contract(request!(GetContractRequest { contract_id: contract_id }))
                 .await
                 .map(|_| None),
+            "Contracts/ChangeContract" => {
+                let request = request!(ChangeContractRequest { change_request: self.change().to_bytes() });
+                contracts.change_contract(request).await.map(|_| None)
+            }
             "Contracts/ListContracts" => contracts
                 .list_contracts(request!(first page of ListContractsRequest {}))
                 .await
@@ -367,6 +372,29 @@ impl Caller<'_> {
             sender: self.who.instance().clone(),
             chain: Some(self.world.story.contracted.chain_id()),
             instance: None,
+            chains: 9,
+            request_id: RequestId::new(now, &mut OsRng),
+            issued: now,
+            extensions: Extensions::none(),
+        };
+        request.sign(&self.who.key)
+    }
+}
+
+impl Caller<'_> {
+    /// A suspension of alice's grant, by the admin as such and by all others as its grantor. It names no
+    /// number either.
+    fn change(&self) -> Signed {
+        let now = self.who.clock.now();
+        let admin = self.who.instance() == self.world.story.root.instance();
+        let request = ChangeRequest {
+            domain: DOMAIN.parse().unwrap(),
+            sender: self.who.instance().clone(),
+            side: if admin { Side::Admin } else { Side::Grantor },
+            chain: self.world.story.granted.chain_id(),
+            kind: ChangeKind::Suspend,
+            invocation: None,
+            evidence: None,
             chains: 9,
             request_id: RequestId::new(now, &mut OsRng),
             issued: now,

@@ -7,6 +7,7 @@ use countersign_broker::{
     checkpoint::Checkpoints,
     clock::ManualClock,
     domain::Domain,
+    mediation::Mediation,
     service::{Activations, Contracts, Grants, Ledger, Negotiations},
 };
 pub(crate) use countersign_forge::{
@@ -108,7 +109,7 @@ impl World {
             grants: Grants::new(Arc::clone(&domain), Arc::clone(&activator)),
             activations: Activations::new(Arc::clone(&domain), Arc::clone(&activator)),
             negotiations: Negotiations::new(Arc::clone(&domain)),
-            contracts: Contracts::new(Arc::clone(&domain)),
+            contracts: Contracts::new(&Mediation::new(Arc::clone(&domain), Arc::clone(&activator))),
             ledger: Ledger::new(Arc::clone(&domain), Arc::clone(&checkpoints), activator, Arc::new(archive)),
             checkpoints,
             domain,

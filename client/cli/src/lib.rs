@@ -18,6 +18,7 @@ mod keys;
 mod limits;
 mod lookup;
 mod output_file;
+mod progress;
 mod session;
 mod streams;
 mod table;

@@ -29,3 +29,7 @@ pub(crate) const WATCH_GLANCE: Duration = Duration::from_secs(1);
 /// See [`WATCH_GLANCE`].
 /// Edges: none. It paces.
 pub(crate) const WATCH_REST: Duration = Duration::from_millis(250);
+
+/// Bytes of a line that a person types in answer to a question: the words that are asked for are short.
+/// Edges: `terminal::a_line_is_read_up_to_its_limit`.
+pub(crate) const LINE_MAX_BYTES: usize = 256;

@@ -5,7 +5,10 @@ use std::io::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::{drawing::Drawing, exit::Exit, failure::Failure, json, streams::Streams, table::Page};
+use crate::{
+    drawing::Drawing, exit::Exit, failure::Failure, json, limits::LINE_MAX_BYTES, streams::Streams,
+    table::Page,
+};
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -95,6 +98,35 @@ impl Terminal {
         })
     }
 
+    /// Shows a person something that is not data, beside what it will be asked.
+    pub(crate) fn note(&mut self, heading: &str, fields: &[(&str, String)]) {
+        let text = written(|page| {
+            page.heading(heading);
+            page.fields(fields);
+        });
+        let _ = write!(self.streams.err, "{text}");
+    }
+
+    /// What a person types; nothing where the input has ended.
+    pub(crate) fn read_line(&mut self) -> Result<Option<String>, Failure> {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        let input = &mut self.streams.input;
+        while line.len() < LINE_MAX_BYTES {
+            match input.read(&mut byte) {
+                Ok(0) if line.is_empty() => return Ok(None),
+                Ok(0) => break,
+                Ok(_) if byte == *b"\n" => break,
+                Ok(_) => line.extend(byte),
+                Err(error) => {
+                    let next = "Check where standard input comes from.";
+                    return Err(Failure::usage("Nothing could be read", format!("{error}."), next));
+                }
+            }
+        }
+        Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+    }
+
     /// Tells a person something that is not data. Nobody may be listening.
     pub(crate) fn say(&mut self, message: &str) {
         let _ = writeln!(self.streams.err, "{message}");
@@ -152,6 +184,18 @@ fn is_invisible(char: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_read_up_to_its_limit() {
+        let lines = |input: String| {
+            let streams = Streams::plain(io::Cursor::new(input.into_bytes()), io::sink(), io::sink());
+            let mut terminal = Terminal { streams, format: Format::Table };
+            std::iter::from_fn(|| terminal.read_line().unwrap()).map(|line| line.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(lines("offer\nno".to_owned()), [5, 2]);
+        assert_eq!(lines("x".repeat(LINE_MAX_BYTES - 1) + "\ny"), [LINE_MAX_BYTES - 1, 1]);
+        assert_eq!(lines("x".repeat(LINE_MAX_BYTES + 1)), [LINE_MAX_BYTES, 1]);
+    }
 
     #[test]
     fn text_of_others_cannot_act_on_the_terminal() {

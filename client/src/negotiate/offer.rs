@@ -40,6 +40,8 @@ pub struct Terms {
     pub acceptance: Acceptance,
     /// What an invocation with an unknown outcome costs.
     pub failure: FailurePolicy,
+    /// The contract between the same two that ends when this one begins.
+    pub replaces: Option<ContractId>,
     /// How long the offer can be accepted.
     pub offer_lifetime: Lifetime,
 }
@@ -56,6 +58,7 @@ impl Terms {
             offline: Offline::Forbidden,
             acceptance: Acceptance::SignedReceipt,
             failure: FailurePolicy::SettleReserved,
+            replaces: None,
             offer_lifetime,
         }
     }
@@ -93,6 +96,7 @@ impl Agent {
             failure: terms.failure,
             seen,
             algorithm: Algorithm::Ed25519,
+            replaces: terms.replaces,
             extensions: Extensions::none(),
         };
         let contract = body.to_bytes();

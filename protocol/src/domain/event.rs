@@ -152,6 +152,14 @@ payload! {
 }
 
 payload! {
+    /// A chain was suspended, resumed, retired, or ended by a breach.
+    pub struct Changed {
+        /// What the one who did it signed.
+        1 => pub request: Signed,
+    }
+}
+
+payload! {
     /// What an account held at one moment.
     pub struct Balance {
         /// Spent for good.
@@ -182,7 +190,7 @@ payload! {
         7 => pub seen_root: TreeHash,
         /// Digest of the policy that allowed it.
         8 => pub policy: Digest,
-        /// The number of revocations that the decision had seen.
+        /// The state's epoch: how often a right had ended before its time, or was suspended.
         9 => pub epoch: u64,
         /// What is reserved.
         10 => pub reserved: Amount,
@@ -308,6 +316,8 @@ events! {
     Denied = 14,
     /// See [`KeysRotated`].
     KeysRotated = 15,
+    /// See [`Changed`].
+    Changed = 16,
 }
 
 payload! {

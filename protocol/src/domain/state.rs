@@ -45,7 +45,7 @@ pub struct State {
     pub(super) traces: BTreeMap<InvocationId, Trace>,
     pub(super) nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
     pub(super) revocations: BTreeMap<RequestId, (Digest, LeafIndex)>,
-    /// The chains that revocations ended, each at the leaf that did it.
+    /// The chains that ended before their time, each at the leaf that did it.
     pub(super) revoked: BTreeSet<(LeafIndex, ChainId)>,
     pub(super) epoch: u64,
     /// What ends by itself, in order of time.
@@ -157,6 +157,8 @@ pub struct Chain {
     /// How many links have not ended from this one downwards, itself included: what its revocation
     /// would end.
     pub live: u64,
+    /// Whose suspensions stand; none where it is not suspended, or has ended.
+    pub suspended_by: BTreeSet<contract::Side>,
     /// Its budget.
     pub account: Account,
 }
@@ -298,18 +300,19 @@ impl State {
         self.keys.as_ref().map(|(_, leaf)| *leaf)
     }
 
-    /// How many revocations there were.
+    /// How often a right ended before its time, or was suspended: whatever was allowed under an earlier
+    /// epoch has to be looked at again.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// What a revocation request was, by its id, and the leaf that records it; until it is too old to
-    /// be sent again.
+    /// What a revocation or a change was, by its id, and the leaf that records it; until it is too old
+    /// to be sent again.
     pub fn revocation(&self, id: &RequestId) -> Option<(Digest, LeafIndex)> {
         self.revocations.get(id).copied()
     }
 
-    /// The chains that revocations ended from that leaf on, in order of leaves.
+    /// The chains that ended before their time from that leaf on, in order of leaves.
     pub fn revoked_since(&self, leaf: LeafIndex) -> impl Iterator<Item = (LeafIndex, ChainId)> {
         let first = (leaf, ChainId::from_bytes([0; 32]));
         self.revoked.range(first..).copied()
@@ -463,7 +466,7 @@ impl State {
         std::iter::successors(link(id), move |(_, chain)| chain.parent.and_then(link))
     }
 
-    /// The links in force from `id` downwards, `id` first: what its revocation would end.
+    /// The links from `id` downwards that have not ended, `id` first: what its revocation would end.
     pub fn live_subtree(&self, id: ChainId) -> Vec<ChainId> {
         let (mut found, mut open) = (Vec::new(), vec![id]);
         while let Some(id) = open.pop() {
@@ -475,6 +478,17 @@ impl State {
             if !chain.state.is_terminal() {
                 found.push(id);
             }
+        }
+        found
+    }
+
+    /// All links from `id` downwards, each before those beneath it.
+    pub(super) fn subtree(&self, id: ChainId) -> Vec<ChainId> {
+        let (mut found, mut open) = (Vec::new(), vec![id]);
+        while let Some(id) = open.pop() {
+            let Some(chain) = self.chains.get(&id) else { continue };
+            open.extend(&chain.children);
+            found.push(id);
         }
         found
     }

@@ -7,7 +7,7 @@ use countersign_forge::{Talk, World, domain, domain_key, keys, principal, rights
 use countersign_protocol::{
     audit::{Audit, Report},
     capability::Amount,
-    contract::{self, ContractBody},
+    contract::{self, ChangeKind, ContractBody, Side},
     digest::ChainId,
     domain::{
         ChainClosed, ContractFinalized, End, Event, InvocationEnded, InvocationOutcome, KeysPublished,
@@ -26,6 +26,7 @@ use countersign_protocol::{
 use proptest::{prelude::*, sample::Index};
 
 use crate::{
+    changes::change,
     explain::ledger,
     invocation::{begin, end, present, proof, receipt, revoke},
     rotation::rotate,
@@ -116,6 +117,14 @@ pub(crate) fn eventful() -> World {
     let last = world.contract(grant, "planner", "researcher", rights(5, 4)).unwrap();
     revoke(&mut world, "planner", other, 1).unwrap();
     revoke(&mut world, "root", last, 1).unwrap();
+    let held_up = world.contract(grant, "planner", "researcher", rights(5, 4)).unwrap();
+    for (by, side, kind) in [
+        ("root", Side::Admin, ChangeKind::Suspend),
+        ("planner", Side::Grantor, ChangeKind::Suspend),
+        ("planner", Side::Grantor, ChangeKind::Resume),
+    ] {
+        change(&mut world, by, side, held_up, kind).unwrap();
+    }
     let refusal = Refusal::new("CHN-030", Reason::Revoked, "");
     let actor = world.agent("mallory").actor();
     world.decide(|state, context| state.decide_denied(context, &actor, &refusal, None, None, 3)).unwrap();

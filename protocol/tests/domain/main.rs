@@ -5,6 +5,7 @@
 
 mod audit;
 mod budget;
+mod changes;
 mod collusion;
 mod copies;
 mod explain;
@@ -17,6 +18,7 @@ mod limits;
 mod memory;
 mod negotiation;
 mod races;
+mod replacing;
 mod rotation;
 mod snapshot;
 mod strangers;

@@ -6,7 +6,7 @@ mod uses;
 
 use countersign_protocol::{
     capability::{Arguments, Budget, Capability, Rights},
-    contract::ContractBody,
+    contract::{ChangeRequest, ContractBody},
     extension::Extensions,
     grant::GrantRequest,
     key::{PublicKey, Signature},
@@ -62,6 +62,7 @@ fn decode(message: &str, bytes: &[u8]) -> Answer {
         "Extensions" => payload::<Extensions>(bytes)?.to_bytes(),
         "GrantRequest" => payload::<GrantRequest>(bytes)?.to_bytes(),
         "RevokeRequest" => payload::<RevokeRequest>(bytes)?.to_bytes(),
+        "ChangeRequest" => payload::<ChangeRequest>(bytes)?.to_bytes(),
         "Activation" => payload::<Activation>(bytes)?.to_bytes(),
         "KeySet" => payload::<KeySet>(bytes)?.to_bytes(),
         "Checkpoint" => payload::<Checkpoint>(bytes)?.to_bytes(),

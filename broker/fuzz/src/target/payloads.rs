@@ -2,7 +2,7 @@
 
 use countersign_protocol::{
     capability::{Arguments, Budget, Capability, Cidr, Constraint, IntRange, Rights, UrlPrefix, Window},
-    contract::{ContractBody, Party, SeenCheckpoint},
+    contract::{ChangeRequest, ContractBody, Party, SeenCheckpoint},
     domain::{Balance, Entry, Intent, InvocationEnded},
     explain::{Bundle, ProvenEntry},
     extension::Extensions,
@@ -36,7 +36,7 @@ kinds! {
     GrantRequest, RevokeRequest, JoinStatement, RenewStatement, InstanceStatement, Receipt, Proof,
     Activation, Holder, Evidence, GrantTerms, HopTerms, Party, SeenCheckpoint, ContractBody, Request,
     Counter, Offer, Accept, Move, KeyedSignature, Signed, Checkpoint, InclusionProof, ConsistencyProof,
-    ProvenEntry, Bundle, JoinToken, DomainKey, KeySet, Balance, Intent, InvocationEnded, Entry,
+    ProvenEntry, Bundle, JoinToken, DomainKey, KeySet, Balance, Intent, InvocationEnded, Entry, ChangeRequest,
 }
 
 /// The first byte selects the type of the rest.

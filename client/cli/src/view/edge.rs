@@ -17,7 +17,7 @@ pub(crate) struct EdgeView {
     pub(crate) originator: String,
     pub(crate) state: &'static str,
     pub(crate) rights: RightsView,
-    pub(crate) leaf: u64,
+    pub(crate) leaf: Option<u64>,
     pub(crate) ended_leaf: Option<u64>,
 }
 
@@ -33,7 +33,7 @@ impl From<&Edge> for EdgeView {
             originator: edge.originator.to_string(),
             state: edge.state.name(),
             rights: RightsView::from(&edge.rights),
-            leaf: edge.leaf.get(),
+            leaf: edge.began.map(|(leaf, _)| leaf.get()),
             ended_leaf: edge.ended.map(|leaf| leaf.get()),
         }
     }
@@ -72,8 +72,7 @@ pub(crate) mod tests {
             holder,
             originator,
             rights,
-            leaf,
-            at,
+            began: Some((leaf, at)),
             state,
             ended: None,
         }

@@ -62,9 +62,9 @@ impl LinkView {
         self.contract_id.as_deref().unwrap_or(&self.grant_id)
     }
 
-    /// Whether it can still be used.
+    /// Whether it has not ended: it can be used, or it may be used again.
     pub(crate) fn is_active(&self) -> bool {
-        self.state == State::Active.name()
+        [State::Active, State::Suspended].iter().any(|state| state.name() == self.state)
     }
 
     /// How its budget stands.

@@ -44,6 +44,8 @@ pub(crate) enum Lie {
     ActivationForged,
     /// The grant is for other rights than were signed.
     GrantAltered,
+    /// A change is said to have been of another chain.
+    ChangeOfAnother,
 
     // --- about contracts
     /// Terms that were not signed.

@@ -169,6 +169,8 @@ impl State {
         self.check_not_revoked(chain)?;
         for link in chain.iter().filter_map(|id| self.chain(id)) {
             let state = link.state;
+            let suspended = state == contract::State::Suspended;
+            require!("CHN-053", !suspended, Reason::ContractSuspended, "The link of {}.", link.holder);
             let in_force = state == contract::State::Active && context.now < link.rights.not_after;
             require!("CHN-031", in_force, Reason::ContractNotActive, "A link is {}.", state.name());
         }
@@ -203,7 +205,7 @@ impl State {
         if let Some(chain) = self.chain(&invocation.chain) {
             let mut account = chain.account.clone();
             account.settle(reserved, settled, self.tree().size().next_leaf());
-            if account.is_exhausted() && chain.state == contract::State::Active {
+            if account.is_exhausted() && !chain.state.is_terminal() {
                 let state = contract::State::Fulfilled;
                 events.push(Event::ChainClosed(ChainClosed { chain_id: invocation.chain, state }));
             }

@@ -56,6 +56,7 @@ numbers! {
     EndCause: Code::code, Code::from_code;
     InvocationOutcome: Code::code, Code::from_code;
     Standing: Code::code, Code::from_code;
+    contract::Side: Code::code, Code::from_code;
     contract::State: Code::code, Code::from_code;
     negotiation::State: Code::code, Code::from_code;
 }
@@ -91,6 +92,7 @@ kept!(Chain {
     state,
     turns,
     live,
+    suspended_by,
     account,
 });
 kept!(Negotiation {

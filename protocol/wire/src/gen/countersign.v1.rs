@@ -75,7 +75,7 @@ pub struct Link {
     /// Who everything answers to.
     #[prost(string, tag = "6")]
     pub originator: ::prost::alloc::string::String,
-    /// `ACTIVE`, `FULFILLED`, `EXPIRED` or `REVOKED`.
+    /// Its state, as `spec/machines/contract.toml` names it.
     #[prost(string, tag = "7")]
     pub state: ::prost::alloc::string::String,
     /// The `Rights` payload.
@@ -285,6 +285,29 @@ pub struct ListContractsResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
+/// A change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeContractRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// The sender's signed `ChangeRequest` payload.
+    #[prost(bytes = "vec", tag = "2")]
+    pub change_request: ::prost::alloc::vec::Vec<u8>,
+}
+/// The change is in force.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeContractResponse {
+    /// The leaf that records it.
+    #[prost(uint64, tag = "1")]
+    pub leaf: u64,
+    /// How often a right has ended before its time or was suspended so far.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// The link after it.
+    #[prost(message, optional, tag = "3")]
+    pub link: ::core::option::Option<Link>,
+}
 /// What might be revoked: a chain or an instance.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PreviewRevocationRequest {
@@ -350,7 +373,7 @@ pub struct WatchRevocationsRequest {
 /// Revocations, or a heartbeat.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRevocationsResponse {
-    /// Chains that the caller is a party to and that ended by revocation.
+    /// Chains that the caller is a party to and that ended before their time.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub revoked: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     /// The number of revocations so far.
@@ -1426,6 +1449,22 @@ pub mod contracts_client {
             req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Contracts", "ListContracts"));
             self.inner.unary(req, path, codec).await
         }
+        /// Suspends, resumes or retires a contract or grant, or ends it by a breach. The answer comes once nothing
+        /// that this forbids can be forwarded any more.
+        pub async fn change_contract(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeContractRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChangeContractResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Contracts/ChangeContract");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Contracts", "ChangeContract"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1446,6 +1485,12 @@ pub mod contracts_server {
             &self,
             request: tonic::Request<super::ListContractsRequest>,
         ) -> std::result::Result<tonic::Response<super::ListContractsResponse>, tonic::Status>;
+        /// Suspends, resumes or retires a contract or grant, or ends it by a breach. The answer comes once nothing
+        /// that this forbids can be forwarded any more.
+        async fn change_contract(
+            &self,
+            request: tonic::Request<super::ChangeContractRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChangeContractResponse>, tonic::Status>;
     }
     /// What was agreed.
     #[derive(Debug)]
@@ -1577,6 +1622,43 @@ pub mod contracts_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListContractsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Contracts/ChangeContract" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeContractSvc<T: Contracts>(pub Arc<T>);
+                    impl<T: Contracts> tonic::server::UnaryService<super::ChangeContractRequest> for ChangeContractSvc<T> {
+                        type Response = super::ChangeContractResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeContractRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Contracts>::change_contract(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeContractSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -1985,7 +2067,8 @@ pub mod revocations_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// One delegation: an edge from the one who granted to the one who holds.
+/// One delegation: an edge from the one who granted to the one who holds. Of one that the caller is no party
+/// to, contract, leaf and time are not told.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Edge {
     /// The chain up to this link.

@@ -1,7 +1,7 @@
 //! `countersign grant create`, `countersign grant list`
 
 mod create;
-mod rights;
+pub(crate) mod rights;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
