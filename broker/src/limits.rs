@@ -309,3 +309,11 @@ pub const REVOCATION_HEARTBEAT: Duration = Duration::from_secs(1);
 /// the next one. A leaf is never divided.
 /// Edges: `revocation_feed::one_word_holds_so_many_chains_but_whole_leaves`.
 pub const REVOKED_TOLD_MAX: usize = 1_024;
+
+/// Chains of one holder that a question whether it can do something verifies, at a millisecond each.
+/// Edges: `can::so_many_chains_of_a_holder_are_tried`.
+pub const CAN_TRIES_MAX: usize = 8;
+
+/// Other chains of a holder that an answer names.
+/// Edges: `can::so_many_other_chains_are_named`.
+pub const CAN_INSTEAD_MAX: usize = 4;

@@ -39,6 +39,7 @@ mod error;
 mod evidence;
 mod export;
 mod feed;
+mod graph;
 mod held;
 mod invoke;
 mod join;
@@ -59,6 +60,9 @@ pub use agent::{Agent, Keep, Options};
 pub use change::{Changed, Shown};
 pub use clock::{Clock, SystemClock};
 pub use error::{About, CallerFault, Deceit, Ending, Error, Refused};
+pub use graph::{
+    Ability, Asked, Denial, Edge, EdgeChange, Edges, Found, Graph, Holding, Judgement, Place, Use,
+};
 pub use held::Held;
 pub use invoke::{Answer, Call};
 pub use ledger::{Contradiction, Ledger};

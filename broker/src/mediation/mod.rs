@@ -40,6 +40,7 @@ use denials::Denials;
 use open::Open;
 use results::Results;
 
+pub(crate) use denials::is_denial;
 pub use outcome::RECEIPT_TRAILER;
 pub use serve::Forwarding;
 pub use settle::settle_unknown;

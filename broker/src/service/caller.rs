@@ -6,7 +6,7 @@ use countersign_protocol::{
     explain,
     id::{InvocationId, NegotiationId},
     name::InstanceId,
-    refusal::{Reason, Refusal, Viewer},
+    refusal::{Reason, Refusal, View, Viewer},
     require, require_some,
 };
 use tonic::{Request, Response, Status};
@@ -139,6 +139,11 @@ impl Caller {
     /// As much of a refusal as this caller may know.
     pub(super) fn told(&self, refusal: &Refusal) -> Status {
         status(refusal, self.viewer())
+    }
+
+    /// What the caller may know of a refusal that it is told in an answer.
+    pub(super) fn view(&self, refusal: &Refusal) -> View {
+        refusal.view(self.viewer())
     }
 
     fn viewer(&self) -> Viewer {

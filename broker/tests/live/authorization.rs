@@ -22,9 +22,10 @@ use countersign_wire::{
     DESCRIPTOR_SET,
     v1::{
         self, activations_client::ActivationsClient, contracts_client::ContractsClient,
-        enrolment_client::EnrolmentClient, grants_client::GrantsClient, identity_client::IdentityClient,
-        info_client::InfoClient, ledger_client::LedgerClient, mediation_client::MediationClient,
-        negotiations_client::NegotiationsClient, revocations_client::RevocationsClient,
+        enrolment_client::EnrolmentClient, grants_client::GrantsClient, graph_client::GraphClient,
+        identity_client::IdentityClient, info_client::InfoClient, ledger_client::LedgerClient,
+        mediation_client::MediationClient, negotiations_client::NegotiationsClient,
+        revocations_client::RevocationsClient,
     },
 };
 use prost::Message as _;
@@ -122,6 +123,7 @@ impl Caller<'_> {
         match service {
             "Enrolment" | "Info" | "Identity" => self.call_about_identity(method, channel).await,
             "Negotiations" | "Contracts" => self.call_about_contracts(method, channel).await,
+            "Graph" => self.call_about_the_graph(method, channel).await,
             "Revocations" | "Ledger" => self.call_about_the_ledger(method, channel).await,
             _ => self.call_about_chains(&format!("{service}/{name}"), channel).await,
         }
@@ -226,6 +228,45 @@ impl Caller<'_> {
             "Mediation/Serve" => {
                 let hello = tokio_stream::once(request!(ServeRequest { capacity: 1, answer: None }));
                 MediationClient::new(channel).serve(hello).await.map(|_| None)
+            }
+            other => panic!("{other} is called by nobody"),
+        }
+    }
+
+    async fn call_about_the_graph(&self, method: &str, channel: Channel) -> Result<Option<usize>, Status> {
+        let mut graph = GraphClient::new(channel);
+        let chain_id = self.world.story.contracted.chain_id().as_bytes().to_vec();
+        let holder = self.world.story.contracted.holder().instance.principal().to_string();
+        let [callee, action, resource] =
+            [principal("service/files").as_str(), "files:read", "file:/data/eu/q3.csv"].map(str::to_owned);
+        match method {
+            "Graph/ListEdges" => graph
+                .list_edges(request!(first page of ListEdgesRequest {}))
+                .await
+                .map(|page| Some(page.into_inner().edges.len())),
+            "Graph/WhoCan" => graph
+                .who_can(request!(first page of WhoCanRequest { callee: callee, action: action, resource: resource }))
+                .await
+                .map(|page| Some(page.into_inner().abilities.len())),
+            "Graph/WhatCan" => graph
+                .what_can(request!(first page of WhatCanRequest { holder: holder }))
+                .await
+                .map(|page| Some(page.into_inner().edges.len())),
+            "Graph/ListPaths" => graph
+                .list_paths(request!(first page of ListPathsRequest { holder: holder }))
+                .await
+                .map(|page| Some(page.into_inner().paths.len())),
+            "Graph/Can" => {
+                let request = request!(first page of CanRequest {
+                    chain_id: chain_id,
+                    callee: callee,
+                    action: action,
+                    resource: resource,
+                });
+                graph.can(request).await.map(|_| None)
+            }
+            "Graph/WatchEdges" => {
+                graph.watch_edges(request!(first page of WatchEdgesRequest {})).await.map(|_| None)
             }
             other => panic!("{other} is called by nobody"),
         }

@@ -93,6 +93,7 @@ impl State {
             admitted: leaf,
             request,
             standing: Standing::Live,
+            stopped: None,
             holds: Default::default(),
             negotiating: 0,
             negotiated: 0,
@@ -104,7 +105,7 @@ impl State {
     /// Ends an instance and everything that it holds.
     fn stop(&mut self, id: &InstanceId, standing: Standing, leaf: LeafIndex) -> Option<()> {
         let instance = self.instances.get_mut(id)?;
-        instance.standing = standing;
+        (instance.standing, instance.stopped) = (standing, Some(leaf));
         let held: Vec<ChainId> = instance.holds.iter().copied().collect();
         self.epoch += 1;
         held.into_iter().for_each(|chain| self.revoke_subtree(chain, leaf));
@@ -113,6 +114,7 @@ impl State {
 
     fn issue(&mut self, event: &GrantIssued, leaf: LeafIndex, now: Timestamp) -> Option<()> {
         let request: GrantRequest = event.request.peek_unverified().ok()?;
+        self.check_new(event.chain_id)?;
         let chain = Chain {
             parent: None,
             children: Default::default(),
@@ -130,8 +132,11 @@ impl State {
             depth: 0,
             token: event.token.clone(),
             state: contract::State::Active,
+            turns: Vec::new(),
+            live: 0,
             suspended_by: Default::default(),
         };
+        self.originated.entry(chain.originator.clone()).or_default().insert(event.chain_id);
         self.grants.insert(request.grant_id, event.chain_id);
         self.add_chain(event.chain_id, chain);
         Some(())
@@ -142,6 +147,7 @@ impl State {
         let (id, signed) = (event.chain_id, &event.contract);
         let body: ContractBody = signed.peek_unverified().ok()?;
         let hash = contract::hash_of(&signed.payload);
+        self.check_new(id)?;
         self.chains.get(&body.parent)?;
         if let Some(replaced) = body.replaces {
             let replaced = self.contract(&replaced)?;
@@ -167,6 +173,8 @@ impl State {
             depth: body.depth,
             token: event.token.clone(),
             state: contract::State::Active,
+            turns: Vec::new(),
+            live: 0,
             suspended_by: Default::default(),
         };
         self.contracts.insert(body.contract_id, id);
@@ -174,12 +182,29 @@ impl State {
         Some(())
     }
 
+    /// A chain is named by all that was signed for it. A second one of that name could be its own ancestor,
+    /// and whoever walks upwards would never arrive.
+    fn check_new(&self, id: ChainId) -> Option<()> {
+        self.chain(&id).is_none().then_some(())
+    }
+
     fn add_chain(&mut self, id: ChainId, chain: Chain) {
         if let Some(holder) = self.instances.get_mut(&chain.holder) {
             holder.holds.insert(id);
         }
         self.due.insert((chain.rights.not_after, Due::Chain(id)));
+        self.turns.insert((chain.leaf, id));
         self.chains.insert(id, chain);
+        self.count_live(id, |live| live.saturating_add(1));
+    }
+
+    /// Changes the count of what is live in a link and in all above it.
+    fn count_live(&mut self, id: ChainId, change: impl Fn(u64) -> u64) {
+        let mut next = Some(id);
+        while let Some(link) = next.and_then(|id| self.chains.get_mut(&id)) {
+            link.live = change(link.live);
+            next = link.parent;
+        }
     }
 
     fn revoke(&mut self, request: &Signed, leaf: LeafIndex) -> Option<()> {
@@ -224,13 +249,22 @@ impl State {
     /// Ends a chain for good and releases what it has left.
     fn close(&mut self, id: ChainId, state: contract::State, leaf: LeafIndex) {
         let Some(chain) = self.chains.get_mut(&id).filter(|chain| !chain.state.is_terminal()) else { return };
-        chain.state = state;
         chain.suspended_by.clear();
         if !matches!(state, contract::State::Fulfilled | contract::State::Expired) {
             self.revoked.insert((leaf, id));
         }
         self.due.remove(&(chain.rights.not_after, Due::Chain(id)));
+        self.turn(id, state, leaf);
+        self.count_live(id, |live| live.saturating_sub(1));
         self.release(id, leaf);
+    }
+
+    /// From that leaf on the chain is in that state.
+    pub(super) fn turn(&mut self, id: ChainId, state: contract::State, leaf: LeafIndex) {
+        let Some(chain) = self.chains.get_mut(&id).filter(|chain| chain.state != state) else { return };
+        chain.state = state;
+        chain.turns.push((leaf, state));
+        self.turns.insert((leaf, id));
     }
 
     /// Gives what an ended chain no longer needs back to its parent, and so on upwards.

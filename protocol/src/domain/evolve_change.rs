@@ -14,29 +14,29 @@ impl State {
         self.chain(&request.chain)?;
         self.remember_request(request.request_id, (signed.digest(), leaf), request.issued);
         match request.kind {
-            ChangeKind::Suspend => self.suspend(request.chain, request.side)?,
-            ChangeKind::Resume => self.resume(request.chain, request.side)?,
+            ChangeKind::Suspend => self.suspend(request.chain, request.side, leaf)?,
+            ChangeKind::Resume => self.resume(request.chain, request.side, leaf)?,
             ChangeKind::Retire => self.end(request.chain, contract::State::Retired, leaf),
             ChangeKind::Breach => self.end(request.chain, contract::State::Breached, leaf),
         }
         Some(())
     }
 
-    fn suspend(&mut self, id: ChainId, side: Side) -> Option<()> {
+    fn suspend(&mut self, id: ChainId, side: Side, leaf: LeafIndex) -> Option<()> {
         let chain = self.chains.get_mut(&id).filter(|chain| !chain.state.is_terminal())?;
         chain.suspended_by.insert(side);
-        chain.state = contract::State::Suspended;
+        self.turn(id, contract::State::Suspended, leaf);
         // What is under way beneath it is looked at again, as after a revocation.
         self.epoch += 1;
         Some(())
     }
 
     /// It is taken up again only when nobody's suspension stands.
-    fn resume(&mut self, id: ChainId, side: Side) -> Option<()> {
+    fn resume(&mut self, id: ChainId, side: Side, leaf: LeafIndex) -> Option<()> {
         let chain = self.chains.get_mut(&id).filter(|chain| !chain.state.is_terminal())?;
         chain.suspended_by.remove(&side);
         if chain.suspended_by.is_empty() {
-            chain.state = contract::State::Active;
+            self.turn(id, contract::State::Active, leaf);
         }
         Some(())
     }

@@ -10,9 +10,9 @@ use crate::{
     capability::Rights,
     code_enum, contract,
     digest::{ChainId, ContractHash, Digest, TranscriptHash},
-    id::{AwardId, ContractId, GrantId, InvocationId, NegotiationId, RequestId},
+    id::{AwardId, ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId},
     identity::InstanceStatement,
-    ledger::{LeafIndex, Origin, Tree},
+    ledger::{LeafIndex, Origin, Tree, TreeSize},
     name::{InstanceId, PrincipalId},
     negotiation,
     signed::Signed,
@@ -32,7 +32,11 @@ pub struct State {
     pub(super) join_tokens: BTreeMap<Digest, JoinToken>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
     pub(super) chains: BTreeMap<ChainId, Chain>,
+    /// The leaf that each link began with, and those of its later turns.
+    pub(super) turns: BTreeSet<(LeafIndex, ChainId)>,
     pub(super) grants: BTreeMap<GrantId, ChainId>,
+    /// The grants that each originator answers for.
+    pub(super) originated: BTreeMap<PrincipalId, BTreeSet<ChainId>>,
     pub(super) contracts: BTreeMap<ContractId, ChainId>,
     pub(super) negotiations: BTreeMap<NegotiationId, Negotiation>,
     /// The negotiations that are remembered of each award, with who asked.
@@ -93,6 +97,8 @@ pub struct Instance {
     pub request: Digest,
     /// Whether it may act.
     pub standing: Standing,
+    /// The leaf from which on it may not.
+    pub stopped: Option<LeafIndex>,
     /// The chains that it holds.
     pub holds: BTreeSet<ChainId>,
     /// The negotiations that it asked for and that have not ended,
@@ -148,10 +154,29 @@ pub struct Chain {
     pub token: Vec<u8>,
     /// Whether it is in force.
     pub state: contract::State,
+    /// Each state after the first, and the leaf that led to it: what it was at any size of the ledger.
+    pub turns: Vec<(LeafIndex, contract::State)>,
+    /// How many links have not ended from this one downwards, itself included: what its revocation
+    /// would end.
+    pub live: u64,
     /// Whose suspensions stand; none where it is not suspended, or has ended.
     pub suspended_by: BTreeSet<contract::Side>,
     /// Its budget.
     pub account: Account,
+}
+
+impl Chain {
+    /// Its state when the ledger had so many entries; none before it began.
+    pub fn state_at(&self, size: TreeSize) -> Option<contract::State> {
+        let before = |leaf: LeafIndex| leaf < size.next_leaf();
+        let last = self.turns.iter().rev().find(|(leaf, _)| before(*leaf));
+        before(self.leaf).then(|| last.map_or(contract::State::Active, |(_, state)| *state))
+    }
+
+    /// The leaf that ended it, if one did.
+    pub fn ended(&self) -> Option<LeafIndex> {
+        self.turns.last().filter(|(_, state)| state.is_terminal()).map(|(leaf, _)| *leaf)
+    }
 }
 
 /// A negotiation.
@@ -316,6 +341,12 @@ impl State {
         self.instances.range((last.map_or(Unbounded, Excluded), Unbounded))
     }
 
+    /// The instances of a principal, in order of ids.
+    pub fn instances_of(&self, principal: &PrincipalId) -> impl Iterator<Item = (&InstanceId, &Instance)> {
+        let first = principal.instance(InstanceUuid::first());
+        self.instances.range(first..).take_while(move |(id, _)| id.principal() == principal)
+    }
+
     /// When the next thing ends by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)
@@ -344,6 +375,23 @@ impl State {
     /// The grants that come after that one; all of them after `None`.
     pub fn grants_after(&self, last: Option<GrantId>) -> impl Iterator<Item = (&GrantId, &ChainId)> {
         self.grants.range(after(last))
+    }
+
+    /// The grants that a principal answers for.
+    pub fn originated_by(&self, principal: &PrincipalId) -> Option<&BTreeSet<ChainId>> {
+        self.originated.get(principal)
+    }
+
+    /// The links that began or changed after that place, in order of leaves and then of chains.
+    pub fn turned_after(
+        &self,
+        leaf: LeafIndex,
+        chain: Option<ChainId>,
+    ) -> impl Iterator<Item = (LeafIndex, ChainId)> {
+        let first = chain.map_or(Bound::Included((leaf, ChainId::from_bytes([0; 32]))), |chain| {
+            Bound::Excluded((leaf, chain))
+        });
+        self.turns.range((first, Bound::Unbounded)).copied()
     }
 
     /// The chain of a contract.
@@ -434,8 +482,18 @@ impl State {
 
     /// The links from `id` downwards that have not ended, `id` first: what its revocation would end.
     pub fn live_subtree(&self, id: ChainId) -> Vec<ChainId> {
-        let lives = |id: &ChainId| self.chains.get(id).is_some_and(|chain| !chain.state.is_terminal());
-        self.subtree(id).into_iter().filter(lives).collect()
+        let (mut found, mut open) = (Vec::new(), vec![id]);
+        while let Some(id) = open.pop() {
+            let Some(chain) = self.chains.get(&id) else { continue };
+            // What is beneath an ended link is not always ended, and is counted with it.
+            if chain.live > 0 {
+                open.extend(&chain.children);
+            }
+            if !chain.state.is_terminal() {
+                found.push(id);
+            }
+        }
+        found
     }
 
     /// All links from `id` downwards, each before those beneath it.

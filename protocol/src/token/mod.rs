@@ -22,6 +22,7 @@ pub use mint::{append_hop, mint_grant, sign_hop};
 pub use permit::{ActivatedBy, Activation, ActiveToken, Permit, Recorded};
 pub use proof::{Nonce, Presentation, Proof, Via};
 pub use table::Table;
+pub(crate) use table::allows;
 pub use terms::{Evidence, EvidenceKind, GrantTerms, Holder, HopTerms};
 pub use verify::{Token, UnverifiedToken};
 

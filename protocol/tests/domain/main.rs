@@ -11,6 +11,7 @@ mod collusion;
 mod copies;
 mod explain;
 mod forged;
+mod graph;
 mod identity;
 mod impostors;
 mod invocation;

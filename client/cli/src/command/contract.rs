@@ -173,6 +173,8 @@ impl View for Names {
 }
 
 impl View for Contracts {
+    const ROWS: Option<&'static str> = Some("contracts");
+
     fn write(&self, page: &mut Page) {
         let short = Short::of(self.contracts.iter().map(|link| link.chain_id.as_str()));
         let row = |link: &LinkView| {
@@ -181,7 +183,10 @@ impl View for Contracts {
                 link.holder.clone(),
                 link.rights.summary(),
                 link.state.to_owned(),
-                format!("{} of {} {}", link.left, link.rights.budget.ceiling, link.rights.budget.unit),
+                format!(
+                    "{} of {} {}",
+                    link.account.left, link.rights.budget.ceiling, link.rights.budget.unit
+                ),
                 link.rights.not_after.clone(),
                 short.show(&link.chain_id),
             ]

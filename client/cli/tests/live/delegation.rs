@@ -13,16 +13,16 @@ use crate::{
 };
 
 /// alice granted to the planner, the planner delegated to the researcher, who used it once.
-struct Used {
-    site: Site,
-    programs: Programs,
-    grant: Value,
-    held: Held,
-    contract: String,
-    invocation: InvocationId,
+pub(crate) struct Used {
+    pub(crate) site: Site,
+    pub(crate) programs: Programs,
+    pub(crate) grant: Value,
+    pub(crate) held: Held,
+    pub(crate) contract: String,
+    pub(crate) invocation: InvocationId,
 }
 
-fn used() -> Used {
+pub(crate) fn used() -> Used {
     let site = Site::start(&rules());
     site.join("alice");
     let programs = Programs::start(&site);

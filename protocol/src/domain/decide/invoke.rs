@@ -6,7 +6,8 @@ use crate::{
     contract,
     digest::ChainId,
     domain::{
-        Chain, ChainClosed, Event, Intent, Invocation, InvocationEnded, InvocationOutcome, State, fingerprint,
+        Balance, Chain, ChainClosed, Event, Instance, Intent, Invocation, InvocationEnded, InvocationOutcome,
+        State, fingerprint,
     },
     id::InvocationId,
     limits::{CLOCK_SKEW_MS, OPEN_INVOCATIONS_PER_INSTANCE, RESULT_RETENTION_MS},
@@ -85,8 +86,7 @@ impl State {
         }
         self.check_in_force(context, wanted.chain)?;
         check_id_time(context, proof.invocation_id)?;
-        let busy = caller.invoking < OPEN_INVOCATIONS_PER_INSTANCE;
-        require!("API-032", busy, Reason::Overloaded, "{} invocations are open.", caller.invoking);
+        check_not_busy(caller)?;
         let ready =
             |callee: &&InstanceId| *callee.principal() == proof.callee && self.is_live(callee, context.now);
         let callee = require_some!("API-033", wanted.callee.filter(ready), Reason::CalleeUnavailable);
@@ -96,18 +96,7 @@ impl State {
     fn intent(&self, context: &Context<'_>, wanted: &Wanted<'_>, callee: &InstanceId) -> Decision {
         let proof = wanted.proof;
         let leaf = self.link(&proof.chain_id)?;
-        let reserved = leaf.account.budget().per_call;
-        for (_, link) in self.path(proof.chain_id) {
-            let room = link.account.window_allows(reserved, context.now);
-            require!("CTR-024", room, Reason::BudgetWindowExceeded, "The window of {}.", link.holder);
-        }
-        let after = require_some!(
-            "CTR-021",
-            leaf.account.reserve(reserved),
-            Reason::BudgetExceeded,
-            "{reserved} needed, {} available.",
-            leaf.account.available()
-        );
+        let (reserved, after) = self.reserve(context, proof.chain_id, leaf)?;
         Ok(vec![Event::Intent(Intent {
             invocation_id: proof.invocation_id,
             proof: wanted.signed.clone(),
@@ -124,6 +113,40 @@ impl State {
             previous: leaf.account.last_leaf(),
             approvals: Vec::new(),
         })])
+    }
+
+    /// What one use reserves, and the account after that.
+    fn reserve(
+        &self,
+        context: &Context<'_>,
+        id: ChainId,
+        leaf: &Chain,
+    ) -> Result<(Amount, Balance), Refusal> {
+        let reserved = leaf.account.budget().per_call;
+        for (_, link) in self.path(id) {
+            let room = link.account.window_allows(reserved, context.now);
+            require!("CTR-024", room, Reason::BudgetWindowExceeded, "The window of {}.", link.holder);
+        }
+        let after = require_some!(
+            "CTR-021",
+            leaf.account.reserve(reserved),
+            Reason::BudgetExceeded,
+            "{reserved} needed, {} available.",
+            leaf.account.available()
+        );
+        Ok((reserved, after))
+    }
+
+    /// Whether a use that token and Datalog allow would get its INTENT now. What depends on a proof or
+    /// on a callee that is there is left out; nothing is reserved.
+    pub fn would_begin(&self, context: &Context<'_>, id: ChainId) -> Result<(), Refusal> {
+        self.check_clock(context.now)?;
+        let leaf = self.link(&id)?;
+        let mut chain: Vec<ChainId> = self.path(id).map(|(id, _)| id).collect();
+        chain.reverse();
+        self.check_in_force(context, &chain)?;
+        self.instance(&leaf.holder).map_or(Ok(()), check_not_busy)?;
+        self.reserve(context, id, leaf).map(drop)
     }
 
     fn link(&self, id: &ChainId) -> Result<&Chain, Refusal> {
@@ -203,6 +226,12 @@ impl State {
         receipt.extensions.check()?;
         Ok(receipt)
     }
+}
+
+fn check_not_busy(caller: &Instance) -> Result<(), Refusal> {
+    let busy = caller.invoking < OPEN_INVOCATIONS_PER_INSTANCE;
+    require!("API-032", busy, Reason::Overloaded, "{} invocations are open.", caller.invoking);
+    Ok(())
 }
 
 /// An id is remembered for as long as it could come again; one that is older could be a second run.

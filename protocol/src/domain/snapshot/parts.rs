@@ -63,7 +63,18 @@ numbers! {
 }
 
 kept!(JoinToken { principal, expires, used_by });
-kept!(Instance { statement, leaf, admitted, request, standing, holds, negotiating, negotiated, invoking });
+kept!(Instance {
+    statement,
+    leaf,
+    admitted,
+    request,
+    standing,
+    stopped,
+    holds,
+    negotiating,
+    negotiated,
+    invoking
+});
 kept!(Chain {
     parent,
     children,
@@ -80,6 +91,8 @@ kept!(Chain {
     depth,
     token,
     state,
+    turns,
+    live,
     suspended_by,
     account,
 });
