@@ -8,6 +8,7 @@
 
 mod replay;
 mod snapshot;
+mod waiting;
 mod writer;
 
 use std::{
@@ -35,8 +36,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{clock::Clock, limits::DECISIONS_WAITING_MAX};
 use snapshot::Sealer;
-use writer::Write;
+use waiting::Waiting;
 pub use writer::{Durable, WriteFailure};
+use writer::{Told, Write};
 
 /// Why a domain cannot be opened.
 #[derive(Debug, Error)]
@@ -85,6 +87,7 @@ pub struct Domain {
     state: Mutex<State>,
     writer: mpsc::Sender<Write>,
     durable: watch::Receiver<Durable>,
+    waiting: Arc<Waiting>,
     sealer: Sealer,
     /// The size of the ledger of which a snapshot is kept.
     snapshot: AtomicU64,
@@ -103,9 +106,11 @@ impl Domain {
         let (state, recalled) = replay::replay(&name, &*store, &sealer).await?;
         let snapshot = AtomicU64::new(recalled.get());
         let head = head_of(&state);
-        let (writer, waiting) = mpsc::channel(DECISIONS_WAITING_MAX);
+        let (writer, decided) = mpsc::channel(DECISIONS_WAITING_MAX);
+        let waiting = Arc::new(Waiting::new(head.size));
         let (told, durable) = watch::channel(Durable::To(head));
-        tokio::spawn(writer::run(name.clone(), Arc::clone(&store), waiting, told));
+        let told = Told { durable: told, waiting: Arc::clone(&waiting) };
+        tokio::spawn(writer::run(name.clone(), Arc::clone(&store), decided, told));
         Ok(Arc::new(Self {
             name,
             policy,
@@ -115,6 +120,7 @@ impl Domain {
             state: Mutex::new(state),
             writer,
             durable,
+            waiting,
             sealer,
             snapshot,
         }))
@@ -249,16 +255,8 @@ impl Domain {
     }
 
     async fn until_durable(&self, size: TreeSize) -> Result<(), Refusal> {
-        let mut durable = self.durable.clone();
-        let reached = durable.wait_for(|durable| match durable {
-            Durable::To(head) => head.size >= size,
-            Durable::Failed(_) => true,
-        });
-        match reached.await.as_deref() {
-            Ok(Durable::To(_)) => Ok(()),
-            // The engine's words name files; they are in the log, and nobody's business here.
-            Ok(Durable::Failed(_)) | Err(_) => Err(unavailable()),
-        }
+        // Why a write failed is in the log: the engine's words name files, and are nobody's business here.
+        if self.waiting.until(size).await { Ok(()) } else { Err(unavailable()) }
     }
 
     /// What is looked at is judged by this time. While the clock is behind the ledger nothing is

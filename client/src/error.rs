@@ -156,6 +156,8 @@ pub enum Ending {
     Withdrawn,
     /// The broker ended it: its deadline passed, or a side contradicted itself.
     Closed,
+    /// The delegatee accepted another delegator's offer, which the broker says.
+    Awarded,
 }
 
 impl fmt::Display for Ending {
@@ -163,6 +165,7 @@ impl fmt::Display for Ending {
         f.write_str(match self {
             Self::Rejected => "one side rejected it",
             Self::Withdrawn => "one side took its word back",
+            Self::Awarded => "the delegatee accepted another offer",
             Self::Closed => "its deadline passed, or one side contradicted itself",
         })
     }

@@ -17,7 +17,7 @@
 //! async fn research(token: &JoinToken, planner: &PrincipalId, rights: Rights, call: Call) -> Result<Vec<u8>, Error> {
 //!     let agent = Agent::join(token, Options::new(Digest::of(b"model, prompt, tools"))).await?;
 //!     let deadline = agent.now().plus(Lifetime::from_millis(60_000));
-//!     let ask = Ask { rights, purpose: "summarise the quarter".into(), deadline, max_rounds: 3 };
+//!     let ask = Ask { rights, purpose: "summarise the quarter".into(), deadline, max_rounds: 3, award: None };
 //!     // Accepts whatever is offered. A real agent looks at the contract, and may counter.
 //!     let mut strategy = |_: &Offer| OfferReply::Accept;
 //!     let held = agent.negotiate(planner, ask, &mut strategy).await?;

@@ -86,6 +86,10 @@ uuid7!(
     NegotiationId
 );
 uuid7!(
+    /// One request to several delegators, of whom one is accepted.
+    AwardId
+);
+uuid7!(
     /// One contract, from its first offer on.
     ContractId
 );

@@ -99,6 +99,11 @@ pub const MOVES_MAX: u32 = 2 * ROUNDS_MAX + 1;
 /// Edges: `main::each_decision_is_bounded_where_the_specification_says`.
 pub const OPEN_NEGOTIATIONS_PER_INSTANCE: usize = 64;
 
+/// Negotiations under one award: requests to so many delegators, of whom one is accepted. The entries that
+/// end the others are of one append, with the contract.
+/// Edges: `main::each_decision_is_bounded_where_the_specification_says`.
+pub const NEGOTIATIONS_PER_AWARD: usize = 16;
+
 /// Negotiations that are remembered for the instance that asked for them, ended ones included: some two
 /// kilobytes each. They are remembered for ten minutes, so this is also how many it may ask for in that time.
 /// Edges: `negotiation::whoever_asks_and_takes_back_for_ever_is_refused`.

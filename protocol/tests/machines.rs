@@ -39,6 +39,7 @@ fn the_negotiation_allows_these_moves_and_no_other() {
             "REQUESTED --delegatee.withdraw→ TERMINATED",
             "REQUESTED --broker.deadline→ TERMINATED",
             "REQUESTED --broker.equivocation→ TERMINATED",
+            "REQUESTED --broker.award→ TERMINATED",
             "OFFERED --delegatee.counter→ REQUESTED (round)",
             "OFFERED --delegatee.decline→ REQUESTED (round)",
             "OFFERED --delegatee.accept→ FINALIZED",
@@ -46,9 +47,10 @@ fn the_negotiation_allows_these_moves_and_no_other() {
             "OFFERED --delegator.withdraw→ TERMINATED",
             "OFFERED --broker.deadline→ TERMINATED",
             "OFFERED --broker.equivocation→ TERMINATED",
+            "OFFERED --broker.award→ TERMINATED",
         ]
     );
-    assert_eq!(allowed.len() + refused.len(), 5 * 11);
+    assert_eq!(allowed.len() + refused.len(), 5 * 12);
     for (state, reason) in refused {
         let unknown = state == negotiation::State::None;
         let expected = if unknown { Reason::NegotiationUnknown } else { Reason::MoveNotAllowed };

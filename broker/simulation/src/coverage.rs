@@ -22,6 +22,8 @@ const ELSEWHERE: &[(&str, &str)] =
 const UNREACHABLE: &[(&str, &str)] = &[
     ("NONE broker.deadline", "what is not there is not due"),
     ("NONE broker.equivocation", "where nothing was said, nothing contradicts it"),
+    ("NONE broker.award", "where nothing was asked, nothing is awarded"),
+    ("FINALIZED broker.award", "it was awarded itself: NEG-027 and NEG-105 leave no other open"),
     ("NONE broker.exhaust", "what is not there spends nothing"),
     ("NONE broker.expire", "what is not there is not due"),
     ("FULFILLED broker.exhaust", "the last of its budget was settled already"),

@@ -8,6 +8,7 @@ use countersign_store::{Head, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
+use super::waiting::Waiting;
 use crate::limits::{WRITER_BATCH_BYTES, WRITER_BATCH_ENTRIES};
 
 /// How far the ledger is on the disk.
@@ -45,24 +46,44 @@ pub(super) struct Write {
     pub(super) after: TreeSize,
 }
 
+/// Who hears how far the disk is. Where the writer is gone, however that came, nobody waits any longer.
+pub(super) struct Told {
+    pub(super) durable: watch::Sender<Durable>,
+    pub(super) waiting: Arc<Waiting>,
+}
+
+impl Told {
+    fn reached(&self, head: Head) {
+        let size = head.size;
+        self.durable.send_replace(Durable::To(head));
+        self.waiting.reach(size);
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.waiting.fail();
+    }
+}
+
 /// Writes what was decided, in order, as much at once as has gathered during the last flush.
 pub(super) async fn run(
     domain: TrustDomain,
     store: Arc<dyn Store>,
     mut waiting: mpsc::Receiver<Write>,
-    durable: watch::Sender<Durable>,
+    told: Told,
 ) {
     let mut gathered = Vec::new();
     while waiting.recv_many(&mut gathered, WRITER_BATCH_ENTRIES).await > 0 {
         while let Some((after, entries)) = next_batch(&mut gathered) {
-            let Durable::To(head) = durable.borrow().clone() else { return };
+            let Durable::To(head) = told.durable.borrow().clone() else { return };
             match store.append(&domain, head, entries).await {
-                Ok(head) if head.size == after => drop(durable.send_replace(Durable::To(head))),
+                Ok(head) if head.size == after => told.reached(head),
                 Ok(head) => {
                     let why = format!("the head is at {head}");
-                    return fail(&domain, &durable, WriteFailure::Other(why.into()));
+                    return fail(&domain, &told.durable, WriteFailure::Other(why.into()));
                 }
-                Err(error) => return fail(&domain, &durable, error.into()),
+                Err(error) => return fail(&domain, &told.durable, error.into()),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use countersign_protocol::{
     digest::ChainId,
-    domain::{Chain, Negotiation},
+    domain::{Chain, EndCause, Negotiation},
     id::NegotiationId,
     ledger::{LeafIndex, TreeSize},
     payload::{Malformed, Payload},
@@ -96,6 +96,15 @@ pub(super) fn negotiation(id: NegotiationId, negotiation: &Negotiation) -> v1::N
         deadline_ms: negotiation.deadline.as_millis(),
         transcript: negotiation.transcript.as_bytes().to_vec(),
         moves: Vec::new(),
+        ended: negotiation.ended.map(cause).unwrap_or_default().into(),
         chain_id: negotiation.outcome.map(|chain| chain.as_bytes().to_vec()).unwrap_or_default(),
+    }
+}
+
+fn cause(cause: EndCause) -> &'static str {
+    match cause {
+        EndCause::Deadline => "DEADLINE",
+        EndCause::Equivocation => "EQUIVOCATION",
+        EndCause::Awarded => "AWARDED",
     }
 }

@@ -112,6 +112,7 @@ impl Team {
             purpose: format!("whatever {} is for", self.name),
             deadline: researcher.now().plus(Lifetime::from_millis(90_000)),
             max_rounds: 3,
+            award: None,
         };
         let mut asker = Asker { wanted, moments: self.crew.moments.clone() };
         let planner = principal(&self.name);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use countersign::Target;
+use countersign::{Ask, Ending, Error, Offer, OfferReply, RequestReply, Target, Terms, Wanted};
 use countersign_protocol::{
     contract::{Side, State},
     refusal::Reason,
@@ -11,7 +11,7 @@ use countersign_protocol::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::support::Story;
+use crate::support::{Story, principal};
 
 #[tokio::test]
 async fn agents_and_callees_outlive_their_certificates() {
@@ -61,6 +61,48 @@ async fn a_contract_is_held_up_and_resumed_replaced_and_given_back() {
     let retired = story.researcher.retire(second.chain_id(), 1).await.unwrap();
     assert_eq!(retired.link.state, State::Retired);
     assert!(story.researcher.holdings().await.unwrap().is_empty());
+}
+
+/// The researcher asks twice under one award and would take both: it gets one, and both sides are told
+/// why the other ended.
+#[tokio::test]
+async fn of_what_is_asked_under_one_award_one_is_got() {
+    let story = Box::pin(Story::begin()).await;
+    let (researcher, planner) = (&story.researcher, &story.planner);
+    let rights = story.contracted.rights().clone();
+    let award = Some(researcher.award());
+    let ask = || Ask {
+        rights: rights.clone(),
+        purpose: "whoever is first".into(),
+        deadline: researcher.now().plus(Lifetime::from_millis(60_000)),
+        max_rounds: 1,
+        award,
+    };
+    let (second, minute) = (Lifetime::from_millis(1_000), Lifetime::from_millis(60_000));
+    let mut offers = |_: &Wanted| RequestReply::from(Terms::new(rights.clone(), second, minute));
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let delegating = planner.delegate_all(&story.granted, &mut offers, |it| drop(told.send(it.outcome)));
+    let asking = async {
+        let whom = principal("agent/planner");
+        let (mut first, mut other) = (|_: &Offer| OfferReply::Accept, |_: &Offer| OfferReply::Accept);
+        let asked = tokio::join!(
+            researcher.negotiate(&whom, ask(), &mut first),
+            researcher.negotiate(&whom, ask(), &mut other),
+        );
+        let ends = [hears.recv().await.unwrap(), hears.recv().await.unwrap()];
+        let late = researcher.negotiate(&whom, ask(), &mut |_: &Offer| OfferReply::Accept).await;
+        (asked, ends, late)
+    };
+    let ((first, other), ends, late) = tokio::select! {
+        ended = delegating => panic!("{ended:?}"),
+        all = asking => all,
+    };
+    let awarded = |error: &Error| matches!(error, Error::Ended { ending, .. } if *ending == Ending::Awarded);
+    let (won, lost) = if first.is_ok() { (first, other) } else { (other, first) };
+    assert!(won.is_ok() && awarded(&lost.unwrap_err()));
+    assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 1);
+    assert!(ends.iter().filter_map(|end| end.as_ref().err()).all(awarded), "{ends:?}");
+    assert_eq!(late.unwrap_err().reason(), Some(Reason::AlreadyAwarded));
 }
 
 #[tokio::test]

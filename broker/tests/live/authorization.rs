@@ -86,6 +86,7 @@ async fn open_negotiation(story: &Story, asker: &Agent) -> (NegotiationId, Signe
             purpose: countersign_protocol::digest::Digest::of(b"purpose"),
             deadline,
             max_rounds: 3,
+            award: None,
         }),
         counter: None,
         offer: None,

@@ -98,6 +98,7 @@ fn ask(parties: &Parties, calls: u64) -> Ask {
         purpose: "the quarter's figures".into(),
         deadline: in_an_hour(&parties.broker),
         max_rounds: 5,
+        award: None,
     }
 }
 

@@ -19,12 +19,17 @@ use crate::{
     limits::MOVE_LIFE,
 };
 
+/// How the broker says that it ended a negotiation for another one.
+const AWARDED: &str = "AWARDED";
+
 /// A verified negotiation, and what only the broker can say of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) talk: Talk,
     /// Whether it has ended, by a move or by the broker.
     pub(crate) ended: bool,
+    /// Whether another offer was accepted in its place, as the broker says.
+    pub(crate) awarded: bool,
     /// The leaf after its last move: where to listen for more.
     pub(crate) next_leaf: u64,
     /// The chain of the contract, as the broker names it.
@@ -38,6 +43,7 @@ impl Account {
             (false, ..) | (_, State::Finalized, _) => None,
             (_, State::Terminated, MoveKind::Withdraw) => Some(Ending::Withdrawn),
             (_, State::Terminated, _) => Some(Ending::Rejected),
+            _ if self.awarded => Some(Ending::Awarded),
             _ => Some(Ending::Closed),
         }
     }
@@ -110,7 +116,8 @@ impl Agent {
         check_summary(&talk, &told)
             .map_err(|what| bad(format!("its {what} is not what the moves lead to")))?;
         let ended = told.state == State::Terminated.name() || talk.state.is_terminal();
-        Ok(Account { talk, ended, next_leaf, chain: told.chain_id })
+        let awarded = told.ended == AWARDED;
+        Ok(Account { talk, ended, awarded, next_leaf, chain: told.chain_id })
     }
 }
 
@@ -120,6 +127,7 @@ fn check_summary(talk: &Talk, told: &v1::Negotiation) -> Result<(), &'static str
     let answering = talk.answering.as_ref().map(InstanceId::as_str).unwrap_or_default();
     let fits = [
         (closed || told.state == talk.state.name(), "state"),
+        (closed || told.ended.is_empty(), "end"),
         (told.delegatee == talk.delegatee.instance.as_str(), "delegatee"),
         (told.delegator == talk.delegator.as_str(), "delegator"),
         (told.delegator_instance.is_empty() || told.delegator_instance == answering, "delegator's instance"),

@@ -6,7 +6,7 @@ use countersign_protocol::{
     capability::Rights,
     contract::ContractBody,
     digest::{ChainId, Digest},
-    id::{NegotiationId, RequestId},
+    id::{AwardId, NegotiationId, RequestId},
     name::PrincipalId,
     negotiation::{Accept, Counter, MoveKind, Request, State},
     signed::{Statement, sign_detached},
@@ -38,6 +38,9 @@ pub struct Ask {
     pub deadline: Timestamp,
     /// How many rounds it may take, from one to ten.
     pub max_rounds: u32,
+    /// The same in what is asked of several delegators: whichever offer is accepted first ends the
+    /// others. See [`Agent::award`].
+    pub award: Option<AwardId>,
 }
 
 /// An offer whose signatures, parties and transcript have been verified.
@@ -97,6 +100,12 @@ impl Agent {
         Box::pin(self.come_to_terms(delegator, ask, strategy)).await
     }
 
+    /// A new award: name it in what is asked of several delegators, and negotiate with each. The first
+    /// acceptance that is ordered ends the others as [`Ending::Awarded`](crate::Ending::Awarded).
+    pub fn award(&self) -> AwardId {
+        AwardId::new(self.now(), &mut entropy())
+    }
+
     async fn come_to_terms<D: Delegatee>(
         &self,
         delegator: &PrincipalId,
@@ -132,6 +141,7 @@ impl Agent {
             purpose: Digest::of(ask.purpose.as_bytes()),
             deadline: ask.deadline,
             max_rounds: ask.max_rounds,
+            award: ask.award,
         });
         self.submit(&made).await
     }

@@ -45,6 +45,7 @@ pub(crate) fn ask(calls: u64, delegations_left: u32) -> Ask {
         purpose: "summarise the quarter".into(),
         deadline: now().plus(Lifetime::from_millis(60_000)),
         max_rounds: 5,
+        award: None,
     }
 }
 

@@ -120,6 +120,7 @@ async fn negotiate(
         purpose: "find out what the specification says".into(),
         deadline: now().plus(Lifetime::from_millis(seconds * 1_000)),
         max_rounds: 4,
+        award: None,
     };
     let held = agent.negotiate(&delegator.parse()?, ask, &mut come_down(enough)).await?;
     let contract = held.contract().map(|contract| contract.contract_id.to_string());

@@ -144,7 +144,13 @@ impl Stage<'_> {
 
     /// What a grantee asks for.
     pub fn wish(&self, rights: Rights) -> Wish {
-        Wish { rights, purpose: Digest::of(b"why"), deadline: self.after(600_000), max_rounds: 5 }
+        Wish {
+            rights,
+            purpose: Digest::of(b"why"),
+            deadline: self.after(600_000),
+            max_rounds: 5,
+            award: None,
+        }
     }
 
     /// The contract that an honest grantor would offer.

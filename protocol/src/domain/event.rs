@@ -118,6 +118,8 @@ code_enum! {
         Deadline = 1,
         /// A party signed two moves for the same place.
         Equivocation = 2,
+        /// The delegatee accepted another offer under the same award.
+        Awarded = 3,
     }
 }
 

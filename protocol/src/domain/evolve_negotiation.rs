@@ -7,9 +7,10 @@ use super::{
 use crate::{
     contract::{self, ContractBody},
     digest::ChainId,
-    id::NegotiationId,
+    id::{AwardId, NegotiationId},
     ledger::LeafIndex,
     limits::RESULT_RETENTION_MS,
+    name::InstanceId,
     negotiation::{
         self, Cell, Input, Move, MoveKind, Offer, Request, empty_transcript, extend_transcript, next,
     },
@@ -52,6 +53,7 @@ impl State {
             max_rounds: request.max_rounds,
             deadline: request.deadline,
             purpose: request.purpose,
+            award: request.award,
             transcript: empty_transcript(&made.domain, made.negotiation_id),
             offer: None,
             moves: Vec::new(),
@@ -63,6 +65,10 @@ impl State {
         if let Some(delegatee) = self.instances.get_mut(&made.sender) {
             delegatee.negotiating += 1;
             delegatee.negotiated += 1;
+        }
+        if let Some(award) = request.award {
+            let asked = self.awards.entry((made.sender.clone(), award)).or_default();
+            asked.insert(made.negotiation_id);
         }
         self.negotiations.insert(made.negotiation_id, negotiation);
     }
@@ -87,6 +93,7 @@ impl State {
         let input = match event.cause {
             EndCause::Deadline => Input::BrokerDeadline,
             EndCause::Equivocation => Input::BrokerEquivocation,
+            EndCause::Awarded => Input::BrokerAward,
         };
         self.step(event.negotiation_id, input, now)
     }
@@ -115,6 +122,18 @@ impl State {
             self.changes.remove(&negotiation.changed);
             if let Some(delegatee) = self.instances.get_mut(&negotiation.delegatee) {
                 delegatee.negotiated = delegatee.negotiated.saturating_sub(1);
+            }
+            if let Some(award) = negotiation.award {
+                self.forget_asked((negotiation.delegatee, award), id);
+            }
+        }
+    }
+
+    fn forget_asked(&mut self, award: (InstanceId, AwardId), id: NegotiationId) {
+        if let Some(asked) = self.awards.get_mut(&award) {
+            asked.remove(&id);
+            if asked.is_empty() {
+                self.awards.remove(&award);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     capability::Rights,
     code_enum, contract,
     digest::{ChainId, ContractHash, Digest, TranscriptHash},
-    id::{ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId},
+    id::{AwardId, ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId},
     identity::InstanceStatement,
     ledger::{LeafIndex, Origin, Tree, TreeSize},
     name::{InstanceId, PrincipalId},
@@ -39,6 +39,8 @@ pub struct State {
     pub(super) originated: BTreeMap<PrincipalId, BTreeSet<ChainId>>,
     pub(super) contracts: BTreeMap<ContractId, ChainId>,
     pub(super) negotiations: BTreeMap<NegotiationId, Negotiation>,
+    /// The negotiations that are remembered of each award, with who asked.
+    pub(super) awards: BTreeMap<(InstanceId, AwardId), BTreeSet<NegotiationId>>,
     /// The leaf that last changed each negotiation, in order of leaves.
     pub(super) changes: BTreeMap<LeafIndex, NegotiationId>,
     pub(super) invocations: BTreeMap<InvocationId, Invocation>,
@@ -196,6 +198,8 @@ pub struct Negotiation {
     pub deadline: Timestamp,
     /// Digest of what it is for.
     pub purpose: Digest,
+    /// The award that it is one of several for.
+    pub award: Option<AwardId>,
     /// Everything that was said so far.
     pub transcript: TranscriptHash,
     /// The offer that stands.
@@ -421,6 +425,16 @@ impl State {
         last: Option<NegotiationId>,
     ) -> impl Iterator<Item = (&NegotiationId, &Negotiation)> {
         self.negotiations.range(after(last))
+    }
+
+    /// The negotiations that an instance asked for under that award and that are remembered.
+    pub fn asked_for(
+        &self,
+        delegatee: &InstanceId,
+        award: AwardId,
+    ) -> impl Iterator<Item = (NegotiationId, &Negotiation)> {
+        let asked = self.awards.get(&(delegatee.clone(), award));
+        asked.into_iter().flatten().filter_map(|id| Some((*id, self.negotiations.get(id)?)))
     }
 
     /// The negotiations that changed at that leaf or later, each once, in order of their last change.

@@ -6,7 +6,7 @@ use crate::{
     contract::SeenCheckpoint,
     digest::{ContractHash, Digest, TranscriptHash, tagged_hash},
     extension::Extensions,
-    id::{NegotiationId, RequestId},
+    id::{AwardId, NegotiationId, RequestId},
     key::Signature,
     name::{InstanceId, PrincipalId, TrustDomain},
     payload,
@@ -45,6 +45,8 @@ payload! {
         3 => pub deadline: Timestamp,
         /// Rounds that may be used; the spec's limit caps it.
         4 => pub max_rounds: u32,
+        /// The same in several requests to different delegators: whichever is accepted ends the others.
+        5 => pub award: Option<AwardId>,
     }
 }
 

@@ -71,6 +71,8 @@ crate::code_enum! {
         BrokerDeadline = 10,
         /// A party signed two different moves for the same place.
         BrokerEquivocation = 11,
+        /// The delegatee accepted another offer under the same award.
+        BrokerAward = 12,
     }
 }
 
@@ -88,6 +90,7 @@ impl Input {
         Input::DelegateeWithdraw,
         Input::BrokerDeadline,
         Input::BrokerEquivocation,
+        Input::BrokerAward,
     ];
 
     /// The name in the specification.
@@ -104,6 +107,7 @@ impl Input {
             Input::DelegateeWithdraw => "delegatee.withdraw",
             Input::BrokerDeadline => "broker.deadline",
             Input::BrokerEquivocation => "broker.equivocation",
+            Input::BrokerAward => "broker.award",
         }
     }
 }
@@ -137,6 +141,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::DelegateeWithdraw => Cell::Refuse(Reason::NegotiationUnknown),
             Input::BrokerDeadline => Cell::Refuse(Reason::NegotiationUnknown),
             Input::BrokerEquivocation => Cell::Refuse(Reason::NegotiationUnknown),
+            Input::BrokerAward => Cell::Refuse(Reason::NegotiationUnknown),
         },
         State::Requested => match input {
             Input::DelegateeRequest => Cell::Refuse(Reason::MoveNotAllowed),
@@ -150,6 +155,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::DelegateeWithdraw => Cell::To { state: State::Terminated, round: false },
             Input::BrokerDeadline => Cell::To { state: State::Terminated, round: false },
             Input::BrokerEquivocation => Cell::To { state: State::Terminated, round: false },
+            Input::BrokerAward => Cell::To { state: State::Terminated, round: false },
         },
         State::Offered => match input {
             Input::DelegateeRequest => Cell::Refuse(Reason::MoveNotAllowed),
@@ -163,6 +169,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::DelegateeWithdraw => Cell::Refuse(Reason::MoveNotAllowed),
             Input::BrokerDeadline => Cell::To { state: State::Terminated, round: false },
             Input::BrokerEquivocation => Cell::To { state: State::Terminated, round: false },
+            Input::BrokerAward => Cell::To { state: State::Terminated, round: false },
         },
         State::Finalized => match input {
             Input::DelegateeRequest => Cell::Refuse(Reason::MoveNotAllowed),
@@ -176,6 +183,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::DelegateeWithdraw => Cell::Refuse(Reason::MoveNotAllowed),
             Input::BrokerDeadline => Cell::Refuse(Reason::MoveNotAllowed),
             Input::BrokerEquivocation => Cell::Refuse(Reason::MoveNotAllowed),
+            Input::BrokerAward => Cell::Refuse(Reason::MoveNotAllowed),
         },
         State::Terminated => match input {
             Input::DelegateeRequest => Cell::Refuse(Reason::MoveNotAllowed),
@@ -189,6 +197,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::DelegateeWithdraw => Cell::Refuse(Reason::MoveNotAllowed),
             Input::BrokerDeadline => Cell::Refuse(Reason::MoveNotAllowed),
             Input::BrokerEquivocation => Cell::Refuse(Reason::MoveNotAllowed),
+            Input::BrokerAward => Cell::Refuse(Reason::MoveNotAllowed),
         },
     }
 }

@@ -9,6 +9,8 @@ pub enum Reason {
     AcceptMismatch,
     /// This needs an admin of the trust domain.
     AdminRequired,
+    /// An offer was accepted under this award already.
+    AlreadyAwarded,
     /// The chain does not name this callee.
     AudienceMismatch,
     /// The budget does not cover this.
@@ -144,6 +146,7 @@ impl Reason {
     pub const ALL: &[Reason] = &[
         Reason::AcceptMismatch,
         Reason::AdminRequired,
+        Reason::AlreadyAwarded,
         Reason::AudienceMismatch,
         Reason::BudgetExceeded,
         Reason::BudgetWindowExceeded,
@@ -215,6 +218,7 @@ impl Reason {
         match self {
             Reason::AcceptMismatch => "ACCEPT_MISMATCH",
             Reason::AdminRequired => "ADMIN_REQUIRED",
+            Reason::AlreadyAwarded => "ALREADY_AWARDED",
             Reason::AudienceMismatch => "AUDIENCE_MISMATCH",
             Reason::BudgetExceeded => "BUDGET_EXCEEDED",
             Reason::BudgetWindowExceeded => "BUDGET_WINDOW_EXCEEDED",
@@ -287,6 +291,7 @@ impl Reason {
         match self {
             Reason::AcceptMismatch => 9,
             Reason::AdminRequired => 7,
+            Reason::AlreadyAwarded => 9,
             Reason::AudienceMismatch => 7,
             Reason::BudgetExceeded => 8,
             Reason::BudgetWindowExceeded => 8,
@@ -359,6 +364,7 @@ impl Reason {
         match self {
             Reason::AcceptMismatch => Retry::Fresh,
             Reason::AdminRequired => Retry::No,
+            Reason::AlreadyAwarded => Retry::No,
             Reason::AudienceMismatch => Retry::No,
             Reason::BudgetExceeded => Retry::No,
             Reason::BudgetWindowExceeded => Retry::Later,
@@ -431,6 +437,7 @@ impl Reason {
         match self {
             Reason::AcceptMismatch => Reason::AcceptMismatch,
             Reason::AdminRequired => Reason::NotAvailable,
+            Reason::AlreadyAwarded => Reason::AlreadyAwarded,
             Reason::AudienceMismatch => Reason::AudienceMismatch,
             Reason::BudgetExceeded => Reason::BudgetExceeded,
             Reason::BudgetWindowExceeded => Reason::BudgetWindowExceeded,
@@ -503,6 +510,7 @@ impl Reason {
         match self {
             Reason::AcceptMismatch => "The accepted contract is not the one on offer.",
             Reason::AdminRequired => "This needs an admin of the trust domain.",
+            Reason::AlreadyAwarded => "An offer was accepted under this award already.",
             Reason::AudienceMismatch => "The chain does not name this callee.",
             Reason::BudgetExceeded => "The budget does not cover this.",
             Reason::BudgetWindowExceeded => "The budget of the current window is used up.",
@@ -595,6 +603,7 @@ impl Reason {
         match self {
             Reason::AcceptMismatch => "Accept the contract hash of the latest offer.",
             Reason::AdminRequired => "Admins are listed in the broker's configuration.",
+            Reason::AlreadyAwarded => "Ask anew, under another award.",
             Reason::AudienceMismatch => "Ask for a contract whose audiences include the callee.",
             Reason::BudgetExceeded => "Ask for less, or wait until reservations are settled or released.",
             Reason::BudgetWindowExceeded => "Try again in the next window.",

@@ -5,11 +5,19 @@ use std::{collections::BTreeSet, fs};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_forge::{
     biscuit::{Block, Container, Step, hop_block, next_seed},
-    domain, domain_key,
+    capability, domain, domain_key,
     ed25519::{plus_order, public, sign_with_nonce},
     grant_terms, hop_terms, instance_key, keys,
 };
-use countersign_protocol::{payload::Payload as _, trust::KeySet};
+use countersign_protocol::{
+    capability::{Capability, Constraint, IntRange, Rights, Rule},
+    digest::Digest,
+    ledger::{LeafIndex, Origin},
+    payload::{Ascending, Bounded, Payload as _},
+    signed::Statement as _,
+    token::{ActivatedBy, Activation, GrantTerms, HopTerms, UnverifiedToken},
+    trust::KeySet,
+};
 use serde_json::Value;
 
 /// A token, and the keys that its reader has.
@@ -132,4 +140,44 @@ fn second_nonce(mut chain: Container) -> Container {
     let message = countersign_forge::biscuit::authority_message(payload, next_key);
     chain.authority.signature = sign_with_nonce(&domain_key(201).to_seed(), &message, 7);
     chain
+}
+
+/// A chain whose every link has three constraints.
+pub(crate) fn constrained(hops: usize) -> Vec<u8> {
+    let constraint = |argument: &str, rule| Constraint { argument: argument.parse().unwrap(), rule };
+    let formats = ["csv", "json", "parquet"].map(|format| format.parse().unwrap());
+    let capability = Capability {
+        constraints: Bounded::new(vec![
+            constraint("format", Rule::TextIn(Ascending::new(formats.into()).unwrap())),
+            constraint("from", Rule::IpIn("10.1.0.0/16".parse().unwrap())),
+            constraint("max_bytes", Rule::IntRange(IntRange { min: 1, max: 4_096 })),
+        ])
+        .unwrap(),
+        ..capability("file:/data/eu/**", &["read"])
+    };
+    let capabilities = Bounded::new(vec![capability]).unwrap();
+    let grant = grant_terms();
+    let rights = Rights { capabilities: capabilities.clone(), ..grant.rights.clone() };
+    let chain = Container::grant(&GrantTerms { rights, ..grant }, &domain_key(201));
+    let chain = (1..=hops).fold(chain, |chain, hop| {
+        let terms = hop_terms(HOLDERS[hop], hop as u8);
+        let rights = Rights { capabilities: capabilities.clone(), ..terms.rights.clone() };
+        chain.hop(&HopTerms { rights, ..terms }, &instance_key(HOLDERS[hop - 1]))
+    });
+    assert!(UnverifiedToken::from_bytes(chain.bytes()).verify(&keys()).is_ok());
+    chain.bytes()
+}
+
+/// As the domain signs it.
+pub(crate) fn activation() -> Vec<u8> {
+    let token = UnverifiedToken::from_bytes(honest(1).token).verify(&keys()).unwrap();
+    let activation = Activation {
+        domain: domain(),
+        chain_id: token.chain_id(),
+        activated_by: ActivatedBy::Contract,
+        subject: Digest::from_bytes(token.leaf().contract.unwrap().to_array()),
+        leaf: LeafIndex::new(7).unwrap(),
+        origin: Origin::of(&domain()),
+    };
+    activation.sign(&domain_key(202)).to_bytes()
 }

@@ -10,8 +10,8 @@ use countersign_protocol::{
     contract::{self, ChangeKind, ContractBody, Side},
     digest::ChainId,
     domain::{
-        ChainClosed, ContractFinalized, End, Event, InvocationEnded, InvocationOutcome, KeysPublished,
-        Revoked, State,
+        ChainClosed, ContractFinalized, End, EndCause, Event, InvocationEnded, InvocationOutcome,
+        KeysPublished, NegotiationEnded, Revoked, State,
     },
     extension::Extensions,
     identity::RenewStatement,
@@ -26,6 +26,7 @@ use countersign_protocol::{
 use proptest::{prelude::*, sample::Index};
 
 use crate::{
+    awards::{ask, award},
     changes::change,
     explain::ledger,
     invocation::{begin, end, present, proof, receipt, revoke},
@@ -117,6 +118,15 @@ pub(crate) fn eventful() -> World {
     let last = world.contract(grant, "planner", "researcher", rights(5, 4)).unwrap();
     revoke(&mut world, "planner", other, 1).unwrap();
     revoke(&mut world, "root", last, 1).unwrap();
+    let award = award(&mut world);
+    let asked = ["planner", "fetcher"].map(|whom| {
+        let (talk, asked) = ask(&mut world, "researcher", whom, award);
+        asked.unwrap();
+        talk
+    });
+    let [mut first, _] = asked;
+    first.offer(&mut world, grant, rights(1, 1)).unwrap();
+    first.accept(&mut world).unwrap();
     let held_up = world.contract(grant, "planner", "researcher", rights(5, 4)).unwrap();
     for (by, side, kind) in [
         ("root", Side::Admin, ChangeKind::Suspend),
@@ -364,6 +374,12 @@ fn what_nobody_signed_and_what_was_not_due_is_found() {
         found(&mut world.clone(), &[Event::ChainClosed(ChainClosed { chain_id: leaf, state })]);
     }
     found(&mut world.clone(), &[Event::KeysPublished(KeysPublished { keys: keys() })]);
+    let open = Talk::new(&mut world, "planner", "fetcher");
+    open.request(&mut world, rights(1, 1)).unwrap();
+    for cause in [EndCause::Awarded, EndCause::Deadline] {
+        let ended = NegotiationEnded { negotiation_id: open.id, cause, evidence: None };
+        found(&mut world.clone(), &[Event::NegotiationEnded(ended)]);
+    }
     let early = world.now.plus(countersign_protocol::time::Lifetime::from_millis(3_600_000));
     world.now = early;
     let closed = ChainClosed { chain_id: leaf, state: contract::State::Expired };

@@ -194,7 +194,13 @@ fn a_negotiation_cannot_be_opened_over_anothers() {
     made.transcript = negotiation::empty_transcript(&domain(), over.id);
     let deadline = world.now.plus(Lifetime::from_millis(600_000));
     let purpose = Digest::of(b"why");
-    let opening = |max_rounds| negotiation::Request { rights: rights(1, 1), purpose, deadline, max_rounds };
+    let opening = |max_rounds| negotiation::Request {
+        rights: rights(1, 1),
+        purpose,
+        deadline,
+        max_rounds,
+        award: None,
+    };
     made.request = Some(opening(11));
     assert_eq!(over.send(&mut world, "mallory", &made), Err(Reason::LimitExceeded), "as if there were none");
     made.request = Some(opening(5));

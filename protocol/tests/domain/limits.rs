@@ -25,6 +25,7 @@ fn opened(change: Change<Move>) -> Result<(), Reason> {
         purpose: sent.purpose,
         deadline: sent.deadline,
         max_rounds: sent.max_rounds,
+        award: None,
     });
     change(&mut world, &mut made);
     talk.send(&mut world, "researcher", &made).map(drop)

@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
 mod audit;
+mod awards;
 mod budget;
 mod changes;
 mod collusion;

@@ -82,7 +82,7 @@ fn an_ended_negotiation_is_forgotten_when_no_retry_can_ask_for_it() {
         let mut made: Move = talk.bare(world, "researcher", MoveKind::Request);
         let deadline = made.deadline;
         let purpose = countersign_protocol::digest::Digest::of(b"again");
-        made.request = Some(Request { rights: rights(1, 1), purpose, deadline, max_rounds: 5 });
+        made.request = Some(Request { rights: rights(1, 1), purpose, deadline, max_rounds: 5, award: None });
         talk.send(world, "researcher", &made)
     };
     assert_eq!(again(&mut world, &talk), Err(Reason::LimitExceeded));

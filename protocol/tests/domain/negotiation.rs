@@ -125,7 +125,7 @@ fn the_longest_talk_has_the_moves_that_its_rounds_leave_it() {
         let mut made = talk.bare(world, "researcher", MoveKind::Request);
         let deadline = world.now.plus(Lifetime::from_millis(600_000));
         let purpose = Digest::of(b"why");
-        made.request = Some(Request { rights: rights(1, 1), purpose, deadline, max_rounds });
+        made.request = Some(Request { rights: rights(1, 1), purpose, deadline, max_rounds, award: None });
         talk.send(world, "researcher", &made)
     };
     assert_eq!(open(&mut world, &talk, 11), Err(Reason::LimitExceeded));

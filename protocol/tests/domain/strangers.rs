@@ -82,7 +82,7 @@ fn each_rule_has_one_meaning() {
     let opening = |world: &mut World, max_rounds| {
         let mut made = talk.bare(world, "researcher", MoveKind::Request);
         let (purpose, deadline) = (countersign_protocol::digest::Digest::of(b"why"), made.deadline);
-        made.request = Some(Request { rights: rights(1, 1), purpose, deadline, max_rounds });
+        made.request = Some(Request { rights: rights(1, 1), purpose, deadline, max_rounds, award: None });
         made
     };
     let rule = |world: &World, by: &str, made: &Move| {

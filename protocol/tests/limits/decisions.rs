@@ -5,7 +5,7 @@ use countersign_protocol::{
     capability::{Arguments, Request},
     digest::{ChainId, Digest, SpkiHash},
     domain::Begin,
-    id::InvocationId,
+    id::{AwardId, InvocationId},
     identity::JoinStatement,
     negotiation::{Move, MoveKind, Request as Wish},
     refusal::Reason,
@@ -28,6 +28,24 @@ pub(crate) fn probe(name: &str, what: &str) -> Option<Decides> {
                 talk.request(&mut world, rights(1, 1)).map(drop)
             });
             all.collect()
+        },
+        ("negotiations_per_award", _) => |count| {
+            let mut world = World::new();
+            let award = AwardId::new(world.now, &mut world.rng);
+            let all = (0..count).map(|_| {
+                let talk = Talk::new(&mut world, "planner", "researcher");
+                open(&mut world, &talk, |_, wish| wish.award = Some(award))
+            });
+            all.collect()
+        },
+        ("clock_skew_ms", "an award's id, ahead or behind") => |millis| {
+            let mut world = World::new();
+            let award = AwardId::new(in_future(world.now, millis), &mut world.rng);
+            let ahead = opened(|_, wish| wish.award = Some(award));
+            let award = AwardId::new(world.now, &mut world.rng);
+            world.pass(millis as u64);
+            let talk = Talk::new(&mut world, "planner", "researcher");
+            same([ahead, open(&mut world, &talk, |_, wish| wish.award = Some(award))])
         },
         ("negotiation_max_ms", _) => {
             |millis| opened(|world, wish| wish.deadline = in_future(world.now, millis))

@@ -66,7 +66,8 @@ impl World {
         match kind {
             MoveKind::Request => {
                 let deadline = self.now.plus(Lifetime::from_millis(300_000));
-                made.request = Some(Wish { rights, purpose: Digest::of(b"why"), deadline, max_rounds: 3 });
+                made.request =
+                    Some(Wish { rights, purpose: Digest::of(b"why"), deadline, max_rounds: 3, award: None });
             }
             MoveKind::Counter => made.counter = Some(Counter { rights }),
             MoveKind::Accept => {

@@ -7,6 +7,7 @@ use countersign_protocol::{
     digest::ChainId,
     domain::{EndCause, Entry, Event, Intent, InvocationEnded},
     grant::GrantRequest,
+    id::NegotiationId,
     identity::InstanceStatement,
     ledger::{LeafIndex, leaf_hash},
     name::InstanceId,
@@ -66,11 +67,17 @@ impl Model {
                     self.end_as(old, Status::Superseded);
                 }
                 self.talks.entry(event.negotiation_id).and_modify(|talk| talk.offer = None);
+                self.awarded = self.others_under_award(event.negotiation_id);
                 self.links.insert(event.chain_id, agreed(body, &event.contract, leaf));
             }
             Event::NegotiationEnded(event) => {
+                self.awarded.remove(&event.negotiation_id);
                 let equivocated = event.cause == EndCause::Equivocation;
-                let input = if equivocated { "broker.equivocation" } else { "broker.deadline" };
+                let input = match event.cause {
+                    EndCause::Equivocation => "broker.equivocation",
+                    EndCause::Deadline => "broker.deadline",
+                    EndCause::Awarded => "broker.award",
+                };
                 if let Some(talk) = self.talks.get_mut(&event.negotiation_id) {
                     talk.equivocated = equivocated;
                     talk.step(input);
@@ -143,6 +150,7 @@ impl Model {
                 max_rounds: request.max_rounds,
                 deadline: request.deadline,
                 purpose: request.purpose,
+                award: request.award,
                 transcript: made.transcript,
                 said: Vec::new(),
                 offer: None,
@@ -157,6 +165,12 @@ impl Model {
         if made.kind == MoveKind::Accept {
             self.accepted = Some(made.negotiation_id);
         }
+    }
+
+    fn others_under_award(&self, accepted: NegotiationId) -> BTreeSet<NegotiationId> {
+        let Some(talk) = self.talks.get(&accepted) else { return BTreeSet::new() };
+        let asked = talk.award.into_iter().flat_map(|award| self.asked_for(&talk.delegatee, award));
+        asked.filter(|(id, other)| **id != accepted && !other.is_over()).map(|(id, _)| *id).collect()
     }
 
     fn begin(&mut self, intent: &Intent, now: Timestamp) {

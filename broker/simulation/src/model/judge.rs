@@ -51,12 +51,17 @@ impl Model {
                 if *negotiation_id == id && offer.is_some_and(|offer| offer.hash == hash_of(&contract.payload)));
             must(Consent, follows, "an accept without the contract that was on offer")?;
         }
+        if let Some(next) = self.awarded.first() {
+            let follows = matches!(event, Event::NegotiationEnded(NegotiationEnded { negotiation_id, cause: EndCause::Awarded, .. })
+                if negotiation_id == next);
+            must(Consent, follows, "an award that leaves another open")?;
+        }
         if let Some(chain) = self.exhausted {
             let follows = matches!(event, Event::ChainClosed(ChainClosed { chain_id, state })
                 if *chain_id == chain && *state == contract::State::Fulfilled);
             must(Budget, follows, "a used up budget without the end of its chain")?;
         }
-        Ok(self.accepted.is_some() || self.exhausted.is_some())
+        Ok(self.accepted.is_some() || !self.awarded.is_empty() || self.exhausted.is_some())
     }
 
     fn verdict(&self, event: &Event, now: Timestamp) -> Verdict {
@@ -107,6 +112,7 @@ impl Model {
         match (&ended.cause, &ended.evidence) {
             (EndCause::Equivocation, Some(evidence)) => self.judge_moved(evidence, now),
             (EndCause::Equivocation, None) => Refused(Consent, "equivocation without evidence"),
+            (EndCause::Awarded, _) => Refused(Consent, "an award that nobody made"),
             (EndCause::Deadline, _) => {
                 let open = self.talks.get(&ended.negotiation_id).filter(|talk| !talk.is_over());
                 let due = open.is_some_and(|talk| talk.deadline <= now);

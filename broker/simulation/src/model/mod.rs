@@ -22,7 +22,7 @@ use countersign_protocol::{
     contract::{Party, Side},
     digest::{ChainId, ContractHash, Digest, SpkiHash, TranscriptHash, TreeHash},
     domain::InvocationOutcome,
-    id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId},
+    id::{AwardId, ContractId, GrantId, InvocationId, NegotiationId, RequestId},
     key::PublicKey,
     ledger::{EMPTY_ROOT, Frontier, LeafIndex},
     name::{InstanceId, PrincipalId},
@@ -61,6 +61,8 @@ pub struct Model {
     frontier: Frontier,
     /// The move that a contract has to follow.
     accepted: Option<NegotiationId>,
+    /// The negotiations that have to end, since another one was accepted.
+    awarded: BTreeSet<NegotiationId>,
     /// The chain that has to be closed, since its budget is used up.
     exhausted: Option<ChainId>,
 }
@@ -206,6 +208,8 @@ pub struct Talk {
     /// When it ends by itself.
     pub deadline: Timestamp,
     purpose: Digest,
+    /// The award that it is one of several for.
+    pub award: Option<AwardId>,
     /// What was said.
     pub transcript: TranscriptHash,
     /// Who said what after what, in order.
@@ -303,6 +307,7 @@ impl Default for Model {
             roots: vec![EMPTY_ROOT],
             frontier: Frontier::default(),
             accepted: None,
+            awarded: BTreeSet::new(),
             exhausted: None,
         }
     }
@@ -335,6 +340,12 @@ impl Model {
     pub fn living_beneath(&self, id: ChainId) -> BTreeSet<ChainId> {
         let lives = |id: &ChainId| self.links.get(id).is_some_and(|link| !link.status.has_ended());
         self.beneath(id).into_iter().filter(lives).collect()
+    }
+
+    /// Whom an instance asked under an award, as far as that is remembered.
+    fn asked_for(&self, by: &InstanceId, award: AwardId) -> impl Iterator<Item = (&NegotiationId, &Talk)> {
+        let under = move |talk: &Talk| talk.award == Some(award);
+        self.talks.iter().filter(move |(_, talk)| talk.delegatee == *by && under(talk))
     }
 
     fn contract_exists(&self, id: ContractId) -> bool {

@@ -33,6 +33,8 @@ const SKEW_MS: u64 = 30_000;
 const ROUNDS: u32 = 10;
 /// How many negotiations one instance may have open.
 const OPEN: usize = 64;
+/// How many may be asked under one award.
+const ASKED: usize = 16;
 
 impl Talk {
     /// Whether it has ended.
@@ -99,6 +101,14 @@ impl Model {
         must(Bounds, (1..=ROUNDS).contains(&request.max_rounds), "its rounds")?;
         let at = made.negotiation_id.time().ok_or(Refused(Bounds, "an id of no time"))?;
         must(Bounds, at <= after(now, SKEW_MS) && now <= after(at, SKEW_MS), "an id of another time")?;
+        if let Some(award) = request.award {
+            let made_at = award.time().ok_or(Refused(Bounds, "an award of no time"))?;
+            let fresh = made_at <= after(now, SKEW_MS) && now <= after(made_at, SKEW_MS);
+            must(Bounds, fresh, "an award of another time")?;
+            let mut asked = self.asked_for(&made.sender, award);
+            must(Consent, asked.all(|(_, talk)| talk.state != "FINALIZED"), "it was awarded")?;
+            must(Bounds, self.asked_for(&made.sender, award).count() < ASKED, "too many are asked")?;
+        }
         let open = self.talks.values().filter(|talk| talk.delegatee == made.sender && !talk.is_over());
         must(Bounds, open.count() < OPEN, "too many")?;
         Ok(Happens(EventKind::Moved))

@@ -1,5 +1,7 @@
 //! Holding contracts up, giving them back, and declaring breaches.
 
+use std::collections::BTreeSet;
+
 use countersign_forge::domain;
 use countersign_protocol::{
     contract::{ChangeKind, ChangeRequest, Side},
@@ -25,8 +27,7 @@ impl World {
         let held: Vec<ChainId> =
             model.links.iter().filter(|(_, it)| !it.held_up_by.is_empty()).map(|(id, _)| *id).collect();
         let all: Vec<ChainId> = model.links.keys().copied().collect();
-        let ended: Vec<ChainId> =
-            all.iter().filter(|id| model.links[*id].status.has_ended()).copied().collect();
+        let ended = self.ended_alike(step.who);
         let brink: Vec<ChainId> = all.iter().filter(|id| model.is_on_the_brink(**id)).copied().collect();
         let resumes = step.what & 3 == 0 && !held.is_empty();
         let among = match step.what >> 2 & 3 {
@@ -82,6 +83,17 @@ impl World {
             }
             None => Ok(()),
         }
+    }
+
+    /// The links that ended in one of the ways in which some did: each way as often as another.
+    fn ended_alike(&self, way: u8) -> Vec<ChainId> {
+        let links = &self.witness.model.links;
+        let ways: BTreeSet<&str> =
+            links.values().filter(|it| it.status.has_ended()).map(|it| it.status.name()).collect();
+        let at = usize::from(way).checked_rem(ways.len()).unwrap_or(0);
+        let Some(way) = ways.into_iter().nth(at) else { return Vec::new() };
+        let alike = links.iter().filter(|(_, it)| it.status.has_ended() && it.status.name() == way);
+        alike.map(|(id, _)| *id).collect()
     }
 
     /// Somebody spends the last of a budget, and the receipt is long under way: what becomes of the

@@ -17,7 +17,7 @@ use countersign_forge::Agent;
 use countersign_protocol::{
     capability::Request as Wanted,
     digest::{ChainId, Digest},
-    id::{InvocationId, NegotiationId},
+    id::{AwardId, InvocationId, NegotiationId},
     signed::Signed,
     time::Timestamp,
 };
@@ -62,6 +62,8 @@ pub struct Party {
     pub holdings: Vec<Holding>,
     /// What it has asked and not been told.
     pub calls: BTreeMap<u64, Call>,
+    /// The award under which it asked last.
+    pub award: Option<AwardId>,
     /// What it had done.
     pub answered: Vec<InvocationId>,
     /// As a callee: what it did, and answered.
@@ -124,6 +126,7 @@ impl Party {
             conversations: BTreeMap::new(),
             holdings: Vec::new(),
             calls: BTreeMap::new(),
+            award: None,
             answered: Vec::new(),
             served: BTreeMap::new(),
         }

@@ -6,7 +6,7 @@ use countersign_protocol::{
     digest::{ChainId, Digest},
     extension::Extensions,
     grant::GrantRequest,
-    id::{ContractId, GrantId, NegotiationId, RequestId},
+    id::{AwardId, ContractId, GrantId, NegotiationId, RequestId},
     negotiation::{Accept, Counter, Move, MoveKind, Offer, Request as Wish, State},
     payload::Payload,
     signed::{Algorithm, Statement, sign_detached},
@@ -78,8 +78,25 @@ impl World {
         let mut made =
             bare(id, &self.parties[who].agent.id, &principal(whom), MoveKind::Request, request_id, until);
         let (rights, purpose) = (scope::granted(self.now, how), Digest::of(b"why"));
-        made.request = Some(Wish { rights, purpose, deadline, max_rounds: 1 + u32::from(how >> 2 & 3) });
+        let (award, max_rounds) = (self.award_of(who, how), 1 + u32::from(how >> 2 & 3));
+        made.request = Some(Wish { rights, purpose, deadline, max_rounds, award });
         made
+    }
+
+    /// The award of a request, where it is one of several: the one before while it is new, mostly.
+    fn award_of(&mut self, who: usize, how: u8) -> Option<AwardId> {
+        let last = self.parties[who]
+            .award
+            .filter(|award| award.time().is_some_and(|at| self.now.since(at).as_millis() < 20_000));
+        match how >> 4 & 3 {
+            0 | 1 => None,
+            2 => last,
+            _ => {
+                let award = last.unwrap_or_else(|| AwardId::new(self.now, &mut self.rng));
+                self.parties[who].award = Some(award);
+                Some(award)
+            }
+        }
     }
 
     /// Signs a move and has it ordered. An honest party that has not heard what became of its last one
@@ -306,7 +323,7 @@ impl World {
         if !self.ready(who)? || !self.ready(whom)? {
             return Ok(());
         }
-        let made = self.opening(whom, CAST[who], 0);
+        let made = self.opening(whom, CAST[who], how & 48);
         let id = made.negotiation_id;
         self.make_move(whom, made, true);
         self.pump()?;

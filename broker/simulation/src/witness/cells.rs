@@ -86,11 +86,21 @@ impl Witness {
                 let input = match event.cause {
                     EndCause::Deadline => "broker.deadline",
                     EndCause::Equivocation => "broker.equivocation",
+                    EndCause::Awarded => "broker.award",
                 };
                 let state = self.state_of(event.negotiation_id);
                 cell(tally, NEGOTIATION, &state, input);
             }
-            Event::ContractFinalized(_) => cell(tally, CONTRACT, "NONE", "broker.finalize"),
+            Event::ContractFinalized(event) => {
+                cell(tally, CONTRACT, "NONE", "broker.finalize");
+                let talks = &self.model.talks;
+                let award =
+                    talks.get(&event.negotiation_id).and_then(|it| it.award.map(|id| (id, &it.delegatee)));
+                let under = |talk: &&Talk| award == talk.award.map(|id| (id, &talk.delegatee));
+                let over = talks.values().filter(|talk| award.is_some() && talk.state == "TERMINATED");
+                // What had ended already keeps its end.
+                over.filter(under).for_each(|talk| cell(tally, NEGOTIATION, &talk.state, "broker.award"));
+            }
             Event::ChainClosed(event) => {
                 let fulfilled = event.state == countersign_protocol::contract::State::Fulfilled;
                 let state = self.model.links.get(&event.chain_id).map_or("NONE", |link| link.status.name());

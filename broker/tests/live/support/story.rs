@@ -96,6 +96,7 @@ impl Story {
             purpose: "to read on".into(),
             deadline: self.researcher.now().plus(Lifetime::from_millis(5 * 60_000)),
             max_rounds: 1,
+            award: None,
         };
         let (planner, mut accept) = (principal("agent/planner"), |_: &Offer| OfferReply::Accept);
         let asking = self.researcher.negotiate(&planner, ask, &mut accept);
@@ -148,6 +149,7 @@ async fn negotiate(planner: &Sdk, granted: &Held, researcher: &Sdk) -> Held {
         purpose: "to read what sold in Europe".into(),
         deadline: researcher.now().plus(Lifetime::from_millis(5 * 60_000)),
         max_rounds: 4,
+        award: None,
     };
     let planner_id = principal("agent/planner");
     let asking = researcher.negotiate(&planner_id, ask, &mut replies);

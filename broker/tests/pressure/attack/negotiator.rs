@@ -64,6 +64,7 @@ async fn talk(agent: &Agent, audience: &PrincipalId, tally: &Tally) {
             purpose: Digest::of(b"none"),
             deadline,
             max_rounds: 2,
+            award: None,
         }),
         counter: None,
         offer: None,

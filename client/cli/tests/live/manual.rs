@@ -153,7 +153,13 @@ impl Stage {
                     tokio::time::sleep(Duration::from_millis(500)).await;
                     let rights = crate::programs::some_rights(agent.now());
                     let deadline = agent.now().plus(Lifetime::from_millis(60_000));
-                    let ask = countersign::Ask { rights, purpose: "why".into(), deadline, max_rounds: 2 };
+                    let ask = countersign::Ask {
+                        rights,
+                        purpose: "why".into(),
+                        deadline,
+                        max_rounds: 2,
+                        award: None,
+                    };
                     agent.negotiate(&whom.parse().unwrap(), ask, &mut |_: &_| OfferReply::Accept).await
                 });
             }

@@ -59,6 +59,7 @@ impl Programs {
                 purpose: "the third quarter".into(),
                 deadline: self.researcher.now().plus(Lifetime::from_millis(60_000)),
                 max_rounds: 3,
+                award: None,
             };
             let minute = Lifetime::from_millis(60_000);
             let mut offer = |_: &_| RequestReply::Offer(Box::new(Terms::new(rights.clone(), minute, minute)));

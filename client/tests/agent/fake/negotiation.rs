@@ -45,6 +45,7 @@ impl Shared {
             deadline_ms: talk.deadline.as_millis(),
             transcript: talk.transcript.as_bytes().to_vec(),
             moves,
+            ended: talk.ended.map(|cause| format!("{cause:?}").to_uppercase()).unwrap_or_default(),
             chain_id: talk.outcome.map(|chain| chain.as_bytes().to_vec()).unwrap_or_default(),
         };
         if self.lying(Lie::StateInvented) {

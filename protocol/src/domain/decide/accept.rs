@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl State {
-    /// One decision, two entries, one commit: there is no state in which one side holds something
-    /// usable and the other no contract.
+    /// One decision, one commit: there is no state in which one side holds something usable and the
+    /// other no contract, and none in which one award has two.
     pub(super) fn decide_accept(
         &self,
         context: &Context<'_>,
@@ -60,6 +60,7 @@ impl State {
             chain_id,
             token: token.as_bytes().to_vec(),
         };
-        Ok(vec![moved, Event::ContractFinalized(finalized)])
+        let others = self.end_of_others(body.negotiation_id, negotiation);
+        Ok([moved, Event::ContractFinalized(finalized)].into_iter().chain(others).collect())
     }
 }

@@ -4,6 +4,7 @@
 //! may be told. Where an input was decided before, the decision is empty: the state holds the answer.
 
 mod accept;
+mod award;
 mod change;
 mod grant;
 mod identity;

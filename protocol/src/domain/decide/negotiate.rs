@@ -25,12 +25,18 @@ impl State {
         context.check_domain(&made.domain)?;
         made.extensions.check()?;
         match self.negotiation(&made.negotiation_id) {
-            None => Self::decide_opening(context, sender, signed, &made),
+            None => self.decide_opening(context, sender, signed, &made),
             Some(negotiation) => self.decide_next(context, sender, signed, &made, negotiation),
         }
     }
 
-    fn decide_opening(context: &Context<'_>, sender: &Instance, signed: &Signed, made: &Move) -> Decision {
+    fn decide_opening(
+        &self,
+        context: &Context<'_>,
+        sender: &Instance,
+        signed: &Signed,
+        made: &Move,
+    ) -> Decision {
         let request = require_some!("NEG-003", made.request.as_ref(), Reason::NegotiationUnknown);
         check_place(made, 1, 1, empty_transcript(&made.domain, made.negotiation_id))?;
         check_deadline(context, made)?;
@@ -42,6 +48,7 @@ impl State {
             "Nobody negotiates with itself."
         );
         check_opening_limits(context, made, request)?;
+        self.check_award(context, &made.sender, request.award)?;
         let open = sender.negotiating;
         require!(
             "NEG-013",
@@ -70,7 +77,7 @@ impl State {
         if made.request.is_some() && made.sender != negotiation.delegatee {
             // What an opening is refused for must not depend on whether somebody else's negotiation
             // has the id: only an opening that would succeed finds it taken.
-            Self::decide_opening(context, sender, signed, made)?;
+            self.decide_opening(context, sender, signed, made)?;
             return Err(Refusal::new("NEG-020", Reason::IdAlreadyUsed, ""));
         }
         check_party(made, negotiation)?;

@@ -13,7 +13,7 @@ use crate::{
         Standing, StandingOffer, Trace,
         state::{Due, Forget},
     },
-    id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId},
+    id::{AwardId, ContractId, GrantId, InvocationId, NegotiationId, RequestId},
     identity::InstanceStatement,
     key::Signature,
     ledger::LeafIndex,
@@ -27,6 +27,7 @@ use crate::{
 };
 
 elements!(
+    AwardId,
     Balance,
     Budget,
     ChainId,
@@ -104,6 +105,7 @@ kept!(Negotiation {
     max_rounds,
     deadline,
     purpose,
+    award,
     transcript,
     offer,
     moves,

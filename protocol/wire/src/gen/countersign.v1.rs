@@ -168,6 +168,9 @@ pub struct Negotiation {
     /// The chain of the contract; empty without one.
     #[prost(bytes = "vec", tag = "11")]
     pub chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// Why the broker ended it: `DEADLINE`, `EQUIVOCATION`, or `AWARDED` to another; empty where it did not.
+    #[prost(string, tag = "12")]
+    pub ended: ::prost::alloc::string::String,
 }
 /// A move with its place in the ledger.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

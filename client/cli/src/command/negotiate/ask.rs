@@ -102,6 +102,7 @@ impl Ask {
             purpose: self.purpose.clone(),
             deadline: agent.now().plus(self.within.0),
             max_rounds: self.rounds,
+            award: None,
         };
         let negotiating = async |desk| {
             let agreed = agent.negotiate(&self.from, ask, &mut Person(desk)).await;

@@ -195,7 +195,8 @@ impl Talk {
         let mut made = talk.bare(world, grantee, MoveKind::Request);
         let deadline = cast::at(cast::NOW + 600_000);
         let purpose = Digest::of(b"quarterly figures");
-        made.request = Some(Request { rights: cast::rights(1), purpose, deadline, max_rounds: 5 });
+        made.request =
+            Some(Request { rights: cast::rights(1), purpose, deadline, max_rounds: 5, award: None });
         world.submit(grantee, &made.sign(&cast::key(grantee)));
         talk
     }
