@@ -38,6 +38,7 @@ pub(crate) fn all() -> Vec<(String, u64)> {
         ROUNDS_MAX,
         MOVES_MAX,
         OPEN_NEGOTIATIONS_PER_INSTANCE,
+        NEGOTIATIONS_PER_AWARD,
         NEGOTIATIONS_PER_INSTANCE,
         NEGOTIATION_MAX_MS,
         PROOF_MAX_MS,
