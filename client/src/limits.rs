@@ -100,3 +100,16 @@ pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 /// Bytes of an exported identity.
 /// Edges: `export::bytes_that_are_too_many_are_not_looked_at`.
 pub const EXPORT_MAX_BYTES: usize = 64 * 1024;
+
+/// Requests of a session that are unanswered at once; further ones wait in the order of their calls.
+/// The broker reads no more than as many.
+/// Edges: `sessions::a_session_has_so_many_requests_under_way`.
+pub const SESSION_WINDOW: usize = 256;
+
+/// How long the close of a session waits for its results and the callee's signature.
+/// Edges: none. It paces: what was done is in the ledger.
+pub const SESSION_CLOSE_MAX: Duration = Duration::from_secs(75);
+
+/// Sessions that a callee is in at once.
+/// Edges: `sessions::a_callee_is_in_so_many_sessions_at_once`.
+pub const SERVED_SESSIONS_MAX: u32 = 64;

@@ -218,7 +218,12 @@ impl Caller<'_> {
                 MediationClient::new(channel).invoke(request).await.map(|_| None)
             }
             "Mediation/Serve" => {
-                let hello = tokio_stream::once(request!(ServeRequest { capacity: 1, answer: None }));
+                let hello = tokio_stream::once(request!(ServeRequest {
+                    capacity: 1,
+                    answer: None,
+                    session: None,
+                    sessions: 0
+                }));
                 MediationClient::new(channel).serve(hello).await.map(|_| None)
             }
             other => panic!("{other} is called by nobody"),

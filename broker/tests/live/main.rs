@@ -12,5 +12,6 @@ mod files;
 mod granting;
 mod joining;
 mod mediating;
+mod sessions;
 mod story;
 mod support;

@@ -202,7 +202,10 @@ fn explain_end(
     match outcome {
         InvocationOutcome::Receipted => explanation.proven.push(Proven::Receipted { settled }),
         InvocationOutcome::Cancelled => explanation.attested.push(Attested::NotForwarded),
-        InvocationOutcome::Unknown => explanation.attested.push(Attested::NoReceiptCame),
+        // `check_end` has refused the last of these.
+        InvocationOutcome::Unknown | InvocationOutcome::InSession => {
+            explanation.attested.push(Attested::NoReceiptCame);
+        }
     }
     explanation.end = Some(Ended { outcome, receipt, settled, leaf, at });
     Ok(())

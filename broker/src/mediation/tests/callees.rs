@@ -358,7 +358,7 @@ async fn a_stream_begins_with_a_hello() {
         let actor = world.agent("files").actor();
         world.mediation.0.serve(actor, ReceiverStream::new(heard)).await.err().map(|status| reason(&status))
     };
-    let hello = ServeRequest { trust_domain: "acme.example".into(), capacity: 1, answer: None };
+    let hello = ServeRequest { trust_domain: "acme.example".into(), capacity: 1, ..ServeRequest::default() };
     assert_eq!(open(hello.clone()).await, None, "the twin");
     let most = ServeRequest { capacity: CALLEE_CAPACITY_MAX, ..hello.clone() };
     assert_eq!(open(most).await, None, "the twin");
@@ -384,7 +384,8 @@ async fn a_callee_that_never_says_hello_is_not_waited_for() {
     let (world, _) = World::with_chain().await;
     let greeted_after = async |pause: Duration| {
         let (say, heard) = mpsc::channel(1);
-        let hello = ServeRequest { trust_domain: "acme.example".into(), capacity: 1, answer: None };
+        let hello =
+            ServeRequest { trust_domain: "acme.example".into(), capacity: 1, ..ServeRequest::default() };
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             let _ = say.send(Ok(hello)).await;

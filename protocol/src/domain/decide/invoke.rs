@@ -6,9 +6,11 @@ use crate::{
     contract,
     digest::ChainId,
     domain::{
-        Chain, ChainClosed, Event, Intent, Invocation, InvocationEnded, InvocationOutcome, State, fingerprint,
+        Balance, Chain, ChainClosed, Event, Intent, Invocation, InvocationEnded, InvocationOutcome, State,
+        fingerprint,
     },
     id::InvocationId,
+    ledger::LeafIndex,
     limits::{CLOCK_SKEW_MS, OPEN_INVOCATIONS_PER_INSTANCE, RESULT_RETENTION_MS},
     name::InstanceId,
     receipt::Receipt,
@@ -50,6 +52,14 @@ pub enum End<'a> {
     Cancelled,
     /// It was forwarded and no valid receipt came.
     Unknown,
+}
+
+/// What a use takes of its account.
+pub(super) struct Reserve {
+    pub(super) amount: Amount,
+    pub(super) before: Balance,
+    pub(super) after: Balance,
+    pub(super) previous: LeafIndex,
 }
 
 impl State {
@@ -96,18 +106,7 @@ impl State {
     fn intent(&self, context: &Context<'_>, wanted: &Wanted<'_>, callee: &InstanceId) -> Decision {
         let proof = wanted.proof;
         let leaf = self.link(&proof.chain_id)?;
-        let reserved = leaf.account.budget().per_call;
-        for (_, link) in self.path(proof.chain_id) {
-            let room = link.account.window_allows(reserved, context.now);
-            require!("CTR-024", room, Reason::BudgetWindowExceeded, "The window of {}.", link.holder);
-        }
-        let after = require_some!(
-            "CTR-021",
-            leaf.account.reserve(reserved),
-            Reason::BudgetExceeded,
-            "{reserved} needed, {} available.",
-            leaf.account.available()
-        );
+        let Reserve { amount, before, after, previous } = self.reserve(context, proof.chain_id)?;
         Ok(vec![Event::Intent(Intent {
             invocation_id: proof.invocation_id,
             proof: wanted.signed.clone(),
@@ -118,15 +117,34 @@ impl State {
             seen_root: self.tree().root(),
             policy: context.policy.digest,
             epoch: self.epoch(),
-            reserved,
-            before: leaf.account.balance().clone(),
+            reserved: amount,
+            before,
             after,
-            previous: leaf.account.last_leaf(),
+            previous,
             approvals: Vec::new(),
         })])
     }
 
-    fn link(&self, id: &ChainId) -> Result<&Chain, Refusal> {
+    /// What one use reserves: windows of all links and the account of the last one have room for it.
+    pub(super) fn reserve(&self, context: &Context<'_>, chain: ChainId) -> Result<Reserve, Refusal> {
+        let leaf = self.link(&chain)?;
+        let amount = leaf.account.budget().per_call;
+        for (_, link) in self.path(chain) {
+            let room = link.account.window_allows(amount, context.now);
+            require!("CTR-024", room, Reason::BudgetWindowExceeded, "The window of {}.", link.holder);
+        }
+        let after = require_some!(
+            "CTR-021",
+            leaf.account.reserve(amount),
+            Reason::BudgetExceeded,
+            "{amount} needed, {} available.",
+            leaf.account.available()
+        );
+        let before = leaf.account.balance().clone();
+        Ok(Reserve { amount, before, after, previous: leaf.account.last_leaf() })
+    }
+
+    pub(super) fn link(&self, id: &ChainId) -> Result<&Chain, Refusal> {
         Ok(require_some!("CHN-032", self.chain(id), Reason::NotActivated))
     }
 
@@ -166,16 +184,19 @@ impl State {
             End::Unknown => (InvocationOutcome::Unknown, None, reserved),
         };
         let ended = InvocationEnded { invocation_id: id, outcome, receipt, settled };
-        let mut events = vec![Event::InvocationEnded(ended)];
-        if let Some(chain) = self.chain(&invocation.chain) {
-            let mut account = chain.account.clone();
-            account.settle(reserved, settled, self.tree().size().next_leaf());
-            if account.is_exhausted() && chain.state == contract::State::Active {
-                let state = contract::State::Fulfilled;
-                events.push(Event::ChainClosed(ChainClosed { chain_id: invocation.chain, state }));
-            }
-        }
-        Ok(events)
+        Ok(std::iter::once(Event::InvocationEnded(ended))
+            .chain(self.fulfilled(invocation, settled))
+            .collect())
+    }
+
+    /// The end of a chain whose budget is used up by what one of its invocations settles.
+    pub(super) fn fulfilled(&self, invocation: &Invocation, settled: Amount) -> Option<Event> {
+        let chain = self.chain(&invocation.chain)?;
+        let mut account = chain.account.clone();
+        account.settle(invocation.reserved, settled, self.tree().size().next_leaf());
+        let state = contract::State::Fulfilled;
+        let used_up = account.is_exhausted() && chain.state == contract::State::Active;
+        used_up.then(|| Event::ChainClosed(ChainClosed { chain_id: invocation.chain, state }))
     }
 
     /// A receipt is the callee's own word about this invocation and its proof.
@@ -192,6 +213,8 @@ impl State {
             .ok_or(NotOpened::Signers)
             .and_then(|key| signed.open(&[key]))
             .map_err(|error| Refusal::new("API-040", fault, format!("{error}.")))?;
+        let alone = invocation.session.is_none();
+        require!("API-041", alone, fault, "It is for a request of a session, which has a result.");
         require!("API-041", receipt.domain == *context.domain, fault, "It is for another domain.");
         require!("API-041", receipt.invocation_id == id, fault, "It is for another invocation.");
         require!("API-041", receipt.chain_id == invocation.chain, fault, "It is for another chain.");

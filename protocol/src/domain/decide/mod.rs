@@ -10,11 +10,14 @@ mod invoke;
 mod negotiate;
 mod offer;
 mod revoke;
+mod session;
 mod tick;
 
 pub use identity::Attested;
 pub(crate) use invoke::Wanted;
 pub use invoke::{Begin, End};
+pub use session::OpenSession;
+pub(crate) use session::WantedSession;
 
 use super::{
     event::Event,
