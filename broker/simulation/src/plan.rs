@@ -44,6 +44,8 @@ counted! {
         Grant,
         /// A holder has something done.
         Use,
+        /// A holder has several things done under one proof.
+        Sit,
         /// Somebody revokes a chain or an instance.
         Revoke,
         /// Somebody sends a request again that was not answered.
@@ -86,7 +88,7 @@ counted! {
 }
 
 /// How often each act is drawn, before a seed's own taste.
-const WEIGHTS: [(Act, u32); 27] = [
+const WEIGHTS: [(Act, u32); 28] = [
     (Act::Ask, 8),
     (Act::Answer, 10),
     (Act::Decide, 10),
@@ -95,6 +97,7 @@ const WEIGHTS: [(Act, u32); 27] = [
     (Act::Race, 2),
     (Act::Grant, 2),
     (Act::Use, 20),
+    (Act::Sit, 6),
     (Act::Revoke, 3),
     (Act::Retry, 8),
     (Act::Look, 4),

@@ -9,6 +9,7 @@ mod budget;
 mod compare;
 mod judge;
 mod moves;
+mod session;
 mod standing;
 pub mod table;
 mod using;
@@ -21,7 +22,7 @@ use countersign_protocol::{
     contract::Party,
     digest::{ChainId, ContractHash, Digest, SpkiHash, TranscriptHash, TreeHash},
     domain::InvocationOutcome,
-    id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId},
+    id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId, SessionId},
     key::PublicKey,
     ledger::{EMPTY_ROOT, Frontier, LeafIndex},
     name::{InstanceId, PrincipalId},
@@ -32,6 +33,7 @@ use countersign_protocol::{
 };
 
 pub use moves::input;
+pub use session::Sitting;
 pub use verdict::Verdict;
 
 /// What is so.
@@ -49,6 +51,8 @@ pub struct Model {
     pub talks: BTreeMap<NegotiationId, Talk>,
     /// Invocations that are remembered, and those that are not.
     pub uses: BTreeMap<InvocationId, Use>,
+    /// Sessions, whether they are remembered or not.
+    pub sessions: BTreeMap<SessionId, Sitting>,
     /// Proofs that cannot be used again, and until when that has to be known.
     pub nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
     /// Revocations, and until when they are remembered.
@@ -147,6 +151,8 @@ pub struct Link {
     pub contract: Option<(ContractId, ContractHash)>,
     /// Whether it is in force.
     pub status: Status,
+    /// Whether it may be used in sessions.
+    pub sessions: bool,
     /// How many hops follow the grant.
     pub depth: u32,
     /// The leaf that made it.
@@ -263,6 +269,7 @@ impl Default for Model {
             links: BTreeMap::new(),
             talks: BTreeMap::new(),
             uses: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             nonces: BTreeMap::new(),
             revocations: BTreeMap::new(),
             epoch: 0,

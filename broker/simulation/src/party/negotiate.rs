@@ -170,6 +170,8 @@ impl World {
         let token = holding.active.token();
         let rights = scope::narrowed(&token.leaf().rights, how, self.now)?;
         let party = &self.parties[who];
+        let sessions = how & 64 == 64;
+        let acceptance = if sessions { Acceptance::SessionResult } else { Acceptance::SignedReceipt };
         Some(ContractBody {
             version: ContractVersion::V1,
             contract_id: ContractId::new(self.now, &mut self.rng),
@@ -188,7 +190,7 @@ impl World {
             max_staleness: Lifetime::from_millis(1_000),
             offline: Offline::Forbidden,
             purpose: talk.purpose,
-            acceptance: Acceptance::SignedReceipt,
+            acceptance,
             failure: FailurePolicy::SettleReserved,
             seen: party.view.seen(),
             algorithm: Algorithm::Ed25519,
