@@ -21,15 +21,18 @@ use crate::{domain::Domain, trust::WrongKey};
 /// durable: what is signed comes out of [`Domain::read`] or [`Domain::decide`], which wait for that.
 pub struct Activator {
     key: SigningKey,
-    /// The domain's, which it has published once and for good (LOG-001).
+    /// Those that signed before, each for its own leaves.
+    retired: Vec<SigningKey>,
+    /// The domain's, which change only while no broker runs.
     keys: KeySet,
 }
 
 impl Activator {
-    /// With the domain's activation key; another one would sign what nobody believes.
-    pub fn new(domain: &Domain, key: SigningKey) -> Result<Self, WrongKey> {
+    /// With the domain's activation key, since another one would sign what nobody believes; and with those
+    /// that it had before.
+    pub fn new(domain: &Domain, key: SigningKey, retired: Vec<SigningKey>) -> Result<Self, WrongKey> {
         let keys = WrongKey::check(domain, KeyPurpose::Activation, key.public())?;
-        Ok(Self { key, keys })
+        Ok(Self { key, retired, keys })
     }
 
     /// The keys under which readers believe what it signs.
@@ -49,14 +52,16 @@ impl Activator {
         }
     }
 
-    /// Says it.
+    /// Says it, by the key of its leaf.
     pub fn sign(&self, activation: &Activation) -> Signed {
-        activation.sign(&self.key)
+        let wanted = self.keys.activation_key(activation.leaf);
+        let retired = self.retired.iter().find(|key| Some(key.public()) == wanted);
+        activation.sign(retired.unwrap_or(&self.key))
     }
 }
 
 impl fmt::Debug for Activator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Activator").field("key", &self.key.public()).finish()
+        f.debug_struct("Activator").field("key", &self.key.public()).finish_non_exhaustive()
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     file,
     held_store::{HeldStore, Released},
     keys::{DomainKeys, KeyError, KeyFiles, KeySource as _},
+    metrics::Appends,
 };
 
 /// Why a broker cannot be put together.
@@ -40,7 +41,10 @@ pub enum AssemblyError {
     #[error("the ledger of {0} is empty; `countersignd init` makes the domain")]
     NotInitialised(TrustDomain),
     /// The domain has published another key: whatever this one signed would not be believed.
-    #[error("the {purpose:?} key is not the one that {domain} has published; restore the right key files")]
+    #[error(
+        "the {purpose:?} key is not the one that {domain} has published; finish with `countersignd key rotate` what was \
+         interrupted, or restore the right key files"
+    )]
     WrongKey {
         /// The domain.
         domain: TrustDomain,
@@ -63,6 +67,7 @@ pub(crate) struct Broker {
     pub(crate) domain: Arc<Domain>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) activation: SigningKey,
+    pub(crate) retired_activations: Vec<SigningKey>,
     pub(crate) checkpoint: SigningKey,
     pub(crate) policies: PolicyArchive,
 }
@@ -72,9 +77,10 @@ impl Broker {
     pub(crate) async fn open(
         config: &Config,
         clock: Arc<dyn Clock>,
+        appends: Appends,
     ) -> Result<(Self, Released), AssemblyError> {
         let keys = KeyFiles::in_dir(config.key_dir.clone()).load()?;
-        let (broker, released) = Self::assemble(config, keys, clock).await?;
+        let (broker, released) = Self::assemble(config, keys, clock, appends).await?;
         if broker.domain.peek(|state, _| state.keys().is_none()) {
             drop(broker);
             released.await;
@@ -88,6 +94,7 @@ impl Broker {
         config: &Config,
         keys: DomainKeys,
         clock: Arc<dyn Clock>,
+        appends: Appends,
     ) -> Result<(Self, Released), AssemblyError> {
         let expected = config.trust_domain.clone();
         if *keys.authority.domain() != expected {
@@ -96,7 +103,7 @@ impl Broker {
         let io = |path: PathBuf| |source| AssemblyError::Io { path, source };
         let archive = PolicyArchive::at(config.policy_dir());
         archive.put(config.policy.text()).map_err(io(config.policy_dir()))?;
-        let (store, released) = open_store(config).await?;
+        let (store, released) = open_store(config, appends).await?;
         match Self::over(store, config, keys, clock).await {
             Ok(broker) => Ok((broker, released)),
             Err(error) => {
@@ -119,13 +126,17 @@ impl Broker {
             return Err(AssemblyError::WrongKey { domain: name, purpose });
         }
         let policies = PolicyArchive::at(config.policy_dir());
-        let DomainKeys { activation, checkpoint, authority, .. } = keys;
-        Ok(Self { domain, authority: Arc::new(authority), activation, checkpoint, policies })
+        let DomainKeys { activation, retired_activations, checkpoint, authority, .. } = keys;
+        let authority = Arc::new(authority);
+        Ok(Self { domain, authority, activation, retired_activations, checkpoint, policies })
     }
 }
 
 /// Opens the ledger, which reads and checks all of it.
-async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Released), AssemblyError> {
+pub(crate) async fn open_store(
+    config: &Config,
+    appends: Appends,
+) -> Result<(Arc<dyn Store>, Released), AssemblyError> {
     let io = |path: PathBuf| |source| AssemblyError::Io { path, source };
     file::create_private_dir(&config.data_dir).map_err(io(config.data_dir.clone()))?;
     let path = config.ledger_dir();
@@ -134,6 +145,6 @@ async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Released), Assem
         path: config.ledger_dir(),
         source: io::Error::other(error),
     })??;
-    let (store, released) = HeldStore::new(store);
+    let (store, released) = HeldStore::new(store, appends);
     Ok((Arc::new(store), released))
 }

@@ -21,6 +21,7 @@ use crate::{
     file,
     held_store::Released,
     keys::{KeyFiles, KeySource as _},
+    metrics::Appends,
 };
 
 /// What one look found.
@@ -72,7 +73,8 @@ pub async fn doctor(config: &Config, clock: Arc<dyn Clock>) -> Vec<Finding> {
         }
         Err(error) => findings.push(finding("keys", trouble(error, RESTORE_KEYS))),
     }
-    let Looked { ledger, snapshot, last } = ledger(Broker::open(config, clock).await).await;
+    let Looked { ledger, snapshot, last } =
+        ledger(Broker::open(config, clock, Appends::default()).await).await;
     findings.push(finding("ledger and checkpoint", ledger));
     findings.extend(snapshot.map(|outcome| finding("snapshot of the state", outcome)));
     findings.push(finding("clock", clock_runs(now, last)));

@@ -1,4 +1,5 @@
-//! A store that tells when the last one who held it has let go, and its files are free.
+//! The store as the shell holds it: what is written is measured, and when the last one who held it has
+//! let go, its files are free and someone is told.
 
 use std::{
     fmt,
@@ -6,6 +7,7 @@ use std::{
     ops::Range,
     pin::Pin,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -16,9 +18,12 @@ use countersign_protocol::{
 use countersign_store::{Answer, EmbeddedStore, Head, Recalled, Snapshot, Store};
 use tokio::sync::oneshot;
 
+use crate::metrics::Appends;
+
 /// The store. Its fields are dropped in this order: the files are free before anyone is told.
 pub(crate) struct HeldStore {
     store: EmbeddedStore,
+    appends: Appends,
     _held: oneshot::Sender<()>,
 }
 
@@ -27,9 +32,9 @@ pub(crate) struct HeldStore {
 pub(crate) struct Released(oneshot::Receiver<()>);
 
 impl HeldStore {
-    pub(crate) fn new(store: EmbeddedStore) -> (Self, Released) {
+    pub(crate) fn new(store: EmbeddedStore, appends: Appends) -> (Self, Released) {
         let (held, released) = oneshot::channel();
-        (Self { store, _held: held }, Released(released))
+        (Self { store, appends, _held: held }, Released(released))
     }
 }
 
@@ -50,7 +55,13 @@ impl fmt::Debug for HeldStore {
 
 impl Store for HeldStore {
     fn append(&self, domain: &TrustDomain, expected: Head, entries: Vec<Bytes>) -> Answer<'_, Head> {
-        self.store.append(domain, expected, entries)
+        let (count, begun) = (entries.len(), Instant::now());
+        let appended = self.store.append(domain, expected, entries);
+        Box::pin(async move {
+            let outcome = appended.await;
+            self.appends.observe(count, begun.elapsed(), outcome.is_ok());
+            outcome
+        })
     }
 
     fn read(

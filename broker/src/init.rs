@@ -22,6 +22,7 @@ use crate::{
     join_tokens::JoinTokens,
     keys::{DomainKeys, KeyError, KeyFiles, KeySource as _},
     limits::OPERATOR_TOKEN_LIFE,
+    metrics::Appends,
 };
 
 /// Why a domain was not made, or its operator got no join token.
@@ -81,7 +82,7 @@ pub async fn init(config: &Config, clock: Arc<dyn Clock>) -> Result<JoinToken, I
         keys
     };
     let key_set = keys.key_set().ok_or(InitError::KeySet)?;
-    let (broker, released) = Broker::assemble(config, keys, clock).await?;
+    let (broker, released) = Broker::assemble(config, keys, clock, Appends::default()).await?;
     let token = found(config, &broker, &key_set, addresses).await;
     close(broker, released).await;
     token
@@ -112,7 +113,7 @@ pub async fn admin_token(
         return Err(InitError::NotAnAdmin(admin.clone()));
     }
     let addresses = addresses(config)?;
-    let (broker, released) = Broker::open(config, clock).await?;
+    let (broker, released) = Broker::open(config, clock, Appends::default()).await?;
     let token = issue(&broker, addresses, admin).await;
     close(broker, released).await;
     token
@@ -144,10 +145,12 @@ fn publish(config: &Config, keys: &KeySet, authority_pem: &str) -> Result<(), In
     let directory = config.public_dir();
     let io = |path: PathBuf| |source| InitError::Io { path, source };
     file::create_private_dir(&directory).map_err(io(directory.clone()))?;
-    let line = format!("{}\n", keys.to_text());
-    for (name, text) in [("keys.txt", line.as_str()), ("authority.pem", authority_pem)] {
-        let path = directory.join(name);
-        file::replace(&path, text.as_bytes()).map_err(io(path.clone()))?;
-    }
-    Ok(())
+    publish_keys(config, keys).map_err(io(directory.clone()))?;
+    let path = directory.join("authority.pem");
+    file::replace(&path, authority_pem.as_bytes()).map_err(io(path.clone()))
+}
+
+/// Writes the domain's public keys for those who pin them.
+pub(crate) fn publish_keys(config: &Config, keys: &KeySet) -> io::Result<()> {
+    file::replace(&config.public_dir().join("keys.txt"), format!("{}\n", keys.to_text()).as_bytes())
 }

@@ -27,6 +27,8 @@ pub struct DomainKeys {
     pub capability: (u32, SigningKey),
     /// Signs activations.
     pub activation: SigningKey,
+    /// Those that did before, and still do, of what was activated under them.
+    pub retired_activations: Vec<SigningKey>,
     /// Signs checkpoints.
     pub checkpoint: SigningKey,
     /// Certifies the keys of channels.
@@ -49,6 +51,7 @@ impl DomainKeys {
         Ok(Self {
             capability: (1, SigningKey::generate(rng)),
             activation: SigningKey::generate(rng),
+            retired_activations: Vec::new(),
             checkpoint: SigningKey::generate(rng),
             authority: Authority::create(domain, now, AUTHORITY_LIFE)?,
         })
@@ -57,31 +60,38 @@ impl DomainKeys {
     /// The public halves, as a new ledger begins with them.
     pub fn key_set(&self) -> Option<KeySet> {
         let (_, capability) = &self.capability;
-        KeySet::new(
-            self.authority.domain().clone(),
-            capability.public(),
-            self.activation.public(),
-            self.checkpoint.public(),
-        )
+        let domain = self.authority.domain().clone();
+        KeySet::new(domain, capability.public(), self.activation.public(), self.checkpoint.public())
     }
 
-    /// The first key that is not the one in use that the domain has published for its purpose: with it, the broker would
-    /// sign what no verifier believes.
+    /// The keys in use, in order of their purposes.
+    pub fn in_use(&self) -> [&SigningKey; 3] {
+        [&self.capability.1, &self.activation, &self.checkpoint]
+    }
+
+    /// The first purpose for which these are not the keys that the domain has published: with them, the
+    /// broker would sign what no verifier believes, or could not sign what it has to.
     pub fn unpublished(&self, published: &KeySet) -> Option<KeyPurpose> {
-        let (id, capability) = &self.capability;
-        let has = |purpose, key: &SigningKey| {
-            published.in_use(purpose).is_some_and(|known| known.key == key.public())
-        };
-        let numbered = published.in_use(KeyPurpose::Capability).is_some_and(|known| known.id == *id);
-        if !numbered || !has(KeyPurpose::Capability, capability) {
+        let numbered = published.in_use(KeyPurpose::Capability).map(|known| known.id);
+        let mut pairs = KeyPurpose::ALL.into_iter().zip(self.in_use());
+        let other = pairs.find_map(|(purpose, key)| {
+            let same = published.in_use(purpose).is_some_and(|known| known.key == key.public());
+            (!same).then_some(purpose)
+        });
+        if numbered != Some(self.capability.0) {
             Some(KeyPurpose::Capability)
-        } else if !has(KeyPurpose::Activation, &self.activation) {
-            Some(KeyPurpose::Activation)
-        } else if !has(KeyPurpose::Checkpoint, &self.checkpoint) {
-            Some(KeyPurpose::Checkpoint)
+        } else if !self.activates_all(published) {
+            other.or(Some(KeyPurpose::Activation))
         } else {
-            None
+            other
         }
+    }
+
+    /// What was activated under a key that has ended is activated under it still.
+    fn activates_all(&self, published: &KeySet) -> bool {
+        let mut known = published.keys().iter().filter(|known| known.purpose == KeyPurpose::Activation);
+        let held = || std::iter::once(&self.activation).chain(&self.retired_activations);
+        known.all(|known| held().any(|key| key.public() == known.key))
     }
 }
 
@@ -129,17 +139,39 @@ pub trait KeySource: fmt::Debug {
 
     /// Keeps new keys, and never in place of others.
     fn keep(&self, keys: &DomainKeys) -> Result<(), KeyError>;
+
+    /// The key that is to come next for that purpose, and is kept, but not in use yet.
+    fn next(&self, purpose: KeyPurpose) -> Result<Option<SigningKey>, KeyError>;
+
+    /// Keeps that key as the one to come next.
+    fn keep_next(&self, purpose: KeyPurpose, key: &SigningKey) -> Result<(), KeyError>;
+
+    /// The next key has come: it has that number now.
+    fn adopt_next(&self, purpose: KeyPurpose, id: u32) -> Result<(), KeyError>;
 }
 
 /// What the file of an Ed25519 seed begins with, so that scanners for leaked secrets find it.
 const SEED_PREFIX: &str = "countersign-ed25519-seed-v1";
 
-const CAPABILITY: &str = "capability-1.key";
-const ACTIVATION: &str = "activation-1.key";
-const CHECKPOINT: &str = "checkpoint-1.key";
 const AUTHORITY_KEY: &str = "authority.key";
 const AUTHORITY_CERTIFICATE: &str = "authority.pem";
-const FILES: [&str; 5] = [CAPABILITY, ACTIVATION, CHECKPOINT, AUTHORITY_KEY, AUTHORITY_CERTIFICATE];
+
+fn purpose_name(purpose: KeyPurpose) -> &'static str {
+    match purpose {
+        KeyPurpose::Capability => "capability",
+        KeyPurpose::Activation => "activation",
+        KeyPurpose::Checkpoint => "checkpoint",
+    }
+}
+
+/// The file of the key of that number.
+fn seed_file(purpose: KeyPurpose, id: u32) -> String {
+    format!("{}-{id}.key", purpose_name(purpose))
+}
+
+fn next_file(purpose: KeyPurpose) -> String {
+    format!("{}-next.key", purpose_name(purpose))
+}
 
 /// Keys in files of mode 0600, in a directory of mode 0700.
 #[derive(Clone, Debug)]
@@ -153,7 +185,22 @@ impl KeyFiles {
 
     /// The files that there should be, and the directory itself.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        std::iter::once(self.0.clone()).chain(FILES.iter().map(|name| self.0.join(name)))
+        let seeds = KeyPurpose::ALL.into_iter().flat_map(|purpose| self.numbered(purpose));
+        let authority = [AUTHORITY_KEY, AUTHORITY_CERTIFICATE].map(str::to_owned);
+        let names: Vec<String> = seeds.map(|(_, name)| name).chain(authority).collect();
+        std::iter::once(self.0.clone()).chain(names.into_iter().map(|name| self.0.join(name)))
+    }
+
+    /// The keys of a purpose: the first, which has to be there, and those that came after it.
+    fn numbered(&self, purpose: KeyPurpose) -> impl Iterator<Item = (u32, String)> {
+        let named = (1..).map(move |id| (id, seed_file(purpose, id)));
+        named.take_while(|(id, name)| *id == 1 || self.0.join(name).exists())
+    }
+
+    /// The newest key of a purpose, and its number.
+    fn newest(&self, purpose: KeyPurpose) -> Result<(u32, SigningKey), KeyError> {
+        let (id, name) = self.numbered(purpose).last().unwrap_or_else(|| (1, seed_file(purpose, 1)));
+        Ok((id, self.seed(&name)?))
     }
 
     fn seed(&self, name: &str) -> Result<SigningKey, KeyError> {
@@ -180,7 +227,7 @@ impl KeyFiles {
 
 impl KeySource for KeyFiles {
     fn holds_any(&self) -> bool {
-        FILES.iter().any(|name| self.0.join(name).exists())
+        self.paths().skip(1).any(|path| path.exists())
     }
 
     fn load(&self) -> Result<DomainKeys, KeyError> {
@@ -190,10 +237,13 @@ impl KeySource for KeyFiles {
         let (certificate, key) = (read(&path)?, read(&self.0.join(AUTHORITY_KEY))?);
         let authority =
             Authority::from_pem(&certificate, &key).map_err(|source| KeyError::Authority { path, source })?;
+        let (number, activation) = self.newest(KeyPurpose::Activation)?;
+        let earlier = (1..number).map(|id| self.seed(&seed_file(KeyPurpose::Activation, id)));
         Ok(DomainKeys {
-            capability: (1, self.seed(CAPABILITY)?),
-            activation: self.seed(ACTIVATION)?,
-            checkpoint: self.seed(CHECKPOINT)?,
+            capability: self.newest(KeyPurpose::Capability)?,
+            activation,
+            retired_activations: earlier.collect::<Result<_, _>>()?,
+            checkpoint: self.newest(KeyPurpose::Checkpoint)?.1,
             authority,
         })
     }
@@ -205,11 +255,28 @@ impl KeySource for KeyFiles {
         }
         file::create_private_dir(&self.0).map_err(io)?;
         file::check_private(&fs::metadata(&self.0).map_err(io)?).map_err(io)?;
-        self.keep_seed(CAPABILITY, &keys.capability.1)?;
-        self.keep_seed(ACTIVATION, &keys.activation)?;
-        self.keep_seed(CHECKPOINT, &keys.checkpoint)?;
+        for (purpose, key) in KeyPurpose::ALL.into_iter().zip(keys.in_use()) {
+            self.keep_seed(&seed_file(purpose, 1), key)?;
+        }
         self.keep_file(AUTHORITY_KEY, keys.authority.danger_key_pem().as_bytes())?;
         self.keep_file(AUTHORITY_CERTIFICATE, keys.authority.certificate_pem().as_bytes())
+    }
+
+    fn next(&self, purpose: KeyPurpose) -> Result<Option<SigningKey>, KeyError> {
+        let name = next_file(purpose);
+        if self.0.join(&name).exists() { self.seed(&name).map(Some) } else { Ok(None) }
+    }
+
+    fn keep_next(&self, purpose: KeyPurpose, key: &SigningKey) -> Result<(), KeyError> {
+        self.keep_seed(&next_file(purpose), key)
+    }
+
+    fn adopt_next(&self, purpose: KeyPurpose, id: u32) -> Result<(), KeyError> {
+        let (from, to) = (self.0.join(next_file(purpose)), self.0.join(seed_file(purpose, id)));
+        if to.exists() {
+            return Err(KeyError::Exists { path: to });
+        }
+        file::rename(&from, &to).map_err(|source| KeyError::Io { path: to, source })
     }
 }
 
@@ -264,11 +331,11 @@ mod tests {
     fn no_key_is_ever_overwritten() {
         let (_directory, files, keys) = kept();
         assert!(matches!(files.keep(&keys), Err(KeyError::Exists { .. })));
-        for name in FILES.iter().skip(1) {
-            fs::remove_file(files.0.join(name)).unwrap();
+        for path in files.paths().skip(2) {
+            fs::remove_file(path).unwrap();
         }
         assert!(matches!(files.keep(&keys), Err(KeyError::Exists { .. })), "one is enough");
-        assert_eq!(files.seed(CAPABILITY).unwrap().public(), keys.capability.1.public());
+        assert_eq!(files.seed("capability-1.key").unwrap().public(), keys.capability.1.public());
     }
 
     #[test]
@@ -289,7 +356,7 @@ mod tests {
     #[test]
     fn what_is_no_key_is_refused_and_not_repeated() {
         let (_directory, files, _) = kept();
-        let path = files.0.join(ACTIVATION);
+        let path = files.0.join("activation-1.key");
         let whole = fs::read_to_string(&path).unwrap();
         for text in ["", &whole[1..], &whole[..whole.len() - 2], &format!("{whole}00\n"), "cafe"] {
             fs::write(&path, text).unwrap();

@@ -5,6 +5,18 @@ use std::time::Duration;
 
 use countersign_protocol::time::Lifetime;
 
+/// How often the broker shows that it has not hung.
+/// Edges: none. It paces.
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Connections of the listener for metrics. A scraper needs one, and a probe another.
+/// Edges: `scrape::whoever_connects_to_the_metrics_and_is_silent_keeps_nobody_out_for_long`.
+pub const METRICS_CONNECTIONS_MAX: usize = 16;
+
+/// How long one of them may take, from its beginning to its answer's end.
+/// Edges: `scrape::whoever_connects_to_the_metrics_and_is_silent_keeps_nobody_out_for_long`.
+pub const METRICS_CONNECTION_LIFE: Duration = Duration::from_secs(5);
+
 /// How long a wait trusts the runtime's timer before it looks at the time of day again. A clock
 /// that was set, or a machine that was suspended, is noticed within this time.
 /// Edges: none. It paces.

@@ -1,6 +1,6 @@
 //! What a caller is told of a refusal: the one place where refusals become gRPC statuses.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, error::Error as _, sync::Arc, time::Duration};
 
 use countersign_protocol::refusal::{Reason, Refusal, Retry, Viewer};
 use tonic::{Code, Status};
@@ -24,7 +24,14 @@ pub fn status(refusal: &Refusal, viewer: Viewer) -> Status {
     if view.reason.retry() == Retry::Later {
         details.set_retry_info(Some(RETRY_DELAY));
     }
-    Status::with_error_details(code(view.reason), view.message, details)
+    let mut status = Status::with_error_details(code(view.reason), view.message, details);
+    status.set_source(Arc::new(refusal.clone()));
+    status
+}
+
+/// What a status was made of: for whoever counts, and never on the wire.
+pub(crate) fn refusal(status: &Status) -> Option<&Refusal> {
+    status.source()?.downcast_ref()
 }
 
 fn code(reason: Reason) -> Code {

@@ -129,6 +129,7 @@ pub(crate) fn statements_in(event: &Event) -> Vec<Signed> {
         Event::Revoked(event) => Some(&event.request),
         Event::Intent(event) => Some(&event.proof),
         Event::InvocationEnded(event) => event.receipt.as_ref(),
+        Event::KeysRotated(event) => Some(&event.rotation),
         Event::KeysPublished(_) | Event::JoinTokenIssued(_) | Event::ChainClosed(_) | Event::Denied(_) => {
             None
         }

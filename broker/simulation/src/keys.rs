@@ -1,10 +1,13 @@
 //! The domain's keys, each for its leaves.
 
-use countersign_forge::{domain, domain_key, keys};
+use countersign_forge::{domain_key, keys};
 use countersign_protocol::{
+    digest::Digest,
     key::SigningKey,
     ledger::LeafIndex,
-    trust::{DomainKey, KeyPurpose, KeySet},
+    payload::Payload as _,
+    signed::Signed,
+    trust::{DomainKey, KeyPurpose, KeyRotation, KeySet},
 };
 
 /// What the domain signs with.
@@ -12,30 +15,37 @@ use countersign_protocol::{
 pub struct Keys {
     /// What everyone pins.
     pub set: KeySet,
-    /// The private halves, in the order of the set.
+    /// The private halves.
     private: Vec<(DomainKey, SigningKey)>,
 }
 
+/// The first keys, and those that come after them in some runs, in order of their purposes.
+const FIRST: [u8; 3] = [201, 202, 203];
+const SECOND: [u8; 3] = [211, 212, 213];
+
 impl Keys {
     /// One key for each purpose.
-    pub fn steady() -> Self {
-        Self::of(keys(), &[201, 202, 203])
+    pub fn first() -> Self {
+        Self::of(keys())
     }
 
-    /// Two for each purpose: from that leaf on, the second signs.
-    pub fn rotated_at(leaf: u64) -> Self {
-        let change = LeafIndex::new(leaf).unwrap();
-        let (mut all, seeds) = (Vec::new(), [201, 211, 202, 212, 203, 213]);
-        for (old, next) in keys().keys().iter().zip([211, 212, 213]) {
-            all.push(DomainKey { end_leaf: change, ..old.clone() });
-            all.push(DomainKey { id: 2, key: domain_key(next).public(), first_leaf: change, ..old.clone() });
-        }
-        Self::of(KeySet::of(domain(), all).unwrap(), &seeds)
+    /// What the domain signs with under that set.
+    pub fn of(set: KeySet) -> Self {
+        let seeds = FIRST.into_iter().chain(SECOND).map(domain_key);
+        let private = seeds.filter_map(|key| {
+            let known = set.keys().iter().find(|known| known.key == key.public())?;
+            Some((known.clone(), key))
+        });
+        Self { private: private.collect(), set }
     }
 
-    fn of(set: KeySet, seeds: &[u8]) -> Self {
-        let private = set.keys().iter().cloned().zip(seeds.iter().map(|seed| domain_key(*seed))).collect();
-        Self { set, private }
+    /// That all three keys are rotated at that leaf; nothing if they were.
+    pub fn rotation_at(&self, leaf: LeafIndex) -> Option<Signed> {
+        let successors = KeyPurpose::ALL.into_iter().zip(SECOND.map(|seed| domain_key(seed).public()));
+        let next = self.set.rotated(&successors.collect::<Vec<_>>(), leaf)?;
+        let rotation = KeyRotation { previous: Digest::of(&self.set.to_bytes()), keys: next };
+        let [one, two, three] = FIRST.map(domain_key);
+        Some(rotation.signed([&one, &two, &three]))
     }
 
     /// The key of that purpose for a leaf, and its number.

@@ -83,7 +83,11 @@ impl World {
         let flow = if self.slow { Ok(()) } else { self.flush() };
         self.survive(flow, step.how % 3 + 1)?;
         self.stalled = self.stalled.saturating_sub(1);
-        let flow = self.forward_waiting().and_then(|()| self.act(step)).and_then(|()| self.pump());
+        let flow = self
+            .rotate_if_due()
+            .and_then(|()| self.forward_waiting())
+            .and_then(|()| self.act(step))
+            .and_then(|()| self.pump());
         self.survive(flow, step.how % 3 + 1)
     }
 

@@ -29,7 +29,7 @@ use crate::{
     witness::Witness,
 };
 
-/// From which leaf on the second keys sign, in runs that have them.
+/// From how many entries on the keys are rotated, in runs in which they are.
 const ROTATION: u64 = 40;
 
 /// Everything that there is in one run.
@@ -44,6 +44,8 @@ pub struct World {
     pub policy: Policy,
     /// The domain's keys.
     pub keys: Keys,
+    /// Whether they are rotated on the way.
+    rotates: bool,
     /// What survives.
     pub ledger: Ledger,
     /// The broker, while it runs.
@@ -94,7 +96,6 @@ fn policy() -> Policy {
 
 /// A domain in which everyone has joined and two grants were made; each run begins with a copy.
 struct Prologue {
-    keys: Keys,
     entries: Vec<Bytes>,
     state: State,
     parties: Vec<Party>,
@@ -103,19 +104,17 @@ struct Prologue {
     now: Timestamp,
 }
 
-static PROLOGUES: LazyLock<[Prologue; 2]> =
-    LazyLock::new(|| [Prologue::new(Keys::steady()), Prologue::new(Keys::rotated_at(ROTATION))]);
+static PROLOGUE: LazyLock<Prologue> = LazyLock::new(Prologue::new);
 
 impl Prologue {
-    fn new(keys: Keys) -> Self {
-        let mut world = World::empty(keys);
+    fn new() -> Self {
+        let mut world = World::empty();
         world.enact().unwrap_or_else(|stop| panic!("the prologue: {stop:?}"));
         let state = world.process.as_ref().map(|process| process.state.clone()).unwrap_or_default();
         let entries = world.witness.entries.iter().map(|entry| Bytes::from(entry.to_bytes()));
         Self {
             entries: entries.collect(),
             state,
-            keys: world.keys,
             parties: world.parties,
             witness: world.witness,
             tokens: world.tokens,
@@ -127,7 +126,7 @@ impl Prologue {
 impl World {
     /// The world in which the plan of a seed runs.
     pub fn begin(seed: u64) -> Self {
-        let prologue = &PROLOGUES[usize::from(seed % 4 == 3)];
+        let prologue = &*PROLOGUE;
         let ledger = Ledger::beginning_with(prologue.entries.clone());
         let process = Process::of(prologue.state.clone(), ledger.head());
         Self {
@@ -138,11 +137,13 @@ impl World {
             parties: prologue.parties.clone(),
             witness: prologue.witness.clone().thorough(seed.is_multiple_of(2)),
             tokens: prologue.tokens.clone(),
-            ..Self::empty(prologue.keys.clone())
+            rotates: seed % 4 == 3,
+            ..Self::empty()
         }
     }
 
-    fn empty(keys: Keys) -> Self {
+    fn empty() -> Self {
+        let keys = Keys::first();
         let ledger = Ledger::default();
         let process = Process::of(State::default(), ledger.head());
         Self {
@@ -152,6 +153,7 @@ impl World {
             policy: policy(),
             witness: Witness::new(keys.set.clone()),
             keys,
+            rotates: false,
             ledger,
             process: Some(process),
             outage: 0,
@@ -198,6 +200,28 @@ impl World {
             self.pump()?;
         }
         Ok(())
+    }
+
+    /// Rotates the keys, once there are so many entries; again, if the power went before that was durable.
+    pub fn rotate_if_due(&mut self) -> Flow {
+        let Some(process) = &self.process else { return Ok(()) };
+        let size = process.state.tree().size();
+        if !self.rotates || size.get() < ROTATION {
+            return Ok(());
+        }
+        // No more than once: there is no third set of keys.
+        let Some(rotation) = self.keys.rotation_at(size.next_leaf()) else { return Ok(()) };
+        self.decide(|state, context| state.decide_rotation(context, &rotation))?;
+        self.know_keys();
+        Ok(())
+    }
+
+    /// Everyone knows the keys that the ledger tells of.
+    pub fn know_keys(&mut self) {
+        let known = self.process.as_ref().and_then(|process| process.state.keys().cloned());
+        let keys = known.map_or_else(Keys::first, Keys::of);
+        self.witness.know_keys(&keys.set);
+        self.keys = keys;
     }
 
     /// Lets everything arrive that arrives now, and what it causes.

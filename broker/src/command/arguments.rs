@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
-use countersign_protocol::name::{PrincipalId, TrustDomain};
+use clap::{Parser, Subcommand, ValueEnum};
+use countersign_protocol::{
+    name::{PrincipalId, TrustDomain},
+    trust::KeyPurpose,
+};
 
 /// The Countersign broker.
 #[derive(Debug, Parser)]
@@ -26,6 +29,9 @@ pub(super) enum Command {
         /// The first admin, where there is no configuration yet.
         #[arg(long)]
         admin: Option<PrincipalId>,
+        /// Where data and keys are to be, where there is no configuration yet; else beside it.
+        #[arg(long, value_parser = state_dir)]
+        state_dir: Option<String>,
         /// Where to put the join token, for its owner alone; else it goes to stdout.
         #[arg(long)]
         join_token_file: Option<PathBuf>,
@@ -45,6 +51,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// See to the domain's private keys.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Look at everything that a broker needs, and say what to do about what is wrong.
     Doctor,
 }
@@ -53,4 +64,49 @@ pub(super) enum Command {
 pub(super) enum ConfigCommand {
     /// Tell everything that is wrong with the configuration.
     Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Replace keys by new ones, while no broker runs; or finish a rotation that was interrupted.
+    ///
+    /// The old keys sign the new ones, and the ledger tells of it. Agents and auditors follow. What the old
+    /// keys have signed stays good; they sign nothing of what comes later.
+    Rotate {
+        /// Which keys.
+        #[arg(value_enum, default_values_t = Purpose::ALL)]
+        purposes: Vec<Purpose>,
+    },
+}
+
+/// A key that can be rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Purpose {
+    Capability,
+    Activation,
+    Checkpoint,
+}
+
+impl Purpose {
+    const ALL: [Self; 3] = [Self::Capability, Self::Activation, Self::Checkpoint];
+}
+
+impl From<Purpose> for KeyPurpose {
+    fn from(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Capability => Self::Capability,
+            Purpose::Activation => Self::Activation,
+            Purpose::Checkpoint => Self::Checkpoint,
+        }
+    }
+}
+
+/// It goes into a TOML string as it is.
+fn state_dir(text: &str) -> Result<String, String> {
+    let fits = text.starts_with('/') && !text.contains(['"', '\\']) && !text.contains(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("an absolute path without quotes or backslashes is expected".into())
+    }
 }

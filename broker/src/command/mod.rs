@@ -2,13 +2,15 @@
 
 mod arguments;
 mod logging;
+mod systemd;
 
-use std::{ffi::OsString, fs, io, path::Path, process::ExitCode, sync::Arc};
+use std::{collections::BTreeSet, ffi::OsString, fs, io, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser as _;
 use countersign_protocol::{
     join_token::JoinToken,
     name::{PrincipalId, TrustDomain},
+    trust::KeyPurpose,
 };
 use countersign_store::StoreError;
 use thiserror::Error;
@@ -22,9 +24,10 @@ use crate::{
     file,
     init::{InitError, admin_token, init},
     keys::KeyError,
+    rotate::{RotateError, rotate},
     server::{self, Options, RunError},
 };
-use arguments::{Arguments, Command, ConfigCommand};
+use arguments::{Arguments, Command, ConfigCommand, KeyCommand};
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -35,6 +38,8 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Init(#[from] InitError),
+    #[error(transparent)]
+    Rotate(#[from] RotateError),
     #[error(transparent)]
     Run(#[from] RunError),
     #[error("{0}")]
@@ -48,7 +53,9 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Config(_) => 2,
-            Self::Init(InitError::Assembly(error)) | Self::Run(RunError::Assembly(error)) => code_of(error),
+            Self::Init(InitError::Assembly(error))
+            | Self::Rotate(RotateError::Assembly(error))
+            | Self::Run(RunError::Assembly(error)) => code_of(error),
             Self::Init(InitError::Exists(_) | InitError::Keys(KeyError::Exists { .. })) => 7,
             Self::Init(InitError::NotAnAdmin(_) | InitError::NoAddress) => 2,
             _ => 6,
@@ -93,9 +100,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let path = arguments.config.as_path();
     match &arguments.command {
-        Command::Init { trust_domain, admin, join_token_file } => {
+        Command::Init { trust_domain, admin, state_dir, join_token_file } => {
             if !path.exists() {
-                write_template(path, trust_domain.as_ref(), admin.as_ref())?;
+                write_template(path, trust_domain.as_ref(), admin.as_ref(), state_dir.as_deref())?;
             }
             let config = Config::load(path)?;
             check_matches(&config, trust_domain.as_ref())?;
@@ -111,11 +118,24 @@ async fn execute(arguments: &Arguments) -> Result<(), Failure> {
         Command::Run => {
             let config = Config::load(path)?;
             logging::init();
-            Ok(server::run(config, Options::until(asked_to_stop())).await?)
+            let options = Options::until(asked_to_stop());
+            let told = tokio::spawn(systemd::run(options.health.clone()));
+            let outcome = server::run(config, options).await;
+            told.abort();
+            Ok(outcome?)
         }
         Command::Config { command: ConfigCommand::Check } => {
             let config = Config::load(path)?;
             eprintln!("{} is fine; its policy is {}", path.display(), config.policy.policy().digest);
+            Ok(())
+        }
+        Command::Key { command: KeyCommand::Rotate { purposes } } => {
+            let config = Config::load(path)?;
+            let purposes: BTreeSet<KeyPurpose> = purposes.iter().map(|it| (*it).into()).collect();
+            let purposes: Vec<KeyPurpose> = purposes.into_iter().collect();
+            let keys = rotate(&config, Arc::new(SystemClock), &purposes).await?;
+            eprintln!("rotated; {} has the keys that auditors pin now", config.public_dir().display());
+            println!("{}", keys.to_text());
             Ok(())
         }
         Command::Doctor => {
@@ -131,6 +151,7 @@ fn write_template(
     path: &Path,
     trust_domain: Option<&TrustDomain>,
     admin: Option<&PrincipalId>,
+    state_dir: Option<&str>,
 ) -> Result<(), Failure> {
     let (Some(trust_domain), Some(admin)) = (trust_domain, admin) else {
         let missing = format!(
@@ -140,7 +161,7 @@ fn write_template(
         return Err(Failure::Usage(missing));
     };
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-    io::Write::write_all(&mut file, Config::template(trust_domain, admin).as_bytes())?;
+    io::Write::write_all(&mut file, Config::template(trust_domain, admin, state_dir).as_bytes())?;
     eprintln!("wrote {}", path.display());
     Ok(())
 }

@@ -51,6 +51,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where newcomers are let in.
     pub enrolment_listen: SocketAddr,
+    /// Where metrics and probes are answered, without TLS.
+    pub metrics_listen: Option<SocketAddr>,
     /// How instances reach `listen`, where that differs.
     pub advertise: Option<HostPort>,
     /// How newcomers reach `enrolment_listen`, where that differs.
@@ -77,9 +79,11 @@ impl Config {
         settings::read(file, text, |section| Self::read(section, base))
     }
 
-    /// A commented configuration for a new domain, in directories beside it.
-    pub fn template(trust_domain: &TrustDomain, admin: &PrincipalId) -> String {
+    /// A commented configuration for a new domain, with its directories in `state`, or beside it.
+    pub fn template(trust_domain: &TrustDomain, admin: &PrincipalId, state: Option<&str>) -> String {
+        let state = state.map(|state| format!("{}/", state.trim_end_matches('/'))).unwrap_or_default();
         include_str!("template.toml")
+            .replace("@state@", &state)
             .replace("@trust_domain@", trust_domain.as_str())
             .replace("@admin@", admin.as_str())
     }
@@ -115,6 +119,7 @@ impl Config {
         let key_dir: Option<String> = section.required("key_dir");
         let listen = section.required("listen");
         let enrolment_listen = section.required("enrolment_listen");
+        let metrics_listen = section.optional("metrics_listen");
         let advertise = section.optional("advertise");
         let advertise_enrolment = section.optional("advertise_enrolment");
         let snapshot_every = section.or("snapshot_every", SNAPSHOT_EVERY);
@@ -133,6 +138,7 @@ impl Config {
             key_dir,
             listen: listen?,
             enrolment_listen: enrolment_listen?,
+            metrics_listen: metrics_listen?,
             advertise: advertise?,
             advertise_enrolment: advertise_enrolment?,
             snapshot_every: snapshot_every.filter(|every| *every > 0)?,

@@ -8,7 +8,11 @@ use crate::limits::{ADMINS_MAX, GRANT_RULES_MAX};
 const DOMAIN: &str = "prod.acme.example";
 
 fn template() -> String {
-    Config::template(&DOMAIN.parse().unwrap(), &format!("spiffe://{DOMAIN}/human/root").parse().unwrap())
+    Config::template(
+        &DOMAIN.parse().unwrap(),
+        &format!("spiffe://{DOMAIN}/human/root").parse().unwrap(),
+        None,
+    )
 }
 
 fn parse(text: &str) -> Result<Config, Problems> {

@@ -3,6 +3,7 @@
 mod options;
 mod room;
 mod routes;
+mod scrape;
 
 use std::{
     io,
@@ -31,6 +32,7 @@ use crate::{
     config::Config,
     domain::{Domain, Durable, WriteFailure},
     gate::{GateLayer, NewcomersLayer},
+    health::{self, Standing},
     limits::{
         ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL,
         KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REOPEN_DRAIN, REQUEST_MAX, STREAMS_PER_CONNECTION,
@@ -40,6 +42,7 @@ use crate::{
     trust::WrongKey,
 };
 use routes::Services;
+use scrape::Shown;
 
 /// Why a broker does not run, or stopped.
 #[derive(Debug, Error)]
@@ -100,9 +103,17 @@ pub(crate) enum Stopped {
 pub async fn run(config: Config, mut options: Options) -> Result<(), RunError> {
     // They outlive what serves on them: whoever connects in between waits.
     let mut listeners = options.listeners.take();
+    let (shown, mut background) = (Shown::of(&options), Background::default());
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(show(address, &shown, &mut background).await?),
+        None => None,
+    };
     loop {
-        let (broker, released) = Broker::open(&config, Arc::clone(&options.clock)).await?;
-        let stopped = serve(&config, broker, &mut listeners, &mut options).await;
+        shown.health.set(Standing::Starting);
+        let appends = shown.metrics.appends();
+        let (broker, released) = Broker::open(&config, Arc::clone(&options.clock), appends).await?;
+        shown.metrics.watch(&broker.domain);
+        let stopped = serve(&config, broker, &mut listeners, &shown, metrics, &mut options).await;
         // Whoever opens the same files next must find them free.
         if tokio::time::timeout(options.drain, released).await.is_err() {
             tracing::warn!("the ledger is still in use by calls that did not end");
@@ -118,12 +129,14 @@ async fn serve(
     config: &Config,
     broker: Broker,
     listeners: &mut Option<Listeners>,
+    shown: &Shown,
+    metrics: Option<SocketAddr>,
     options: &mut Options,
 ) -> Result<Stopped, RunError> {
     let (clock, drain) = (Arc::clone(&options.clock), options.drain);
     let Listeners { api, enrolment } = listen(config, listeners).await?;
     let (api, enrolment) = (adopt(api)?, adopt(enrolment)?);
-    let bound = Bound { api: address_of(&api)?, enrolment: address_of(&enrolment)? };
+    let bound = Bound { api: address_of(&api)?, enrolment: address_of(&enrolment)?, metrics };
     let identity = identity(&broker, &*clock)?;
     let mut background = Background::default();
     background.spawn(keep_renewed(Arc::clone(&identity), &broker, Arc::clone(&clock)));
@@ -137,6 +150,8 @@ async fn serve(
         tracing::warn!(settled, "invocations were open when the broker stopped; their outcome is unknown");
     }
     let services = Services::new(config, &broker, bound).await?;
+    background.spawn(health::run(shown.health.clone(), services.health, Arc::clone(&broker.domain)));
+    background.spawn(health::beat(shown.health.clone(), Arc::clone(&broker.domain)));
     let limits = AcceptLimits::default();
     let api = Acceptor::mutual(
         api,
@@ -148,16 +163,19 @@ async fn serve(
     )?;
     let enrolment = Acceptor::enrolment(enrolment, identity, clock, limits, closed)?;
     let api = server(REQUEST_MAX, STREAMS_PER_CONNECTION)
+        .layer(shown.metrics.layer())
         .layer(GateLayer::new(Arc::clone(&broker.domain)))
         .add_routes(services.for_instances)
         .serve_with_incoming_shutdown(api, told(stopped.clone()));
     let enrolment = server(ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION)
+        .layer(shown.metrics.layer())
         .layer(NewcomersLayer::default())
         .add_routes(services.for_newcomers)
         .serve_with_incoming_shutdown(enrolment, told(stopped));
     let mut serving = Box::pin(async { tokio::try_join!(api, enrolment).map(drop) });
 
     tracing::info!(domain = %config.trust_domain, api = %bound.api, enrolment = %bound.enrolment, "serving");
+    shown.health.set(Standing::Serving);
     if let Some(ready) = options.ready.take() {
         // Whoever asked may have lost interest.
         let _ = ready.send(bound);
@@ -169,6 +187,9 @@ async fn serve(
     };
     let drain = if matches!(outcome, Ok(Stopped::RoomAgain)) { REOPEN_DRAIN } else { drain };
     tracing::info!("stopping");
+    if matches!(outcome, Ok(Stopped::Told)) {
+        shown.health.set(Standing::Stopping);
+    }
     stop.send_replace(true);
     // Streams do not end by themselves, and a half-open connection never does.
     let drained = tokio::time::timeout(drain, &mut serving).await;
@@ -179,6 +200,19 @@ async fn serve(
     let _too_late = tokio::time::timeout(drain, snapshots::keep(&broker.domain)).await;
     tracing::info!(drained = drained.is_ok(), "stopped");
     outcome
+}
+
+/// Answers those who watch it, from before the ledger is read until the end.
+async fn show(
+    address: SocketAddr,
+    shown: &Shown,
+    background: &mut Background,
+) -> Result<SocketAddr, RunError> {
+    let listening = TcpListener::bind(address).await;
+    let listener = listening.map_err(|source| RunError::Listen { address, source })?;
+    let bound = address_of(&listener)?;
+    background.spawn(scrape::run(listener, shown.clone()));
+    Ok(bound)
 }
 
 /// Until a checkpoint covers it, a damaged end of the ledger looks like one that was never written.

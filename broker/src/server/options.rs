@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     clock::{Clock, SystemClock},
+    health::Health,
     limits::DRAIN_MAX,
 };
 
@@ -22,6 +23,8 @@ pub struct Options {
     pub drain: Duration,
     /// Sockets that are bound already, in place of the configured addresses.
     pub listeners: Option<Listeners>,
+    /// Where the broker stands, for whoever else wants to know.
+    pub health: Health,
     /// Told where the broker listens, once it does.
     pub ready: Option<oneshot::Sender<Bound>>,
 }
@@ -30,7 +33,7 @@ impl Options {
     /// The system's clock, the configured addresses, and that shutdown.
     pub fn until(shutdown: impl Future<Output = ()> + Send + 'static) -> Self {
         let (clock, shutdown) = (Arc::new(SystemClock), Box::pin(shutdown));
-        Self { clock, shutdown, drain: DRAIN_MAX, listeners: None, ready: None }
+        Self { clock, shutdown, drain: DRAIN_MAX, listeners: None, health: Health::default(), ready: None }
     }
 }
 
@@ -66,4 +69,6 @@ pub struct Bound {
     pub api: SocketAddr,
     /// For newcomers.
     pub enrolment: SocketAddr,
+    /// For whoever watches it, where there is such a listener.
+    pub metrics: Option<SocketAddr>,
 }

@@ -12,6 +12,7 @@ use countersign_wire::{
     },
 };
 use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
 
 use super::{Bound, RunError};
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     broker::Broker,
     checkpoint::Checkpoints,
     config::Config,
+    health,
     join_tokens::JoinTokens,
     limits::{ENROLMENT_MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES},
     mediation::Mediation,
@@ -35,6 +37,8 @@ pub(super) struct Services {
     pub(super) for_instances: Routes,
     /// For those who have no certificate: what they need to get one.
     pub(super) for_newcomers: Routes,
+    /// Says whether they are there.
+    pub(super) health: HealthReporter,
     /// Signs what both promise of the ledger.
     pub(super) checkpoints: Arc<Checkpoints>,
 }
@@ -49,11 +53,12 @@ impl Services {
         };
         let for_newcomers = for_newcomers(broker, issuer.clone());
         let identity = Identity::new(Arc::clone(&broker.domain), issuer, join_tokens);
-        let for_instances = about_the_broker(broker)?
+        let (health, for_instances) = about_the_broker(broker)?;
+        let for_instances = for_instances
             .add_service(IdentityServer::new(identity).max_decoding_message_size(MESSAGE_MAX_BYTES));
         let checkpoints = Checkpoints::open(Arc::clone(&broker.domain), broker.checkpoint.clone()).await?;
         let for_instances = of_the_domain(broker, &checkpoints, for_instances)?;
-        Ok(Self { for_instances, for_newcomers, checkpoints })
+        Ok(Self { for_instances, for_newcomers, health, checkpoints })
     }
 }
 
@@ -65,15 +70,16 @@ fn for_newcomers(broker: &Broker, issuer: Issuer) -> Routes {
         .add_service(InfoServer::new(info).max_decoding_message_size(max))
 }
 
-fn about_the_broker(broker: &Broker) -> Result<Routes, RunError> {
-    let (_, health) = tonic_health::server::health_reporter();
+fn about_the_broker(broker: &Broker) -> Result<(HealthReporter, Routes), RunError> {
+    let (reporter, health) = health::service();
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
         .build_v1()?;
     let info = InfoServer::new(Info::new(Arc::clone(&broker.domain)));
-    Ok(Routes::new(health)
+    let routes = Routes::new(health)
         .add_service(reflection)
-        .add_service(info.max_decoding_message_size(MESSAGE_MAX_BYTES)))
+        .add_service(info.max_decoding_message_size(MESSAGE_MAX_BYTES));
+    Ok((reporter, routes))
 }
 
 fn of_the_domain(
@@ -82,7 +88,8 @@ fn of_the_domain(
     routes: Routes,
 ) -> Result<Routes, RunError> {
     let domain = || Arc::clone(&broker.domain);
-    let activator = Arc::new(Activator::new(&broker.domain, broker.activation.clone())?);
+    let (key, retired) = (broker.activation.clone(), broker.retired_activations.clone());
+    let activator = Arc::new(Activator::new(&broker.domain, key, retired)?);
     let archive = broker.policies.clone();
     let policies: Policies = Arc::new(move |digest| archive.get(digest));
     let ledger = Ledger::new(domain(), Arc::clone(checkpoints), Arc::clone(&activator), policies);

@@ -182,6 +182,52 @@ async fn it_serves_until_it_is_told_to_stop_and_logs_no_secret() {
 }
 
 #[test]
+fn data_and_keys_may_be_elsewhere_than_the_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let arguments =
+        [&INIT[..], &["--state-dir", state.to_str().unwrap(), "--join-token-file", "token"]].concat();
+    let (code, _, stderr) = end(directory.path(), &arguments);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(state.join("data/ledger").exists() && state.join("keys/capability-1.key").exists());
+    assert!(!directory.path().join("data").exists());
+    let (code, _, stderr) = end(directory.path(), &[&INIT[..], &["--state-dir", "here"]].concat());
+    assert_eq!(code, 2);
+    assert!(stderr.contains("an absolute path"), "{stderr}");
+}
+
+/// The messages of `sd_notify(3)`, on the socket that systemd would give.
+#[test]
+fn systemd_is_told_that_it_serves_that_it_lives_and_that_it_stops() {
+    let directory = tempfile::tempdir().unwrap();
+    end(directory.path(), &INIT);
+    free_ports(directory.path());
+    let path = directory.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let mut child = countersignd(directory.path(), &["run"])
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "200000")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = |wanted: &str| loop {
+        let mut buffer = [0; 512];
+        let length = socket.recv(&mut buffer).unwrap();
+        let text = std::str::from_utf8(&buffer[..length]).unwrap();
+        if text.lines().any(|line| line == wanted) {
+            return;
+        }
+    };
+    until("READY=1");
+    until("WATCHDOG=1");
+    until("WATCHDOG=1");
+    Command::new("sh").arg("-c").arg(format!("kill -TERM {}", child.id())).status().unwrap();
+    until("STOPPING=1");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_broker_that_cannot_run_says_why() {
     let directory = tempfile::tempdir().unwrap();
     end(directory.path(), &INIT);

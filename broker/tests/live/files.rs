@@ -124,7 +124,7 @@ async fn an_init_that_was_interrupted_goes_on_with_the_keys_that_it_made() {
 #[tokio::test]
 async fn a_join_token_carries_an_address_that_exists() {
     let directory = tempfile::tempdir().unwrap();
-    let text = Config::template(&DOMAIN.parse().unwrap(), &principal("human/root"))
+    let text = Config::template(&DOMAIN.parse().unwrap(), &principal("human/root"), None)
         .replace("127.0.0.1:7443", "127.0.0.1:0")
         .replace("127.0.0.1:7444", "127.0.0.1:0");
     let clock = Arc::new(SystemClock);

@@ -12,6 +12,8 @@ mod files;
 mod granting;
 mod joining;
 mod mediating;
+mod rotating;
+mod scrape;
 mod sessions;
 mod story;
 mod support;

@@ -260,8 +260,11 @@ async fn only_the_published_key_signs() {
     let refused = Checkpoints::open(Arc::clone(&domain), domain_key(99)).await.unwrap_err();
     assert!(matches!(refused, CheckpointError::Key(_)), "{refused}");
     assert!(
-        countersign_broker::activation::Activator::new(&domain, domain_key(203)).is_err(),
+        countersign_broker::activation::Activator::new(&domain, domain_key(203), Vec::new()).is_err(),
         "nor one for another use"
     );
-    assert!(countersign_broker::activation::Activator::new(&domain, domain_key(202)).is_ok(), "the twin");
+    assert!(
+        countersign_broker::activation::Activator::new(&domain, domain_key(202), Vec::new()).is_ok(),
+        "the twin"
+    );
 }

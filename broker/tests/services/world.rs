@@ -102,7 +102,7 @@ impl World {
         clock: ManualClock,
         agents: BTreeMap<&'static str, Agent>,
     ) -> Self {
-        let activator = Arc::new(Activator::new(&domain, domain_key(202)).unwrap());
+        let activator = Arc::new(Activator::new(&domain, domain_key(202), Vec::new()).unwrap());
         let checkpoints = Checkpoints::open(Arc::clone(&domain), checkpoint_key()).await.unwrap();
         Self {
             grants: Grants::new(Arc::clone(&domain), Arc::clone(&activator)),

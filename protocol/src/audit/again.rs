@@ -4,8 +4,8 @@ use crate::{
     digest::{ChainId, Digest},
     domain::{
         Actor, Attested, Context, Decision, EndCause, Event, GrantIssued, GrantRule, Intent, InvocationEnded,
-        InvocationOutcome, JoinTokenIssued, NegotiationEnded, Policy, Revoked, SessionIntent, SessionOpened,
-        State, Wanted, WantedSession,
+        InvocationOutcome, JoinTokenIssued, KeysRotated, NegotiationEnded, Policy, Revoked, SessionIntent,
+        SessionOpened, State, Wanted, WantedSession,
     },
     grant::GrantRequest,
     key::SigningKey,
@@ -37,12 +37,13 @@ impl Again<'_> {
     pub(super) fn decide(self, event: &Event) -> Verdict {
         let state = self.state;
         match event {
-            Event::KeysPublished(event) if event.keys != *self.keys => {
+            Event::KeysPublished(event) if !self.keys.continues(&event.keys) => {
                 Err("it publishes other keys than those pinned".into())
             }
             Event::KeysPublished(event) => {
                 self.with(policy(), |context| state.decide_keys(context, &event.keys))
             }
+            Event::KeysRotated(event) => self.rotation(event),
             Event::JoinTokenIssued(event) => self.join_token(event),
             Event::InstanceAdmitted(event) => {
                 let record = &event.statement;
@@ -110,6 +111,24 @@ impl Again<'_> {
         let domain = self.keys.domain();
         let context = Context { now: self.now, policy: &policy, capability_key: (0, &none), domain };
         decide(&context).map_err(refused)
+    }
+
+    /// What is pinned may be older than the rotation, or newer, and must agree with it.
+    fn rotation(self, event: &KeysRotated) -> Verdict {
+        let events = self.with(policy(), |context| self.state.decide_rotation(context, &event.rotation))?;
+        let next = self.next(event);
+        let agrees = next.is_some_and(|next| next.continues(self.keys) || self.keys.continues(&next));
+        if agrees { Ok(events) } else { Err("it rotates to other keys than those pinned".into()) }
+    }
+
+    /// The keys to go on with, where a rotation leads beyond those that are known.
+    pub(super) fn next_keys(self, event: &Event) -> Option<KeySet> {
+        let Event::KeysRotated(event) = event else { return None };
+        self.next(event).filter(|next| next.continues(self.keys))
+    }
+
+    fn next(self, event: &KeysRotated) -> Option<KeySet> {
+        Some(self.state.keys()?.follow(&event.rotation).ok()?.0)
     }
 
     fn actor(self, instance: &InstanceId) -> Result<Actor, String> {

@@ -27,6 +27,7 @@ use crate::{
 /// An audit under way.
 #[derive(Clone, Debug)]
 pub struct Audit {
+    /// What the auditor pinned, and what has followed from it.
     keys: KeySet,
     /// The fold of the entries so far.
     state: State,
@@ -73,6 +74,9 @@ impl Audit {
             let again = Again { state: &self.state, keys: &self.keys, now: entry.time };
             expected = again.decide(&entry.event)?;
             self.report.admins.extend(again.admin(&entry.event));
+            if let Some(next) = again.next_keys(&entry.event) {
+                self.keys = next;
+            }
         } else if last != Some(entry.time) {
             return Err("the decision before it was not recorded whole, at one time".into());
         }

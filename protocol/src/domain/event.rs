@@ -25,6 +25,14 @@ payload! {
 }
 
 payload! {
+    /// The domain has other keys, from this leaf on.
+    pub struct KeysRotated {
+        /// What the keys before say of them.
+        1 => pub rotation: Signed,
+    }
+}
+
+payload! {
     /// A join token exists. Its secret is not here.
     pub struct JoinTokenIssued {
         /// SHA-256 of the secret.
@@ -423,20 +431,22 @@ events! {
     InvocationEnded = 13,
     /// See [`Denied`].
     Denied = 14,
+    /// See [`KeysRotated`].
+    KeysRotated = 15,
     /// See [`SessionOpened`].
-    SessionOpened = 15,
+    SessionOpened = 16,
     /// See [`SessionAnswered`].
-    SessionAnswered = 16,
+    SessionAnswered = 17,
     /// See [`SessionIntent`].
-    SessionIntent = 17,
+    SessionIntent = 18,
     /// See [`SessionPassed`].
-    SessionPassed = 18,
+    SessionPassed = 19,
     /// See [`SessionResulted`].
-    SessionResulted = 19,
+    SessionResulted = 20,
     /// See [`SessionSigned`].
-    SessionSigned = 20,
+    SessionSigned = 21,
     /// See [`SessionEnded`].
-    SessionEnded = 21,
+    SessionEnded = 22,
 }
 
 payload! {

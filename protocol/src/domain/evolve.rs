@@ -21,6 +21,7 @@ use crate::{
     signed::Signed,
     time::{Lifetime, Timestamp},
     token::{ActivatedBy, Proof},
+    trust::KeyRotation,
 };
 
 impl State {
@@ -46,6 +47,10 @@ impl State {
     fn apply(&mut self, event: &Event, leaf: LeafIndex, now: Timestamp) -> Option<()> {
         match event {
             Event::KeysPublished(event) => self.keys = Some((event.keys.clone(), leaf)),
+            Event::KeysRotated(event) => {
+                let rotation: KeyRotation = event.rotation.peek_unverified().ok()?;
+                self.keys.as_mut()?.0 = rotation.keys;
+            }
             Event::JoinTokenIssued(event) => {
                 let token =
                     JoinToken { principal: event.principal.clone(), expires: event.expires, used_by: None };

@@ -5,6 +5,7 @@
 //! [`Refusal`](crate::refusal::Refusal). [`State::evolve`] is total, and replay runs it alone.
 
 mod account;
+mod census;
 mod decide;
 mod event;
 mod evolve;
@@ -14,6 +15,7 @@ mod snapshot;
 mod state;
 
 pub use account::Account;
+pub use census::Census;
 pub use decide::{Actor, Attested, Begin, Context, Decision, End, GrantRule, OpenSession, Policy};
 pub(crate) use decide::{Wanted, WantedSession, check_issued};
 pub use event::*;

@@ -20,6 +20,7 @@ use countersign_protocol::{
     refusal::{Reason, Refusal},
     revocation::RevokeRequest,
     signed::{Signed, Statement},
+    trust::KeyPurpose,
 };
 
 use proptest::{prelude::*, sample::Index};
@@ -27,6 +28,7 @@ use proptest::{prelude::*, sample::Index};
 use crate::{
     explain::ledger,
     invocation::{begin, end, present, proof, receipt, revoke},
+    rotation::rotate,
 };
 
 /// alice → planner → researcher, with a contract that can be used.
@@ -119,6 +121,7 @@ pub(crate) fn eventful() -> World {
     world.decide(|state, context| state.decide_denied(context, &actor, &refusal, None, None, 3)).unwrap();
     world.pass(3_600_000);
     world.decide(|state, context| state.decide_tick(context)).unwrap();
+    rotate(&mut world, &[(KeyPurpose::Activation, 212)]);
     world
 }
 

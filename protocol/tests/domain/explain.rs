@@ -25,7 +25,7 @@ pub(crate) fn used() -> (World, InvocationId, ChainId) {
     (world, id, leaf)
 }
 
-fn done(world: &mut World, caller: &str, leaf: ChainId) -> InvocationId {
+pub(crate) fn done(world: &mut World, caller: &str, leaf: ChainId) -> InvocationId {
     let (id, proof) = begin(world, caller, leaf).unwrap();
     let signed = receipt(world, &proof, 1).sign(&world.agent("files").key);
     end(world, id, &End::Receipt(&signed)).unwrap();

@@ -100,7 +100,7 @@ pub(super) fn settings_seeds() -> Vec<Seed> {
 
 pub(super) fn config_seeds() -> Vec<Seed> {
     let admin = "spiffe://acme.example/human/root".parse().unwrap();
-    let template = Config::template(&countersign_forge::domain(), &admin);
+    let template = Config::template(&countersign_forge::domain(), &admin, None);
     let rule = "\n[[grant_rule]]\noriginator = \"spiffe://acme.example/human/alice\"\n\
                 principal = \"spiffe://acme.example/agent/planner\"\nlifetime = \"8h\"\n";
     let scope = SCOPE.replace("[[capability]]", "[[grant_rule.capability]]");

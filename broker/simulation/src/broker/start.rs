@@ -54,6 +54,7 @@ impl World {
         }
         self.witness.check_released(&state)?;
         self.process = Some(Process { newest: kept, ..Process::of(state, head) });
+        self.know_keys();
         self.tally.count("fault", "restart");
         self.settle_unknown()
     }

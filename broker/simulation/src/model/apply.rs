@@ -44,7 +44,7 @@ impl Model {
         self.forget(now);
         (self.accepted, self.exhausted) = (None, None);
         match &entry.event {
-            Event::KeysPublished(_) | Event::Denied(_) => {}
+            Event::KeysPublished(_) | Event::KeysRotated(_) | Event::Denied(_) => {}
             Event::JoinTokenIssued(event) => {
                 let (principal, expires) = (event.principal.clone(), event.expires);
                 self.tokens.insert(event.secret, Invitation { principal, expires, used_by: None });

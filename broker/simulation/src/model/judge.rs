@@ -63,6 +63,7 @@ impl Model {
         let so = |checked: Check| outcome(checked.map(|()| Happens(event.kind())));
         match event {
             Event::KeysPublished(_) => so(must(Record, self.now.is_none(), "a second set of keys")),
+            Event::KeysRotated(_) => so(must(Record, self.now.is_some(), "other keys before the first")),
             Event::JoinTokenIssued(event) => outcome(self.judge_invitation(event, now)),
             Event::InstanceAdmitted(event) => {
                 let (record, spki) = (&event.statement, event.statement.spki);

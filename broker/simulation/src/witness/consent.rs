@@ -3,15 +3,17 @@
 use biscuit_auth::{Algorithm, Biscuit, PublicKey as BiscuitKey};
 use countersign_protocol::{
     contract::{ContractBody, hash_of},
-    domain::{ContractFinalized, Entry, Event},
+    domain::{ContractFinalized, Entry, Event, KeysRotated},
     grant::GrantRequest,
     identity::{JoinStatement, RenewStatement},
     key::PublicKey,
+    ledger::LeafIndex,
     name::InstanceId,
     negotiation::Move,
     revocation::RevokeRequest,
     signed::{Signed, Statement},
     token::{GrantTerms, HopTerms, UnverifiedToken},
+    trust::KeyRotation,
 };
 
 use super::Witness;
@@ -92,6 +94,20 @@ impl Witness {
                 && hop.holder.instance == body.grantee.instance
         });
         hold(Consent, same, || "the last hop is not the contract".into())
+    }
+
+    /// All three keys in use say so, and theirs are the only ones that end.
+    pub(super) fn check_rotation(&self, event: &KeysRotated, leaf: LeafIndex) -> Flow {
+        let in_use: Vec<PublicKey> =
+            self.keys.keys().iter().filter(|key| key.end_leaf.get() == 0).map(|key| key.key).collect();
+        let opened = event.rotation.open::<KeyRotation>(&in_use).ok();
+        let follows = opened.is_some_and(|rotation| {
+            let next = rotation.keys.keys();
+            let kept = self.keys.keys().iter().all(|old| next.iter().any(|key| key.key == old.key));
+            let new = next.iter().filter(|key| !in_use.contains(&key.key));
+            kept && next.len() == 2 * in_use.len() && new.into_iter().all(|key| key.first_leaf == leaf)
+        });
+        hold(Consent, follows, || "keys that those before did not name".into())
     }
 
     /// The keys that signed the hops of a token, as biscuit-auth finds them.

@@ -82,6 +82,11 @@ impl Witness {
         }
     }
 
+    /// From now on these are the domain's keys.
+    pub fn know_keys(&mut self, keys: &KeySet) {
+        self.keys = keys.clone();
+    }
+
     /// Whether this witness verifies every signature once more.
     pub fn thorough(self, thorough: bool) -> Self {
         Self { thorough, ..self }
@@ -97,6 +102,7 @@ impl Witness {
             self.check_words(entry)?;
         }
         match &entry.event {
+            Event::KeysRotated(event) => self.check_rotation(event, leaf)?,
             Event::GrantIssued(event) => self.check_grant(event)?,
             Event::Moved(event) => self.check_bounds(event, now)?,
             Event::ContractFinalized(event) => {

@@ -93,7 +93,7 @@ async fn only_after_a_write_that_found_no_room_does_the_same_process_go_on() {
     for (fault, _) in FAULTS {
         let dir = TempDir::new().unwrap();
         let admin = format!("spiffe://{}/human/root", name()).parse().unwrap();
-        let config = Config::parse("test", &Config::template(&name(), &admin), dir.path()).unwrap();
+        let config = Config::parse("test", &Config::template(&name(), &admin, None), dir.path()).unwrap();
         std::fs::create_dir(&config.data_dir).unwrap();
         let domain = open(faulty(&config.ledger_dir(), Faults::at(1, fault))).await.unwrap();
         let mut stopping = Box::pin(cannot_go_on(&config, &domain));

@@ -71,7 +71,7 @@ pub(crate) async fn open(store: &Arc<HeldStore>, clock: &ManualClock) -> Arc<Dom
 }
 
 fn mediation(domain: &Arc<Domain>) -> Mediation {
-    Mediation::new(Arc::clone(domain), Arc::new(Activator::new(domain, domain_key(202)).unwrap()))
+    Mediation::new(Arc::clone(domain), Arc::new(Activator::new(domain, domain_key(202), Vec::new()).unwrap()))
 }
 
 impl World {

@@ -4,8 +4,8 @@ use super::{Actor, Context, Decision, check_issued, open_own};
 use crate::{
     digest::{Digest, SpkiHash},
     domain::{
-        Event, InstanceAdmitted, InstanceForked, InstanceRenewed, JoinTokenIssued, KeysPublished, Standing,
-        State,
+        Event, InstanceAdmitted, InstanceForked, InstanceRenewed, JoinTokenIssued, KeysPublished,
+        KeysRotated, Standing, State,
     },
     identity::{InstanceStatement, JoinStatement, RenewStatement},
     limits::{JOIN_TOKEN_MAX_MS, SVID_MAX_MS, SVID_MIN_MS},
@@ -35,6 +35,16 @@ impl State {
         require!("LOG-001", self.keys().is_none(), Reason::IdAlreadyUsed, "The domain has keys.");
         context.check_domain(keys.domain())?;
         Ok(vec![Event::KeysPublished(KeysPublished { keys: keys.clone() })])
+    }
+
+    /// Other keys from the next leaf on, as the keys in use say.
+    pub fn decide_rotation(&self, context: &Context<'_>, rotation: &Signed) -> Decision {
+        self.check_clock(context.now)?;
+        let keys = self.domain_keys()?;
+        let (_, leaf) = keys.follow(rotation)?;
+        let next = self.tree().size().next_leaf();
+        require!("IDN-123", leaf == next, Reason::StatementStale, "The next leaf is {next}.");
+        Ok(vec![Event::KeysRotated(KeysRotated { rotation: rotation.clone() })])
     }
 
     /// A join token, by an admin or, at `init`, by the operator.

@@ -108,7 +108,7 @@ impl State {
         Ok(instance)
     }
 
-    fn domain_keys(&self) -> Result<&KeySet, Refusal> {
+    pub(super) fn domain_keys(&self) -> Result<&KeySet, Refusal> {
         Ok(require_some!("LOG-004", self.keys(), Reason::LedgerUnavailable, "It has no keys yet."))
     }
 }

@@ -96,7 +96,7 @@ async fn serve() -> (Arc<Domain>, Routes) {
     let clock = Arc::new(ManualClock::at(SCENE.world.now));
     let policy = SCENE.world.policy.clone();
     let domain = Domain::open(domain(), policy, (1, domain_key(201)), store, clock).await.unwrap();
-    let activator = Arc::new(Activator::new(&domain, domain_key(202)).unwrap());
+    let activator = Arc::new(Activator::new(&domain, domain_key(202), Vec::new()).unwrap());
     let checkpoints = Checkpoints::open(Arc::clone(&domain), domain_key(203)).await.unwrap();
     let issuer = Issuer::new(Arc::clone(&domain), Arc::clone(&AUTHORITY));
     let of = || Arc::clone(&domain);

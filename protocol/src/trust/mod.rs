@@ -1,5 +1,9 @@
 //! What a verifier pins: a trust domain and its keys.
 
+mod rotation;
+
+pub use rotation::KeyRotation;
+
 use std::str::FromStr;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};

@@ -1,0 +1,599 @@
+//! Sessions: one proof for many invocations, and what nobody can make of it.
+
+use countersign_forge::{
+    Change, Talk, World, domain, principal, rights,
+    session::{SIGN_EVERY, Strands, session_answer, session_opening},
+};
+use countersign_protocol::{
+    capability::{Amount, Request},
+    contract::{self, Acceptance},
+    digest::ChainId,
+    domain::{End, Event, InvocationOutcome, OpenSession, SessionCause},
+    id::{InvocationId, SessionId},
+    limits::{
+        CLOCK_SKEW_MS, PROOF_MAX_MS, RESULT_RETENTION_MS, SESSION_DEADLINE_MAX_MS, SESSION_HEAD_GRACE_MS,
+        SESSION_SIGN_EVERY_MAX, SESSION_SIGN_WITHIN_MAX_MS, SESSION_SIGN_WITHIN_MIN_MS, SESSIONS_PER_INSTANCE,
+    },
+    negotiation::MoveKind,
+    payload::Payload,
+    refusal::Reason,
+    session::{SessionAnswer, SessionHead, SessionOpening, SessionRequest, SessionResult, Side},
+    signed::{Signed, Statement},
+    time::{Lifetime, Timestamp},
+    token::Nonce,
+};
+
+use crate::invocation::request;
+
+/// A session of planner with files, under alice's grant.
+pub(crate) struct Sitting {
+    pub(crate) world: World,
+    pub(crate) chain: ChainId,
+    pub(crate) opening: Signed,
+    pub(crate) strands: Strands,
+}
+
+fn after(world: &World, millis: u64) -> Timestamp {
+    world.now.plus(Lifetime::from_millis(millis))
+}
+
+fn opening(world: &mut World, caller: &str, chain: ChainId) -> SessionOpening {
+    let (agent, now) = (world.agent(caller), world.now);
+    session_opening(&world.state, &mut world.rng, now, &agent, chain, &principal("files"))
+}
+
+/// Presents an opening over the channel of `on`.
+fn present(world: &mut World, on: &str, chain: ChainId, signed: &Signed) -> Result<Vec<Event>, Reason> {
+    let (actor, callee) = (world.agent(on).actor(), world.agent("files").id);
+    let permit = world.active(chain).permit_session(signed, world.now).map_err(|refusal| refusal.reason())?;
+    let open = OpenSession { permit: &permit, opening: signed, callee: Some(&callee) };
+    world.decide(|state, context| state.decide_open_session(context, &actor, &open))
+}
+
+fn answer(world: &mut World, opened: &Signed, change: Change<SessionAnswer>, by: &str) -> Result<Signed, Reason> {
+    let (files, now) = (world.agent("files"), world.now);
+    let mut answer = session_answer(&mut world.rng, now, &files, opened);
+    change(world, &mut answer);
+    let id = opened.peek_unverified::<SessionOpening>().unwrap().session_id;
+    let signed = answer.sign(&world.agent(by).key);
+    world.decide(|state, context| state.decide_session_answer(context, id, &signed)).map(|_| signed)
+}
+
+impl Sitting {
+    pub(crate) fn begin(calls: u64) -> Self {
+        let mut world = World::new();
+        let chain = world.grant(rights(calls, 3)).unwrap();
+        Self::within(world, chain, "planner")
+    }
+
+    pub(crate) fn within(mut world: World, chain: ChainId, caller: &str) -> Self {
+        let said = opening(&mut world, caller, chain);
+        let opening = said.sign(&world.agent(caller).key);
+        present(&mut world, caller, chain, &opening).unwrap();
+        let answered = answer(&mut world, &opening, |_, _| {}, "files").unwrap();
+        let strands = Strands::begin(said.session_id, &opening, &answered);
+        Self { world, chain, opening, strands }
+    }
+
+    pub(crate) fn id(&self) -> SessionId {
+        self.strands.id
+    }
+
+    pub(crate) fn next(&self, wanted: &Request) -> SessionRequest {
+        self.strands.request(wanted, after(&self.world, 20_000))
+    }
+
+    /// Decides a request that comes over the channel of `on`.
+    pub(crate) fn ask_on(&mut self, on: &str, request: SessionRequest, wanted: &Request) -> Result<Vec<Event>, Reason> {
+        let (id, actor, world) = (self.id(), self.world.agent(on).actor(), &mut self.world);
+        let permit = world.active(self.chain).permit_session(&self.opening, self.opening_time());
+        let used = permit.unwrap().permit(request, wanted.arguments.clone(), b"", self.world.now);
+        let used = used.map_err(|refusal| refusal.reason())?;
+        self.world.decide(|state, context| state.decide_session_request(context, &actor, id, &used))
+    }
+
+    fn opening_time(&self) -> Timestamp {
+        self.opening.peek_unverified::<SessionOpening>().unwrap().issued
+    }
+
+    pub(crate) fn ask(&mut self) -> Result<Vec<Event>, Reason> {
+        self.ask_changed(|_, _| {})
+    }
+
+    fn ask_changed(&mut self, change: Change<SessionRequest>) -> Result<Vec<Event>, Reason> {
+        let mut asked = self.next(&request());
+        change(&mut self.world, &mut asked);
+        let events = self.ask_on("planner", asked.clone(), &request())?;
+        self.strands.requests = self.strands.requests.with(&asked);
+        Ok(events)
+    }
+
+    pub(crate) fn tell(&mut self, cost: u64) -> Result<Vec<Event>, Reason> {
+        let result = self.strands.result(cost, self.world.now);
+        self.tell_this(result)
+    }
+
+    fn tell_this(&mut self, result: SessionResult) -> Result<Vec<Event>, Reason> {
+        let id = self.id();
+        let told = self.world.decide(|state, context| state.decide_session_result(context, id, &result))?;
+        self.strands.results = self.strands.results.with(&result);
+        Ok(told)
+    }
+
+    pub(crate) fn sign(&mut self, side: Side) -> Result<Vec<Event>, Reason> {
+        self.sign_changed(side, |_, _| {}, if side == Side::Caller { "planner" } else { "files" })
+    }
+
+    fn sign_changed(&mut self, side: Side, change: Change<SessionHead>, by: &str) -> Result<Vec<Event>, Reason> {
+        let mut head = self.strands.head(side, self.world.now);
+        change(&mut self.world, &mut head);
+        let (id, head) = (self.id(), head.sign(&self.world.agent(by).key));
+        self.world.decide(|state, context| state.decide_session_head(context, id, side, &head))
+    }
+
+    pub(crate) fn end(&mut self, cause: SessionCause) -> Result<Vec<Event>, Reason> {
+        let id = self.id();
+        self.world.decide(|state, context| state.decide_end_session(context, id, cause))
+    }
+
+    fn available(&self) -> u64 {
+        self.world.state.chain(&self.chain).unwrap().account.available().get()
+    }
+
+    fn invocation(&self, seq: u64) -> InvocationId {
+        InvocationId::in_session(self.id(), seq)
+    }
+}
+
+#[test]
+fn a_session_is_opened_used_signed_for_and_closed() {
+    let mut sitting = Sitting::begin(10);
+    sitting.ask().unwrap();
+    assert_eq!(sitting.available(), 9, "reserved");
+    sitting.tell(0).unwrap();
+    assert_eq!(sitting.available(), 10, "settled at what it cost");
+    sitting.ask().unwrap();
+    sitting.tell(1).unwrap();
+    assert_eq!(sitting.available(), 9);
+    let outcome = sitting.world.state.invocation(&sitting.invocation(2)).unwrap().outcome.clone();
+    assert_eq!(outcome.map(|(outcome, _)| outcome), Some(InvocationOutcome::InSession));
+    assert_eq!(sitting.end(SessionCause::Closed), Err(Reason::ProofInvalid), "nothing is signed for");
+    assert_eq!(sitting.sign(Side::Caller).unwrap().len(), 1);
+    assert_eq!(sitting.end(SessionCause::Closed), Err(Reason::ProofInvalid), "the results are not");
+    sitting.sign(Side::Callee).unwrap();
+    assert_eq!(sitting.sign(Side::Callee), Ok(vec![]), "there is no more to sign for");
+    assert_eq!(sitting.end(SessionCause::Closed).unwrap().len(), 1);
+    assert_eq!(sitting.end(SessionCause::Closed), Ok(vec![]), "once");
+    assert_eq!(sitting.ask(), Err(Reason::SessionOver));
+    assert_eq!(sitting.sign(Side::Caller), Err(Reason::SessionOver));
+    assert_eq!(sitting.world.state.open_sessions().count(), 0);
+}
+
+/// Attack lines 8, 12 and 13: everything that an opening binds.
+#[test]
+fn an_opening_is_for_one_chain_one_caller_one_channel_and_one_time() {
+    let cases: [(&str, Change<SessionOpening>, Result<(), Reason>); 17] = [
+        ("as it should be", |_, _| {}, Ok(())),
+        ("another domain", |_, o| o.domain = "other.example".parse().unwrap(), Err(Reason::ProofInvalid)),
+        ("another chain", |_, o| o.chain_id = ChainId::from_bytes([7; 32]), Err(Reason::ProofInvalid)),
+        ("another leaf", |w, o| o.activation_leaf = w.state.tree().size().last_leaf(), Ok(())),
+        ("a later leaf", |w, o| o.activation_leaf = w.state.tree().size().next_leaf(), Err(Reason::ProofInvalid)),
+        ("another caller", |w, o| o.caller = w.agent("mallory").id, Err(Reason::ProofInvalid)),
+        ("another channel", |w, o| o.channel = w.agent("mallory").spki, Err(Reason::ProofInvalid)),
+        ("a callee that no link names", |_, o| o.callee = principal("fetcher"), Err(Reason::AudienceMismatch)),
+        ("as long as may be", |_, o| o.expires = o.issued.plus(Lifetime::from_millis(PROOF_MAX_MS)), Ok(())),
+        ("longer", |_, o| o.expires = o.issued.plus(Lifetime::from_millis(PROOF_MAX_MS + 1)), Err(Reason::ProofExpired)),
+        ("no time", |_, o| o.expires = o.issued, Err(Reason::ProofExpired)),
+        ("a clock that is ahead", |w, o| ahead(w, o, CLOCK_SKEW_MS), Ok(())),
+        ("a clock that is too far ahead", |w, o| ahead(w, o, CLOCK_SKEW_MS + 1), Err(Reason::ProofExpired)),
+        ("the last moment", |w, o| w.now = Timestamp::new(o.expires.as_millis() - 1).unwrap(), Ok(())),
+        ("expired", |w, o| w.now = o.expires, Err(Reason::ProofExpired)),
+        ("an old id", |w, o| o.session_id = id_of(w, RESULT_RETENTION_MS), Err(Reason::InvocationIdStale)),
+        ("one that is just young", |w, o| o.session_id = id_of(w, RESULT_RETENTION_MS - 1), Ok(())),
+    ];
+    for (what, change, outcome) in cases {
+        let mut world = World::new();
+        let chain = world.grant(rights(10, 3)).unwrap();
+        let mut said = opening(&mut world, "planner", chain);
+        change(&mut world, &mut said);
+        let signed = said.sign(&world.agent("planner").key);
+        assert_eq!(present(&mut world, "planner", chain, &signed).map(drop), outcome, "{what}");
+    }
+}
+
+fn ahead(world: &World, opening: &mut SessionOpening, millis: u64) {
+    opening.issued = after(world, millis);
+    opening.expires = opening.issued.plus(Lifetime::from_millis(1));
+}
+
+fn id_of(world: &mut World, age: u64) -> SessionId {
+    let made = Timestamp::new(world.now.as_millis() - age).unwrap();
+    SessionId::new(made, &mut world.rng)
+}
+
+#[test]
+fn an_opening_counts_once_and_only_for_whom_it_is() {
+    let mut world = World::new();
+    let chain = world.grant(rights(10, 3)).unwrap();
+    let said = opening(&mut world, "planner", chain);
+    let signed = said.sign(&world.agent("planner").key);
+    let stolen = said.sign(&world.agent("mallory").key);
+    assert_eq!(present(&mut world, "planner", chain, &stolen), Err(Reason::ProofInvalid));
+    assert_eq!(present(&mut world, "mallory", chain, &signed), Err(Reason::ChannelMismatch));
+    present(&mut world, "planner", chain, &signed).unwrap();
+    assert_eq!(present(&mut world, "planner", chain, &signed), Err(Reason::ProofReplayed));
+    // The same session again, with a nonce that was not used.
+    let again = SessionOpening { nonce: Nonce::new(&mut world.rng), ..said };
+    let again = again.sign(&world.agent("planner").key);
+    assert_eq!(present(&mut world, "planner", chain, &again), Err(Reason::IdAlreadyUsed));
+}
+
+#[test]
+fn an_opening_states_how_often_heads_are_signed() {
+    let mut world = World::new();
+    let chain = world.grant(rights(10, 3)).unwrap();
+    let reads = |every: u32, within: u64| {
+        let said = opening(&mut world.clone(), "planner", chain);
+        let said = SessionOpening { sign_every: every, sign_within: Lifetime::from_millis(within), ..said };
+        SessionOpening::from_bytes(&said.to_bytes()).is_ok()
+    };
+    let within = SESSION_SIGN_WITHIN_MIN_MS..=SESSION_SIGN_WITHIN_MAX_MS;
+    assert!([1, SESSION_SIGN_EVERY_MAX].iter().all(|every| reads(*every, *within.start())));
+    assert!(![0, SESSION_SIGN_EVERY_MAX + 1].iter().any(|every| reads(*every, *within.start())));
+    assert!(reads(1, *within.end()));
+    assert!(!reads(1, within.start() - 1) && !reads(1, within.end() + 1));
+}
+
+#[test]
+fn an_instance_has_only_so_many_sessions() {
+    let mut world = World::new();
+    let chain = world.grant(rights(10, 3)).unwrap();
+    let mut open = |world: &mut World| {
+        let said = opening(world, "planner", chain);
+        let signed = said.sign(&world.agent("planner").key);
+        present(world, "planner", chain, &signed).map(|_| said.session_id)
+    };
+    let mut sessions: Vec<_> = (0..SESSIONS_PER_INSTANCE).map(|_| open(&mut world).unwrap()).collect();
+    assert_eq!(open(&mut world), Err(Reason::Overloaded));
+    let over = sessions.pop().unwrap();
+    world.decide(|state, context| state.decide_end_session(context, over, SessionCause::CalleeLeft)).unwrap();
+    open(&mut world).unwrap();
+}
+
+#[test]
+fn a_contract_that_asks_for_receipts_allows_no_session_anywhere_beneath_it() {
+    for (first, second, outcome) in [
+        (Acceptance::SessionResult, Acceptance::SessionResult, Ok(())),
+        (Acceptance::SignedReceipt, Acceptance::SessionResult, Err(Reason::SessionNotAllowed)),
+        (Acceptance::SessionResult, Acceptance::SignedReceipt, Err(Reason::SessionNotAllowed)),
+    ] {
+        let mut world = World::new();
+        let grant = world.grant(rights(500, 5)).unwrap();
+        let first = contract(&mut world, grant, ["planner", "researcher"], first, 4);
+        let second = contract(&mut world, first, ["researcher", "fetcher"], second, 3);
+        let said = opening(&mut world, "fetcher", second);
+        let signed = said.sign(&world.agent("fetcher").key);
+        assert_eq!(present(&mut world, "fetcher", second, &signed).map(drop), outcome);
+    }
+}
+
+fn contract(world: &mut World, parent: ChainId, [by, to]: [&'static str; 2], accepts: Acceptance, left: u32) -> ChainId {
+    let talk = Talk::new(world, by, to);
+    talk.request(world, rights(100, left)).unwrap();
+    let mut body = world.stage().contract_body(talk.id, [by, to], parent, rights(100, left));
+    body.acceptance = accepts;
+    let mut made = talk.bare(world, by, MoveKind::Offer);
+    made.offer = Some(world.stage().offer(by, &body));
+    talk.send(world, by, &made).unwrap();
+    let mut made = talk.bare(world, to, MoveKind::Accept);
+    made.accept = Some(world.stage().accept(to, &body));
+    talk.send(world, to, &made).unwrap();
+    world.state.negotiation(&talk.id).unwrap().outcome.unwrap()
+}
+
+/// The broker cannot answer in a callee's place, nor a callee in another's.
+#[test]
+fn an_answer_is_the_callees_and_for_this_opening() {
+    let cases: [(&str, Change<SessionAnswer>, &str, Result<(), Reason>); 7] = [
+        ("as it should be", |_, _| {}, "files", Ok(())),
+        ("by another", |_, _| {}, "mallory", Err(Reason::CalleeFault)),
+        ("another domain", |_, a| a.domain = "other.example".parse().unwrap(), "files", Err(Reason::CalleeFault)),
+        ("another session", |w, a| a.session_id = id_of(w, 0), "files", Err(Reason::CalleeFault)),
+        (
+            "another opening",
+            |_, a| a.opening = countersign_protocol::digest::Digest::of(b"another"),
+            "files",
+            Err(Reason::CalleeFault),
+        ),
+        ("another callee", |w, a| a.callee = w.agent("fetcher").id, "files", Err(Reason::CalleeFault)),
+        ("a critical extension", |_, a| a.extensions = critical(), "files", Err(Reason::ExtensionUnknown)),
+    ];
+    for (what, change, by, outcome) in cases {
+        let mut world = World::new();
+        let chain = world.grant(rights(10, 3)).unwrap();
+        let signed = opening(&mut world, "planner", chain).sign(&world.agent("planner").key);
+        present(&mut world, "planner", chain, &signed).unwrap();
+        assert_eq!(answer(&mut world, &signed, change, by).map(drop), outcome, "{what}");
+        if outcome.is_ok() {
+            let again = answer(&mut world, &signed, |_, _| {}, "files");
+            assert_eq!(again, Err(Reason::SessionOver), "one answer");
+        }
+    }
+}
+
+fn critical() -> countersign_protocol::extension::Extensions {
+    use countersign_protocol::extension::{Criticality, Extension, Extensions};
+    let id = "new".parse().unwrap();
+    Extensions::new(vec![Extension { id, criticality: Criticality::Critical, bytes: vec![] }]).unwrap()
+}
+
+#[test]
+fn nothing_is_asked_before_the_callee_has_answered() {
+    let mut world = World::new();
+    let chain = world.grant(rights(10, 3)).unwrap();
+    let said = opening(&mut world, "planner", chain);
+    let opening = said.sign(&world.agent("planner").key);
+    present(&mut world, "planner", chain, &opening).unwrap();
+    let strands = Strands::begin(said.session_id, &opening, &opening);
+    let mut sitting = Sitting { world, chain, opening, strands };
+    assert_eq!(sitting.ask(), Err(Reason::SessionOver));
+}
+
+/// Reordered, replayed, dropped, and from another's channel.
+#[test]
+fn requests_come_in_their_order_and_over_their_callers_channel() {
+    let mut sitting = Sitting::begin(10);
+    let (first, second) = (sitting.next(&request()), SessionRequest { seq: 2, ..sitting.next(&request()) });
+    assert_eq!(sitting.ask_on("planner", second.clone(), &request()), Err(Reason::OutOfSequence), "reordered");
+    assert_eq!(sitting.ask_on("mallory", first.clone(), &request()), Err(Reason::ChannelMismatch));
+    sitting.ask_on("planner", first.clone(), &request()).unwrap();
+    assert_eq!(sitting.ask_on("planner", first, &request()), Err(Reason::OutOfSequence), "replayed");
+    sitting.ask_on("planner", second, &request()).unwrap();
+    let fourth = SessionRequest { seq: 4, ..sitting.next(&request()) };
+    assert_eq!(sitting.ask_on("planner", fourth, &request()), Err(Reason::OutOfSequence), "one was dropped");
+}
+
+#[test]
+fn a_request_is_for_its_own_arguments_and_within_the_chain() {
+    let mut sitting = Sitting::begin(10);
+    let other = SessionRequest { arguments: request().arguments.digest(b"other"), ..sitting.next(&request()) };
+    assert_eq!(sitting.ask_on("planner", other, &request()), Err(Reason::ProofInvalid));
+    let wide = Request { resource: "file:/etc/shadow".parse().unwrap(), ..request() };
+    let asked = sitting.next(&wide);
+    assert_eq!(sitting.ask_on("planner", asked, &wide), Err(Reason::CheckFailed));
+    sitting.ask().unwrap();
+}
+
+#[test]
+fn a_request_waits_no_longer_than_it_may() {
+    let mut sitting = Sitting::begin(10);
+    assert_eq!(sitting.ask_changed(|w, r| r.deadline = w.now), Err(Reason::DeadlineExceeded));
+    let far = sitting.ask_changed(|w, r| r.deadline = after(w, SESSION_DEADLINE_MAX_MS + 1));
+    assert_eq!(far, Err(Reason::LimitExceeded));
+    sitting.ask_changed(|w, r| r.deadline = after(w, SESSION_DEADLINE_MAX_MS)).unwrap();
+    sitting.ask_changed(|w, r| r.deadline = after(w, 1)).unwrap();
+}
+
+#[test]
+fn a_request_that_was_refused_stays_a_link_and_costs_nothing() {
+    let mut sitting = Sitting::begin(1);
+    sitting.ask().unwrap();
+    assert_eq!(sitting.ask(), Err(Reason::BudgetExceeded));
+    let (id, refused) = (sitting.id(), sitting.next(&request()));
+    let refusal = countersign_protocol::refusal::Refusal::new("CTR-021", Reason::BudgetExceeded, "");
+    let pass = |state: &countersign_protocol::domain::State, context: &countersign_protocol::domain::Context<'_>| {
+        state.decide_session_passed(context, id, &refused, &refusal)
+    };
+    sitting.world.decide(pass).unwrap();
+    assert_eq!(sitting.world.decide(pass), Err(Reason::OutOfSequence), "once");
+    sitting.strands.requests = sitting.strands.requests.with(&refused);
+    let first = SessionResult { seq: 2, ..sitting.strands.result(1, sitting.world.now) };
+    assert_eq!(sitting.tell_this(first), Err(Reason::CalleeFault), "nothing of that number was permitted");
+    sitting.sign(Side::Caller).unwrap();
+    assert_eq!(sitting.available(), 0);
+}
+
+/// Beyond what both agreed on, nothing more is asked or told without a signature.
+#[test]
+fn a_tail_without_a_signature_is_bounded_in_number() {
+    let mut sitting = Sitting::begin(100);
+    for _ in 0..SIGN_EVERY {
+        sitting.ask().unwrap();
+        sitting.tell(1).unwrap();
+    }
+    assert_eq!(sitting.ask(), Err(Reason::LimitExceeded));
+    sitting.sign(Side::Caller).unwrap();
+    sitting.ask().unwrap();
+    assert_eq!(sitting.tell(1), Err(Reason::CalleeFault), "nor may the callee");
+    sitting.sign(Side::Callee).unwrap();
+    sitting.tell(1).unwrap();
+}
+
+#[test]
+fn a_tail_without_a_signature_is_bounded_in_time() {
+    let due = 10_000 + SESSION_HEAD_GRACE_MS;
+    let mut sitting = Sitting::begin(100);
+    sitting.ask().unwrap();
+    sitting.world.pass(due);
+    sitting.ask().unwrap();
+    sitting.world.pass(1);
+    assert_eq!(sitting.ask(), Err(Reason::DeadlinePassed));
+    sitting.sign(Side::Caller).unwrap();
+    sitting.ask().unwrap();
+    sitting.tell(1).unwrap();
+    sitting.world.pass(due + 1);
+    sitting.sign(Side::Caller).unwrap();
+    sitting.ask_changed(|w, r| r.deadline = after(w, 1)).unwrap();
+    assert_eq!(sitting.tell(1), Err(Reason::CalleeFault));
+    sitting.sign(Side::Callee).unwrap();
+    sitting.tell(1).unwrap();
+}
+
+/// A head that does not match, of another session, of the other side, by somebody else.
+#[test]
+fn a_head_is_over_just_what_its_side_said() {
+    let cases: [(&str, Change<SessionHead>, &str, Result<(), Reason>); 9] = [
+        ("as it should be", |_, _| {}, "planner", Ok(())),
+        ("by the callee", |_, _| {}, "files", Err(Reason::ProofInvalid)),
+        ("by a stranger", |_, _| {}, "mallory", Err(Reason::ProofInvalid)),
+        ("fewer links", |_, h| h.count -= 1, "planner", Err(Reason::ProofInvalid)),
+        ("more links", |_, h| h.count += 1, "planner", Err(Reason::ProofInvalid)),
+        (
+            "another link",
+            |_, h| h.link = countersign_protocol::digest::SessionLink::from_bytes([7; 32]),
+            "planner",
+            Err(Reason::ProofInvalid),
+        ),
+        ("another session", |w, h| h.session_id = id_of(w, 0), "planner", Err(Reason::ProofInvalid)),
+        ("another domain", |_, h| h.domain = "other.example".parse().unwrap(), "planner", Err(Reason::ProofInvalid)),
+        ("the other side", |_, h| h.side = Side::Callee, "planner", Err(Reason::ProofInvalid)),
+    ];
+    for (what, change, by, outcome) in cases {
+        let mut sitting = Sitting::begin(10);
+        sitting.ask().unwrap();
+        sitting.ask().unwrap();
+        assert_eq!(sitting.sign_changed(Side::Caller, change, by).map(drop), outcome, "{what}");
+    }
+    let mut sitting = Sitting::begin(10);
+    sitting.ask().unwrap();
+    let extended = sitting.sign_changed(Side::Caller, |_, h| h.extensions = critical(), "planner");
+    assert_eq!(extended, Err(Reason::ExtensionUnknown));
+}
+
+/// Spliced between sessions: what was said in one is worth nothing in another.
+#[test]
+fn what_was_said_in_one_session_fits_into_no_other() {
+    let one = Sitting::begin(10);
+    let mut two = Sitting::within(one.world.clone(), one.chain, "planner");
+    two.ask().unwrap();
+    let strands = Strands { id: two.id(), ..one.strands.clone() };
+    let mut spliced = Sitting { strands, world: two.world.clone(), chain: two.chain, opening: two.opening.clone() };
+    spliced.strands.requests = spliced.strands.requests.with(&spliced.next(&request()));
+    assert_eq!(spliced.sign(Side::Caller), Err(Reason::ProofInvalid), "the head of another session's links");
+    assert_eq!(spliced.tell(1), Err(Reason::CalleeFault), "a result for another session's request");
+    two.tell(1).unwrap();
+}
+
+#[test]
+fn a_result_is_the_next_one_for_what_was_asked_and_within_its_reserve() {
+    type Told = fn(&SessionResult) -> SessionResult;
+    let cases: [(&str, Told); 5] = [
+        ("out of order", |it| SessionResult { number: 2, ..it.clone() }),
+        ("for nothing that was asked", |it| SessionResult { seq: 2, ..it.clone() }),
+        ("for another request", |it| SessionResult { request: other_link(), ..it.clone() }),
+        ("dearer", |it| SessionResult { cost: Amount::new(2).unwrap(), ..it.clone() }),
+        ("of no number", |it| SessionResult { number: 0, ..it.clone() }),
+    ];
+    let mut sitting = Sitting::begin(10);
+    sitting.ask().unwrap();
+    let honest = sitting.strands.result(1, sitting.world.now);
+    for (what, change) in cases {
+        assert_eq!(sitting.tell_this(change(&honest)), Err(Reason::CalleeFault), "{what}");
+    }
+    sitting.tell_this(honest.clone()).unwrap();
+    let again = SessionResult { number: 2, ..honest };
+    assert_eq!(sitting.tell_this(again), Err(Reason::CalleeFault), "one result for a request");
+}
+
+fn other_link() -> countersign_protocol::digest::SessionLink {
+    countersign_protocol::digest::SessionLink::from_bytes([7; 32])
+}
+
+/// A late result settles nothing, and is known all the same: the links after it rest on it.
+#[test]
+fn a_late_result_settles_nothing_and_is_recorded() {
+    let mut sitting = Sitting::begin(10);
+    sitting.ask().unwrap();
+    let id = sitting.invocation(1);
+    sitting.world.decide(|state, context| state.decide_end(context, id, &End::Unknown)).unwrap();
+    assert_eq!(sitting.available(), 9);
+    sitting.tell(0).unwrap();
+    assert_eq!(sitting.available(), 9, "what was unknown stays settled at its maximum");
+    let outcome = sitting.world.state.invocation(&id).unwrap().outcome.clone().unwrap().0;
+    assert_eq!(outcome, InvocationOutcome::InSession);
+    let twice = SessionResult { seq: 1, ..sitting.strands.result(0, sitting.world.now) };
+    assert_eq!(sitting.tell_this(twice), Err(Reason::CalleeFault));
+}
+
+#[test]
+fn a_budget_that_is_used_up_in_a_session_ends_its_chain() {
+    let mut sitting = Sitting::begin(1);
+    sitting.ask().unwrap();
+    let events = sitting.tell(1).unwrap();
+    assert!(matches!(&events[1], Event::ChainClosed(closed) if closed.state == contract::State::Fulfilled));
+    assert_eq!(sitting.ask(), Err(Reason::ContractNotActive));
+}
+
+#[test]
+fn nothing_is_asked_in_a_session_after_its_chain_or_callee_was_revoked() {
+    for instance in [None, Some("files")] {
+        let mut sitting = Sitting::begin(10);
+        sitting.ask().unwrap();
+        let (world, chain) = (&mut sitting.world, sitting.chain);
+        let (by, of, count) = match instance {
+            None => ("alice", (Some(chain), None), 1),
+            Some(name) => ("root", (None, Some(world.agent(name).id)), 0),
+        };
+        let revoke = world.stage().revocation(by, of.0, of.1, count).sign(&world.agent(by).key);
+        let actor = world.agent(by).actor();
+        world.decide(|state, context| state.decide_revoke(context, &actor, &revoke)).unwrap();
+        let reason = if instance.is_some() { Reason::CalleeUnavailable } else { Reason::Revoked };
+        assert_eq!(sitting.ask(), Err(reason));
+        let signed = opening(&mut sitting.world, "planner", chain).sign(&sitting.world.agent("planner").key);
+        assert_eq!(present(&mut sitting.world, "planner", chain, &signed).map(drop), Err(reason));
+    }
+}
+
+/// A receipt stands for an invocation of its own, never for a request of a session.
+#[test]
+fn a_receipt_does_not_end_a_request_of_a_session() {
+    let mut sitting = Sitting::begin(10);
+    sitting.ask().unwrap();
+    let files = sitting.world.agent("files");
+    let invocation = sitting.invocation(1);
+    let receipt = countersign_protocol::receipt::Receipt {
+        domain: domain(),
+        invocation_id: invocation,
+        chain_id: sitting.chain,
+        proof: sitting.opening.digest(),
+        callee: files.id.clone(),
+        outcome: countersign_protocol::receipt::ActionOutcome::Done,
+        result: countersign_protocol::digest::Digest::of(b""),
+        cost: Amount::new(1).unwrap(),
+        finished: sitting.world.now,
+        extensions: countersign_protocol::extension::Extensions::none(),
+    };
+    let signed = receipt.sign(&files.key);
+    let ended = sitting
+        .world
+        .decide(|state, context| state.decide_end(context, invocation, &End::Receipt(&signed)));
+    assert_eq!(ended, Err(Reason::CalleeFault));
+}
+
+/// Nothing of a session is forgotten before it could come again.
+#[test]
+fn a_session_is_remembered_while_its_id_could_be_used() {
+    let mut sitting = Sitting::begin(10);
+    sitting.end(SessionCause::CallerLeft).unwrap();
+    sitting.world.pass(RESULT_RETENTION_MS - 1);
+    sitting.world.stay("mallory");
+    assert!(sitting.world.state.session(&sitting.id()).is_some());
+    sitting.world.pass(1);
+    sitting.world.stay("mallory");
+    assert!(sitting.world.state.session(&sitting.id()).is_none());
+}
+
+/// Whatever a session leaves in the ledger, an audit decides again to the same.
+#[test]
+fn an_audit_decides_a_session_again() {
+    let mut sitting = Sitting::begin(10);
+    for _ in 0..3 {
+        sitting.ask().unwrap();
+        sitting.tell(1).unwrap();
+    }
+    sitting.sign(Side::Caller).unwrap();
+    sitting.sign(Side::Callee).unwrap();
+    sitting.end(SessionCause::Closed).unwrap();
+    let report = crate::audit::audited(&sitting.world);
+    assert!(report.findings.is_empty(), "{report:?}");
+}
