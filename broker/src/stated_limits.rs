@@ -58,6 +58,12 @@ pub(crate) fn all() -> Vec<(String, u64)> {
         DATALOG_MAX_ITERATIONS,
         DATALOG_MAX_MS,
         FINDINGS_MAX,
+        SESSIONS_PER_INSTANCE,
+        SESSION_SIGN_EVERY_MAX,
+        SESSION_SIGN_WITHIN_MIN_MS,
+        SESSION_SIGN_WITHIN_MAX_MS,
+        SESSION_HEAD_GRACE_MS,
+        SESSION_DEADLINE_MAX_MS,
     ]
     .map(|(name, value)| (name.to_lowercase(), value));
     all.sort();

@@ -44,7 +44,7 @@ fn audited(entries: &[Vec<u8>], checkpoint: &SignedCheckpoint) -> Report {
     audit.finish(checkpoint)
 }
 
-fn audit(world: &World) -> Report {
+pub(crate) fn audit(world: &World) -> Report {
     audited(&ledger(world), &world.checkpoint())
 }
 

@@ -17,6 +17,7 @@ mod memory;
 mod negotiation;
 mod races;
 mod rotation;
+mod session;
 mod snapshot;
 mod strangers;
 mod tampered;

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use super::{ATTACKS, Problem, Text};
 use crate::codegen::Registry;
 
-const AREAS: [&str; 13] =
-    ["CONV", "IDN", "TOK", "CTR", "CHN", "NEG", "LOG", "API", "TIM", "ERR", "LIM", "VER", "SEC"];
+const AREAS: [&str; 14] =
+    ["CONV", "IDN", "TOK", "CTR", "CHN", "NEG", "LOG", "API", "TIM", "ERR", "LIM", "VER", "SEC", "SES"];
 
 const ROLES: [&str; 6] = ["Broker", "Client", "Issuer", "Verifier", "Log", "Party"];
 

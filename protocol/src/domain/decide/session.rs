@@ -77,7 +77,7 @@ impl State {
         require!("SES-015", !used, Reason::IdAlreadyUsed, "The session's id was used before.");
         let stale = Reason::InvocationIdStale;
         require!(
-            "SES-015",
+            "SES-019",
             is_young(context, opening.session_id),
             stale,
             "The session's id is of another time."
@@ -161,7 +161,7 @@ impl State {
         require!("SES-034", context.now < request.deadline, late, "Its deadline has passed.");
         let latest = context.now.plus(Lifetime::from_millis(SESSION_DEADLINE_MAX_MS));
         let far = Reason::LimitExceeded;
-        require!("SES-034", request.deadline <= latest, far, "Its deadline is too far away.");
+        require!("SES-039", request.deadline <= latest, far, "Its deadline is too far away.");
         let invoking = self.instance(&session.caller).map_or(0, |caller| caller.invoking);
         let busy = invoking < OPEN_INVOCATIONS_PER_INSTANCE;
         require!("API-032", busy, Reason::Overloaded, "{invoking} invocations are open.");
@@ -195,10 +195,9 @@ impl State {
         refusal: &Refusal,
     ) -> Decision {
         let word = |text: &str| text.to_lowercase().parse().ok();
-        let (reason, rule) = (word(refusal.reason().name()), word(refusal.rule()));
-        let over = Reason::SessionOver;
-        let reason = require_some!("SES-037", reason, over, "The refusal has no name.");
-        let rule = require_some!("SES-037", rule, over, "The refusal has no rule.");
+        let (Some(reason), Some(rule)) = (word(refusal.reason().name()), word(refusal.rule())) else {
+            return Ok(Vec::new());
+        };
         self.decide_passed(context, SessionPassed { session_id: id, request: request.clone(), reason, rule })
     }
 
