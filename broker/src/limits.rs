@@ -332,7 +332,7 @@ pub const SESSION_IN_FLIGHT_MAX: usize = 256;
 
 /// Words of a callee that wait for a session's task: a result of each request in flight, and heads. One
 /// that says more says what nobody asked for.
-/// Edges: `sessions::a_callee_says_no_more_than_it_was_asked_for`.
+/// Edges: `door::a_callee_says_no_more_than_it_was_asked_for`.
 pub const SESSION_HEARD_MAX: usize = 2 * SESSION_IN_FLIGHT_MAX + 2;
 
 /// Bytes of results that wait for a session's caller to take them: sixteen of the largest.

@@ -102,14 +102,13 @@ pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 pub const EXPORT_MAX_BYTES: usize = 64 * 1024;
 
 /// Requests of a session that are unanswered at once; further ones wait in the order of their calls.
-/// The broker reads no more than as many.
-/// Edges: `sessions::a_session_has_so_many_requests_under_way`.
+/// Edges: none. It paces: the broker reads no more than as many, and what waits is the caller's own.
 pub const SESSION_WINDOW: usize = 256;
 
 /// How long the close of a session waits for its results and the callee's signature.
 /// Edges: none. It paces: what was done is in the ledger.
 pub const SESSION_CLOSE_MAX: Duration = Duration::from_secs(75);
 
-/// Sessions that a callee is in at once.
-/// Edges: `sessions::a_callee_is_in_so_many_sessions_at_once`.
+/// Sessions that a callee is in at once, each of some kilobytes and the verified chain.
+/// Edges: none. It is stated in the hello, and what a broker offers beyond it is left.
 pub const SERVED_SESSIONS_MAX: u32 = 64;

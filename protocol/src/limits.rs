@@ -191,9 +191,11 @@ pub const CHECKPOINT_MAX_BYTES: usize = 128 * 1024;
 pub const CHECKPOINT_SIGNATURES_MAX: usize = 64;
 
 /// Entries of one evidence bundle: the keys, the INTENT and the RESULT, every link of the deepest
-/// chain, and the admission of its originator, of each holder and of the callee.
+/// chain, and the admission of its originator, of each holder and of the callee; of a request in a session
+/// also the session's opening and answer, and what either side said up to the head that covers it.
 /// Edges: `main::each_form_is_bounded_where_the_specification_says`.
-pub const BUNDLE_ENTRIES_MAX: usize = 3 + (CHAIN_MAX_DEPTH + 1) + (CHAIN_MAX_DEPTH + 3);
+pub const BUNDLE_ENTRIES_MAX: usize =
+    3 + (CHAIN_MAX_DEPTH + 1) + (CHAIN_MAX_DEPTH + 3) + 2 + 2 * (SESSION_SIGN_EVERY_MAX as usize + 1);
 
 /// Bytes of one evidence bundle: that many entries of the largest size with their paths, a
 /// checkpoint and a policy. It fits the 4 MiB that gRPC receives by default.

@@ -251,7 +251,8 @@ impl State {
         }
         self.chains.get_mut(&proof.chain_id)?.account.set_balance(event.after.clone(), leaf);
         self.instances.get_mut(&proof.caller)?.invoking += 1;
-        let trace = Trace { intent: leaf, ended: None, chain: proof.chain_id, callee, session: None };
+        let trace =
+            Trace { intent: leaf, ended: None, chain: proof.chain_id, callee, session: None, told: None };
         self.traces.insert(event.invocation_id, trace);
         let invocation = Invocation {
             fingerprint: super::fingerprint(&proof),

@@ -84,7 +84,7 @@ impl State {
         self.instances.get_mut(&caller)?.invoking += 1;
         let invocation_id = InvocationId::in_session(id, event.request.seq);
         let session = Some((id, event.request.seq));
-        let trace = Trace { intent: leaf, ended: None, chain, callee: admitted, session };
+        let trace = Trace { intent: leaf, ended: None, chain, callee: admitted, session, told: None };
         self.traces.insert(invocation_id, trace);
         let invocation = Invocation {
             fingerprint: Digest::from_bytes(link.to_array()),
@@ -113,6 +113,7 @@ impl State {
         spoken.say(spoken.strand.with(result), now);
         self.session_leaves.insert((id, Said::Link(Side::Callee, spoken.strand.count)), leaf);
         let invocation_id = InvocationId::in_session(id, result.seq);
+        self.traces.get_mut(&invocation_id)?.told = Some(result.number);
         let outcome = (InvocationOutcome::InSession, None);
         let invocation = self.invocations.get_mut(&invocation_id)?;
         if invocation.ended.is_some() {

@@ -319,6 +319,8 @@ pub struct Trace {
     pub callee: LeafIndex,
     /// The session that it is a request of, and the request's number.
     pub session: Option<(SessionId, u64)>,
+    /// The number of the session's result for it, however late.
+    pub told: Option<u64>,
 }
 
 impl State {

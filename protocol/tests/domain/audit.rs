@@ -11,7 +11,7 @@ use countersign_protocol::{
     digest::ChainId,
     domain::{
         ChainClosed, ContractFinalized, End, Event, InvocationEnded, InvocationOutcome, KeysPublished,
-        Revoked, State,
+        Revoked, SessionCause, State,
     },
     extension::Extensions,
     identity::RenewStatement,
@@ -19,6 +19,7 @@ use countersign_protocol::{
     negotiation::MoveKind,
     refusal::{Reason, Refusal},
     revocation::RevokeRequest,
+    session::Side,
     signed::{Signed, Statement},
     trust::KeyPurpose,
 };
@@ -29,6 +30,7 @@ use crate::{
     explain::ledger,
     invocation::{begin, end, present, proof, receipt, revoke},
     rotation::rotate,
+    session::Sitting,
 };
 
 /// alice → planner → researcher, with a contract that can be used.
@@ -119,6 +121,14 @@ pub(crate) fn eventful() -> World {
     let refusal = Refusal::new("CHN-030", Reason::Revoked, "");
     let actor = world.agent("mallory").actor();
     world.decide(|state, context| state.decide_denied(context, &actor, &refusal, None, None, 3)).unwrap();
+    let mut sitting = Sitting::within(world, grant, "planner");
+    sitting.ask().unwrap();
+    sitting.tell(1).unwrap();
+    sitting.pass_over();
+    sitting.sign(Side::Caller).unwrap();
+    sitting.sign(Side::Callee).unwrap();
+    sitting.end(SessionCause::Closed).unwrap();
+    let mut world = sitting.world;
     world.pass(3_600_000);
     world.decide(|state, context| state.decide_tick(context)).unwrap();
     rotate(&mut world, &[(KeyPurpose::Activation, 212)]);

@@ -18,6 +18,7 @@ mod negotiation;
 mod races;
 mod rotation;
 mod session;
+mod sitting;
 mod snapshot;
 mod strangers;
 mod tampered;

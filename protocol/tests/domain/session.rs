@@ -8,7 +8,7 @@ use countersign_protocol::{
     capability::{Amount, Request},
     contract::{self, Acceptance},
     digest::ChainId,
-    domain::{End, Event, InvocationOutcome, OpenSession, SessionCause},
+    domain::{Context, End, Event, InvocationOutcome, OpenSession, SessionCause, State},
     id::{InvocationId, SessionId},
     limits::{
         CLOCK_SKEW_MS, PROOF_MAX_MS, RESULT_RETENTION_MS, SESSION_DEADLINE_MAX_MS, SESSION_HEAD_GRACE_MS,
@@ -17,7 +17,7 @@ use countersign_protocol::{
     },
     negotiation::MoveKind,
     payload::Payload,
-    refusal::Reason,
+    refusal::{Reason, Refusal},
     session::{SessionAnswer, SessionHead, SessionOpening, SessionRequest, SessionResult, Side},
     signed::{Signed, Statement},
     time::{Lifetime, Timestamp},
@@ -145,6 +145,17 @@ impl Sitting {
         change(&mut self.world, &mut head);
         let (id, head) = (self.id(), head.sign(&self.world.agent(by).key));
         self.world.decide(|state, context| state.decide_session_head(context, id, side, &head))
+    }
+
+    /// The next request is refused: it would be beyond the chain.
+    pub(crate) fn pass_over(&mut self) {
+        let (id, refused) = (self.id(), self.next(&request()));
+        let refusal = Refusal::new("CHN-008", Reason::CheckFailed, "");
+        let decide = |state: &State, context: &Context<'_>| {
+            state.decide_session_passed(context, id, &refused, &refusal)
+        };
+        self.world.decide(decide).unwrap();
+        self.strands.requests = self.strands.requests.with(&refused);
     }
 
     pub(crate) fn end(&mut self, cause: SessionCause) -> Result<Vec<Event>, Reason> {
@@ -618,6 +629,17 @@ fn a_receipt_does_not_end_a_request_of_a_session() {
     let ended =
         sitting.world.decide(|state, context| state.decide_end(context, invocation, &End::Receipt(&signed)));
     assert_eq!(ended, Err(Reason::CalleeFault));
+}
+
+/// An invocation whose id its caller chose so that it would be a session's later.
+#[test]
+fn a_request_does_not_take_the_place_of_another_invocation() {
+    let mut sitting = Sitting::begin(10);
+    let (id, chain) = (sitting.invocation(1), sitting.chain);
+    let proof = crate::invocation::proof(&mut sitting.world, "planner", chain, id);
+    let signed = proof.sign(&sitting.world.agent("planner").key);
+    crate::invocation::present(&mut sitting.world, "planner", chain, &signed).unwrap();
+    assert_eq!(sitting.ask(), Err(Reason::InvocationConflict));
 }
 
 /// Nothing of a session is forgotten before it could come again.

@@ -145,3 +145,31 @@ impl Session {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_forge::{START_MS, instance};
+    use countersign_protocol::time::Timestamp;
+    use rand::rngs::OsRng;
+
+    use super::*;
+
+    #[test]
+    fn a_callee_says_no_more_than_it_was_asked_for() {
+        let id = SessionId::new(Timestamp::new(START_MS).unwrap(), &mut OsRng);
+        let (session, mut hears) = Session::new(id, Vec::new(), instance("files"), 3);
+        for _ in 0..3 {
+            session.hear(ServedSession::default());
+        }
+        assert!(session.door().shut.is_none());
+        session.hear(ServedSession::default());
+        assert!(session.door().shut.is_some());
+        session.hear(ServedSession::default());
+        for _ in 0..3 {
+            assert!(matches!(hears.try_recv(), Ok(Heard::Said(_))));
+        }
+        let end = hears.try_recv();
+        assert!(matches!(&end, Ok(Heard::Shut(why)) if why.reason() == Reason::CalleeFault), "{end:?}");
+        assert!(hears.try_recv().is_err(), "it is told once");
+    }
+}

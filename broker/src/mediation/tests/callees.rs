@@ -301,7 +301,7 @@ fn what_waits_for_all_callees_is_bounded_too() {
     let mut rng = StdRng::seed_from_u64(7);
     let mut reserve = |kib: u32| {
         // Each has one stream with places enough, and the one with the most of them is asked.
-        callees.add(&files.instance(InstanceUuid::new(now, &mut rng)), 1).unwrap();
+        callees.add(&files.instance(InstanceUuid::new(now, &mut rng)), 1, 0).unwrap();
         callees.reserve(&files, kib, now).map(|(_, place, room)| (place, room))
     };
     assert!(reserve(each + 1).is_none(), "no callee has as much");

@@ -116,7 +116,7 @@ kept!(Negotiation {
 kept!(MadeMove { sender, seq, transcript, digest, leaf });
 kept!(StandingOffer { contract, hash, contract_id, parent, hop_signature, expires });
 kept!(Invocation { fingerprint, proof, caller, callee, chain, reserved, intent, ended, outcome, session });
-kept!(Trace { intent, ended, chain, callee, session });
+kept!(Trace { intent, ended, chain, callee, session, told });
 kept!(Session { opening, caller, callee, chain, sign_every, sign_within, strands, opened, ended });
 kept!(Strands { requests, results });
 kept!(Spoken { strand, covered, since });
