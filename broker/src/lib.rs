@@ -4,6 +4,7 @@
 
 pub mod activation;
 pub mod attestor;
+mod backup;
 mod broker;
 pub mod channel;
 pub mod checkpoint;
@@ -32,6 +33,7 @@ pub mod status;
 mod ticker;
 pub mod trust;
 
+pub use backup::{BackupError, Copied, backup};
 pub use broker::AssemblyError;
 pub use init::{InitError, admin_token, init};
 pub use rotate::{RotateError, rotate};

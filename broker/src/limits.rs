@@ -342,3 +342,11 @@ pub const SESSION_UNTAKEN_BYTES: usize = 16 * 1_024 * 1_024;
 /// How long a caller may leave the last words of its session waiting.
 /// Edges: none. It paces: nothing is lost by it that the ledger does not hold.
 pub const SESSION_LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Chains of one holder that a question whether it can do something verifies, at a millisecond each.
+/// Edges: `can::so_many_chains_of_a_holder_are_tried`.
+pub const CAN_TRIES_MAX: usize = 8;
+
+/// Other chains of a holder that an answer names.
+/// Edges: `can::so_many_other_chains_are_named`.
+pub const CAN_INSTEAD_MAX: usize = 4;

@@ -45,10 +45,11 @@ impl Agent {
             InfoClient::new(channel).get_info(request).await
         });
         let reply = reply.await?;
-        if reply.log_vkey != self.inner.bundle.log.to_string() {
+        let keys = self.keys();
+        if keys.log_verifier().is_none_or(|log| reply.log_vkey != log.to_string()) {
             return Err(deceived(About::Bundle, "it names another key for the ledger than it did"));
         }
-        if reply.key_set != self.keys().to_bytes() {
+        if reply.key_set != keys.to_bytes() {
             return Err(deceived(About::Bundle, "it names other keys for the domain than it did"));
         }
         let time = Timestamp::new(reply.server_time_ms);

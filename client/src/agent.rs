@@ -26,6 +26,7 @@ use crate::{
     connection::Connection,
     directory::Directory,
     error::{CallerFault, Error},
+    keyring::Keyring,
     ledger::{Ledger, View},
     renewal,
     serve::Served,
@@ -74,7 +75,10 @@ pub(crate) struct Inner {
     pub(crate) key: SigningKey,
     pub(crate) identity: Arc<Identity>,
     pub(crate) configuration: Digest,
-    pub(crate) bundle: Bundle,
+    pub(crate) domain: TrustDomain,
+    /// Certificates of the authority, in DER.
+    pub(crate) authorities: Vec<Vec<u8>>,
+    pub(crate) keyring: Arc<Keyring>,
     /// The authority that the join token named.
     pub(crate) pinned: Digest,
     /// The address of the broker.
@@ -114,23 +118,30 @@ pub(crate) struct Beginning {
     pub(crate) pinned: Digest,
     pub(crate) address: String,
     pub(crate) checkpoint: Option<SignedCheckpoint>,
+    /// Whether the bundle is what the broker has just said, and need not be asked for at first.
+    pub(crate) fresh: bool,
 }
 
 impl Agent {
     /// Connects, lazily, and begins to renew.
     pub(crate) fn begin(beginning: Beginning, options: Options) -> Result<Self, Error> {
-        let Beginning { key, identity, standing, bundle, pinned, address, checkpoint } = beginning;
+        let Beginning { key, identity, standing, bundle, pinned, address, checkpoint, fresh } = beginning;
         let identity = Arc::new(identity);
         let time = Arc::new(TlsTime(Arc::clone(&options.clock)));
         let connector = Connector::mutual(Arc::clone(&identity), bundle.trust()?, time);
         let connector = connector.map_err(|error| CallerFault::Local { why: error.to_string() })?;
+        let Bundle { authorities, keys } = bundle;
+        let domain = keys.domain().clone();
+        let keyring = Arc::new(Keyring::new(keys, connector.opened(), u64::from(fresh)));
         let inner = Arc::new(Inner {
             key,
             identity,
             configuration: options.configuration,
             connection: Connection::new(&address, connector)?,
-            view: View::new(bundle.log.clone(), checkpoint)?,
-            bundle,
+            view: View::new(Arc::clone(&keyring), checkpoint)?,
+            domain,
+            authorities,
+            keyring,
             pinned,
             address,
             clock: options.clock,
@@ -151,7 +162,7 @@ impl Agent {
 
     /// The trust domain.
     pub fn domain(&self) -> &TrustDomain {
-        self.inner.bundle.keys.domain()
+        &self.inner.domain
     }
 
     /// This instance's public key.
@@ -159,10 +170,10 @@ impl Agent {
         self.inner.key.public()
     }
 
-    /// The domain's keys. They are believed because they came over a channel to a broker whose
-    /// authority the join token pinned.
-    pub fn keys(&self) -> &KeySet {
-        &self.inner.bundle.keys
+    /// The domain's keys. The first ones are believed because they came over a channel to a broker whose
+    /// authority the join token pinned; later ones because those before signed them.
+    pub fn keys(&self) -> Arc<KeySet> {
+        self.inner.keyring.keys()
     }
 
     /// Digest of what configures this copy.
@@ -218,7 +229,10 @@ impl Agent {
     {
         self.check_standing()?;
         // On the heap, so that whatever calls stays small.
-        Box::pin(self.inner.connection.call(what, message, call)).await
+        let answer = Box::pin(self.inner.connection.call(what, message, call)).await?;
+        // It may be signed by keys that have come since.
+        Box::pin(self.know_keys()).await?;
+        Ok(answer)
     }
 
     /// Says why nothing can be done any more, where that is so.

@@ -20,7 +20,6 @@ pub(crate) struct Bundle {
     /// Certificates of the authority, in DER: the pinned one, and others while it changes its key.
     pub(crate) authorities: Vec<Vec<u8>>,
     pub(crate) keys: KeySet,
-    pub(crate) log: NoteVerifier,
 }
 
 impl Bundle {
@@ -45,7 +44,7 @@ impl Bundle {
         if keys.in_use(KeyPurpose::Checkpoint).is_none_or(|key| key.key != *log.key()) {
             return Err(bad("the key of its log is not the domain's checkpoint key".into()));
         }
-        let bundle = Self { authorities: bundle.ca_certificates, keys, log };
+        let bundle = Self { authorities: bundle.ca_certificates, keys };
         bundle.trust()?;
         Ok(bundle)
     }

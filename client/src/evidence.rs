@@ -50,7 +50,8 @@ impl Agent {
         if bundle.invocation_id != invocation {
             return Err(deceived(About::Evidence, "it is of another invocation"));
         }
-        let explanation = bundle.verify(self.keys()).map_err(|refusal| deceived(About::Evidence, refusal))?;
+        let explanation =
+            bundle.verify(&self.keys()).map_err(|refusal| deceived(About::Evidence, refusal))?;
         self.ledger().check_presented(&bundle.checkpoint).await?;
         Ok((bytes, explanation))
     }

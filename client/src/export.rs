@@ -61,10 +61,8 @@ payload! {
         10 => pinned: Digest,
         11 => authorities: Vec<Vec<u8>>,
         12 => keys: KeySet,
-        /// The key of the ledger, as a C2SP verifier key.
-        13 => log: Text,
         /// The newest checkpoint that was verified: the next process holds the ledger to it.
-        14 => checkpoint: Option<SignedCheckpoint>,
+        13 => checkpoint: Option<SignedCheckpoint>,
     }
 }
 
@@ -102,8 +100,7 @@ impl Agent {
             return Err(not_an_export("its certificate names another instance"));
         }
         let identity = Identity::new(tls, svid).map_err(not_an_export)?;
-        let log = exported.log.as_str().parse().map_err(not_an_export)?;
-        let bundle = Bundle { authorities: exported.authorities, keys: exported.keys, log };
+        let bundle = Bundle { authorities: exported.authorities, keys: exported.keys };
         let standing = Standing {
             certificate: exported.certificate,
             generation: exported.generation,
@@ -118,6 +115,7 @@ impl Agent {
             pinned: exported.pinned,
             address: exported.broker.as_str().to_owned(),
             checkpoint: exported.checkpoint,
+            fresh: false,
         };
         Self::begin(beginning, options)
     }
@@ -140,9 +138,8 @@ impl Inner {
             pending,
             broker: text(&self.address)?,
             pinned: self.pinned,
-            authorities: self.bundle.authorities.clone(),
-            keys: self.bundle.keys.clone(),
-            log: text(&self.bundle.log.to_string())?,
+            authorities: self.authorities.clone(),
+            keys: KeySet::clone(&self.keyring.keys()),
             checkpoint: self.view.latest().map(|(_, signed)| signed),
         };
         let payload = Zeroizing::new(exported.to_bytes());

@@ -8,6 +8,7 @@ use countersign_protocol::{
     extension::Extensions,
     grant::GrantRequest,
     id::{ContractId, GrantId},
+    ledger::Origin,
     name::{InstanceId, PrincipalId},
     payload::Payload,
     refusal::Reason,
@@ -203,10 +204,10 @@ impl Agent {
     /// Verifies a token and its activation, from the bytes on.
     pub(crate) fn open_chain(&self, token: Vec<u8>, activation: &[u8]) -> Result<ActiveToken, Error> {
         let bad = |refusal| deceived(About::Chain, refusal);
-        let token = UnverifiedToken::from_bytes(token).verify(self.keys()).map_err(bad)?;
+        let token = UnverifiedToken::from_bytes(token).verify(&self.keys()).map_err(bad)?;
         let signed = Signed::from_bytes(activation).map_err(|error| deceived(About::Chain, error))?;
-        let activation = Activation::open(&signed, self.keys()).map_err(bad)?;
-        if activation.origin != *self.inner.bundle.log.name() {
+        let activation = Activation::open(&signed, &self.keys()).map_err(bad)?;
+        if activation.origin != Origin::of(self.domain()) {
             return Err(deceived(About::Chain, format!("it was activated by {}", activation.origin)));
         }
         ActiveToken::new(token, activation).map_err(bad)
@@ -275,6 +276,12 @@ fn check_contract(token: &Token, signed: &Signed) -> Result<ContractBody, Error>
 
 /// Whether a chain that was listed has ended since.
 fn is_gone(error: &Error) -> bool {
-    let gone = [Reason::Revoked, Reason::ContractNotActive, Reason::NotFound, Reason::NotAvailable];
+    let gone = [
+        Reason::Revoked,
+        Reason::ContractNotActive,
+        Reason::ContractSuspended,
+        Reason::NotFound,
+        Reason::NotAvailable,
+    ];
     error.reason().is_some_and(|reason| gone.contains(&reason))
 }

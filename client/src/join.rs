@@ -67,7 +67,7 @@ impl Agent {
         let identity = Identity::new(tls, svid).map_err(|error| deceived(About::Certificate, error))?;
         let (address, pinned) = (token.broker.as_str().to_owned(), token.authority);
         let agent = Self::begin(
-            Beginning { key, identity, standing, bundle, pinned, address, checkpoint: None },
+            Beginning { key, identity, standing, bundle, pinned, address, checkpoint: None, fresh: true },
             options,
         )?;
         agent.inner.keep()?;

@@ -6,10 +6,11 @@ use countersign_protocol::{
     contract::SeenCheckpoint,
     digest::TreeHash,
     ledger::{
-        Checkpoint, ConsistencyProof, EMPTY_ROOT, InclusionProof, LeafIndex, NoteVerifier, SignedCheckpoint,
-        TreeSize, leaf_hash,
+        Checkpoint, ConsistencyProof, EMPTY_ROOT, InclusionProof, LeafIndex, SignedCheckpoint, TreeSize,
+        leaf_hash,
     },
     payload::Payload,
+    trust::KeySet,
 };
 use countersign_wire::v1::{self, ledger_client::LedgerClient};
 use thiserror::Error;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use crate::{
     agent::Agent,
     error::{About, Deceit, Error, deceived},
+    keyring::Keyring,
     limits::MESSAGE_MAX_BYTES,
 };
 
@@ -36,7 +38,7 @@ pub struct Contradiction {
 /// What was verified so far.
 #[derive(Debug)]
 pub(crate) struct View {
-    log: NoteVerifier,
+    keyring: Arc<Keyring>,
     latest: Mutex<Option<(Checkpoint, SignedCheckpoint)>>,
     contradiction: OnceLock<Arc<Contradiction>>,
     /// One question at a time, so that an answer that is older than the one before is no accident.
@@ -45,13 +47,14 @@ pub(crate) struct View {
 
 impl View {
     /// A view that begins with a checkpoint that was verified before.
-    pub(crate) fn new(log: NoteVerifier, latest: Option<SignedCheckpoint>) -> Result<Self, Error> {
-        let open = |signed: SignedCheckpoint| match signed.open(&log) {
+    pub(crate) fn new(keyring: Arc<Keyring>, latest: Option<SignedCheckpoint>) -> Result<Self, Error> {
+        let keys = keyring.keys();
+        let open = |signed: SignedCheckpoint| match keys.open_checkpoint(&signed) {
             Ok(checkpoint) => Ok((checkpoint, signed)),
             Err(error) => Err(deceived(About::Ledger, error)),
         };
         let latest = Mutex::new(latest.map(open).transpose()?);
-        Ok(Self { log, latest, contradiction: OnceLock::new(), turn: tokio::sync::Mutex::new(()) })
+        Ok(Self { keyring, latest, contradiction: OnceLock::new(), turn: tokio::sync::Mutex::new(()) })
     }
 
     /// The newest checkpoint.
@@ -62,7 +65,7 @@ impl View {
     /// With the log's own signature alone: it convicts the log, and those of others, of which there
     /// may be a hundred kilobytes, do not.
     fn hold(&self, checkpoint: Checkpoint, signed: &SignedCheckpoint) {
-        let signed = of_the_log(signed, &self.log);
+        let signed = of_the_log(signed, &self.keyring.keys());
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((checkpoint, signed));
     }
 
@@ -79,10 +82,12 @@ impl View {
 }
 
 /// A checkpoint without the signatures of others.
-fn of_the_log(signed: &SignedCheckpoint, log: &NoteVerifier) -> SignedCheckpoint {
+fn of_the_log(signed: &SignedCheckpoint, keys: &KeySet) -> SignedCheckpoint {
     let (text, lines) = signed.as_str().rsplit_once("\n\n").unwrap_or_default();
     let mut alone = lines.lines().filter_map(|line| format!("{text}\n\n{line}\n").parse().ok());
-    alone.find(|alone: &SignedCheckpoint| alone.open(log).is_ok()).unwrap_or_else(|| signed.clone())
+    alone
+        .find(|alone: &SignedCheckpoint| keys.open_checkpoint(alone).is_ok())
+        .unwrap_or_else(|| signed.clone())
 }
 
 fn contradicted(found: Arc<Contradiction>) -> Error {
@@ -115,7 +120,7 @@ impl<'a> Ledger<'a> {
         });
         let bad = |error| deceived(About::Ledger, error);
         let signed: SignedCheckpoint = reply.await?.checkpoint.parse().map_err(bad)?;
-        let checkpoint = signed.open(&view.log).map_err(bad)?;
+        let checkpoint = view.keyring.keys().open_checkpoint(&signed).map_err(bad)?;
         self.check_against_held(&checkpoint, &signed).await?;
         view.hold(checkpoint.clone(), &signed);
         Ok((checkpoint, signed))
@@ -127,7 +132,8 @@ impl<'a> Ledger<'a> {
         let view = self.view();
         let _turn = view.turn.lock().await;
         view.check()?;
-        let presented = signed.open(&view.log).map_err(|error| deceived(About::Ledger, error))?;
+        let presented =
+            view.keyring.keys().open_checkpoint(signed).map_err(|error| deceived(About::Ledger, error))?;
         match view.latest() {
             Some((latest, held)) if presented.size < latest.size => {
                 let (old, new) = ((presented.size, presented.root), (latest.size, latest.root));

@@ -31,6 +31,7 @@
 mod admin;
 mod agent;
 mod bundle;
+mod change;
 mod clock;
 mod connection;
 mod directory;
@@ -38,9 +39,11 @@ mod error;
 mod evidence;
 mod export;
 mod feed;
+mod graph;
 mod held;
 mod invoke;
 mod join;
+mod keyring;
 mod ledger;
 mod link;
 mod negotiate;
@@ -55,8 +58,12 @@ pub mod limits;
 
 pub use admin::Info;
 pub use agent::{Agent, Keep, Options};
+pub use change::{Changed, Shown};
 pub use clock::{Clock, SystemClock};
 pub use error::{About, CallerFault, Deceit, Ending, Error, Refused};
+pub use graph::{
+    Ability, Asked, Denial, Edge, EdgeChange, Edges, Found, Graph, Holding, Judgement, Place, Use,
+};
 pub use held::Held;
 pub use invoke::{Answer, Call};
 pub use ledger::{Contradiction, Ledger};

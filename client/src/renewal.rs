@@ -47,10 +47,7 @@ impl Inner {
         let renewal = self.pending_renewal();
         // If the process ends after this, whoever goes on from what is kept sends the same bytes.
         self.keep()?;
-        let request = v1::RenewRequest {
-            trust_domain: self.bundle.keys.domain().to_string(),
-            renewal: renewal.to_bytes(),
-        };
+        let request = v1::RenewRequest { trust_domain: self.domain.to_string(), renewal: renewal.to_bytes() };
         let reply = self.connection.call("renew the certificate", request, async |channel, request| {
             IdentityClient::new(channel).renew(request).await
         });
@@ -86,7 +83,7 @@ impl Inner {
         let generation = standing.generation;
         let sign = || {
             RenewStatement {
-                domain: self.bundle.keys.domain().clone(),
+                domain: self.domain.clone(),
                 instance: self.identity.instance().clone(),
                 spki: self.identity.key().spki_hash(),
                 configuration: self.configuration,

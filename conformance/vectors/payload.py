@@ -309,6 +309,10 @@ def fits(message, value):
         window = value["window"]
         require(0 < value["per_call"] <= value["ceiling"])
         require(window is None or value["per_call"] <= window["ceiling"])
+    elif message == "ChangeRequest":
+        sides = {1: (1, 3), 2: (1, 3), 3: (2,), 4: (1, 2)}[value["kind"]]
+        shown = (value["invocation"] is not None) + (value["evidence"] is not None)
+        require(value["side"] in sides and shown == (value["kind"] == 4))
     elif message == "Window":
         require(value["ceiling"] > 0)
     elif message == "IntRange":

@@ -27,6 +27,11 @@ macro_rules! uuid7 {
                 Self(Builder::from_unix_timestamp_millis(now.as_millis(), &random).into_uuid())
             }
 
+            /// The one that no other comes before.
+            pub fn first() -> Self {
+                Self(Builder::from_unix_timestamp_millis(0, &[0; 10]).into_uuid())
+            }
+
             /// When it says it was made; `None` outside what a [`Timestamp`] can be.
             pub fn time(&self) -> Option<Timestamp> {
                 Timestamp::new((self.0.as_u128() >> 80) as u64)

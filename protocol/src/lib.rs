@@ -12,6 +12,7 @@ pub mod domain;
 pub mod explain;
 pub mod extension;
 pub mod grant;
+pub mod graph;
 pub mod id;
 pub mod identity;
 pub mod join_token;

@@ -9,6 +9,7 @@ use countersign_forge::{
 use countersign_protocol::{
     audit::Audit,
     capability::{Argument, Arguments, Constraint, IntRange, Request, Rights, Rule, Value},
+    contract::{ChangeKind, Side},
     digest::{ChainId, Digest, SpkiHash},
     domain::{Begin, Context, End, Event},
     explain::{self, Bundle},
@@ -62,6 +63,7 @@ impl Scene {
         let mut fresh = next_moves(&world, &talks, grant);
         fresh.extend([join(&world, token), renewal(&world), grant_request(&world)]);
         fresh.extend(revocations(&world, leaf));
+        fresh.extend(changes(&world, first));
         fresh.push(receipt_for(&world, &proven));
         fresh.push(proof(&mut world.clone(), "fetcher", leaf).sign(&world.agent("fetcher").key));
         let statements = world.entries.iter().flat_map(|entry| statements_in(&entry.event));
@@ -127,12 +129,21 @@ pub(crate) fn statements_in(event: &Event) -> Vec<Signed> {
         Event::ContractFinalized(event) => Some(&event.contract),
         Event::NegotiationEnded(event) => event.evidence.as_ref(),
         Event::Revoked(event) => Some(&event.request),
+        Event::Changed(event) => Some(&event.request),
         Event::Intent(event) => Some(&event.proof),
         Event::InvocationEnded(event) => event.receipt.as_ref(),
         Event::KeysRotated(event) => Some(&event.rotation),
-        Event::KeysPublished(_) | Event::JoinTokenIssued(_) | Event::ChainClosed(_) | Event::Denied(_) => {
-            None
-        }
+        Event::SessionOpened(event) => Some(&event.opening),
+        Event::SessionAnswered(event) => Some(&event.answer),
+        Event::SessionSigned(event) => Some(&event.head),
+        Event::KeysPublished(_)
+        | Event::JoinTokenIssued(_)
+        | Event::ChainClosed(_)
+        | Event::Denied(_)
+        | Event::SessionIntent(_)
+        | Event::SessionPassed(_)
+        | Event::SessionResulted(_)
+        | Event::SessionEnded(_) => None,
     };
     one.cloned().into_iter().collect()
 }
@@ -270,4 +281,13 @@ fn revocations(world: &World, leaf: ChainId) -> [Signed; 2] {
     let chain = world.stage().revocation("researcher", Some(leaf), None, 1);
     let instance = world.stage().revocation("root", None, Some(mallory), 0);
     [chain.sign(&researcher.key), instance.sign(&root.key)]
+}
+
+/// The middle link held up by its grantor, and given back by its holder.
+fn changes(world: &World, chain: ChainId) -> [Signed; 2] {
+    let (planner, researcher) = (world.agent("planner"), world.agent("researcher"));
+    let world = &mut world.clone();
+    let suspended = world.stage().change("planner", Side::Grantor, chain, ChangeKind::Suspend);
+    let retired = world.stage().change("researcher", Side::Holder, chain, ChangeKind::Retire);
+    [retired.sign(&researcher.key), suspended.sign(&planner.key)]
 }

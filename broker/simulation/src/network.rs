@@ -44,6 +44,8 @@ pub enum Request {
     Move(Signed),
     /// To revoke.
     Revoke(Signed),
+    /// To change a link.
+    Change(Signed),
     /// To have something done.
     Invoke(Box<Invoke>),
 }

@@ -48,6 +48,8 @@ counted! {
         Sit,
         /// Somebody revokes a chain or an instance.
         Revoke,
+        /// Somebody holds a contract up or takes it up again, gives one back, or declares a breach.
+        Change,
         /// Somebody sends a request again that was not answered.
         Retry,
         /// Somebody reads the newest checkpoint and what it missed.
@@ -88,7 +90,7 @@ counted! {
 }
 
 /// How often each act is drawn, before a seed's own taste.
-const WEIGHTS: [(Act, u32); 28] = [
+const WEIGHTS: [(Act, u32); 29] = [
     (Act::Ask, 8),
     (Act::Answer, 10),
     (Act::Decide, 10),
@@ -99,6 +101,7 @@ const WEIGHTS: [(Act, u32); 28] = [
     (Act::Use, 20),
     (Act::Sit, 6),
     (Act::Revoke, 3),
+    (Act::Change, 8),
     (Act::Retry, 8),
     (Act::Look, 4),
     (Act::Explain, 1),

@@ -103,6 +103,7 @@ impl World {
             Act::Use => self.use_chain(step),
             Act::Sit => self.sit(step),
             Act::Revoke => self.make_revocation(step),
+            Act::Change => self.make_change(step),
             Act::Retry => self.retry_any(step),
             Act::Look => self.look_again(step),
             Act::Explain => self.explain(step),

@@ -51,6 +51,12 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Copy what a broker keeps, apart from its keys, to a new directory, and check the copy. A broker may
+    /// run meanwhile.
+    Backup {
+        /// The directory, which must not be there yet.
+        directory: PathBuf,
+    },
     /// See to the domain's private keys.
     Key {
         #[command(subcommand)]

@@ -16,6 +16,7 @@ use countersign_store::StoreError;
 use thiserror::Error;
 
 use crate::{
+    backup::{BackupError, Copied, backup},
     broker::AssemblyError,
     clock::SystemClock,
     config::{Config, ConfigError},
@@ -39,6 +40,8 @@ enum Failure {
     #[error(transparent)]
     Init(#[from] InitError),
     #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
     Rotate(#[from] RotateError),
     #[error(transparent)]
     Run(#[from] RunError),
@@ -53,6 +56,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Config(_) => 2,
+            Self::Backup(BackupError::Store(StoreError::Damaged { .. })) => 5,
             Self::Init(InitError::Assembly(error))
             | Self::Rotate(RotateError::Assembly(error))
             | Self::Run(RunError::Assembly(error)) => code_of(error),
@@ -127,6 +131,13 @@ async fn execute(arguments: &Arguments) -> Result<(), Failure> {
         Command::Config { command: ConfigCommand::Check } => {
             let config = Config::load(path)?;
             eprintln!("{} is fine; its policy is {}", path.display(), config.policy.policy().digest);
+            Ok(())
+        }
+        Command::Backup { directory } => {
+            let copied = backup(&Config::load(path)?, directory).await?;
+            let Copied { head, covered } = copied;
+            eprintln!("{} entries are copied and checked; a checkpoint covers {covered}", head.size);
+            println!("{}", head.root);
             Ok(())
         }
         Command::Key { command: KeyCommand::Rotate { purposes } } => {

@@ -54,7 +54,7 @@ pub(super) struct Callee {
 #[derive(Debug)]
 enum Item {
     Invocation(Arc<Pending>),
-    Session(Arc<Session>, Parcel),
+    Session(Arc<Session>, Box<Parcel>),
 }
 
 #[derive(Debug, Default)]
@@ -150,7 +150,7 @@ impl Callee {
             drop(line);
             return session.shut(gone());
         }
-        line.waiting.push_back(Item::Session(Arc::clone(session), parcel));
+        line.waiting.push_back(Item::Session(Arc::clone(session), Box::new(parcel)));
         let waker = line.waker.take();
         drop(line);
         waker.into_iter().for_each(Waker::wake);
@@ -210,7 +210,7 @@ impl Callee {
                     None => drop(self.line().taken.remove(&next.id())),
                 },
                 Item::Session(session, parcel) => {
-                    if let Some(message) = session.forward(parcel, domain) {
+                    if let Some(message) = session.forward(*parcel, domain) {
                         return Poll::Ready(Some(Ok(message)));
                     }
                 }

@@ -53,7 +53,7 @@ impl Denials {
 
 /// Whether a refusal denies the caller something, rather than telling of a fault that is not its
 /// own or of how an earlier invocation ended.
-pub(super) fn is_denial(refusal: &Refusal) -> bool {
+pub(crate) fn is_denial(refusal: &Refusal) -> bool {
     !matches!(
         refusal.reason(),
         Reason::CalleeUnavailable

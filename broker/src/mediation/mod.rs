@@ -42,6 +42,7 @@ use open::Open;
 use results::Results;
 use session::Sessions;
 
+pub(crate) use denials::is_denial;
 pub use outcome::RECEIPT_TRAILER;
 pub use serve::Forwarding;
 pub use session::Saying;

@@ -6,9 +6,9 @@ use countersign_wire::{
     DESCRIPTOR_SET,
     v1::{
         activations_server::ActivationsServer, contracts_server::ContractsServer,
-        enrolment_server::EnrolmentServer, grants_server::GrantsServer, identity_server::IdentityServer,
-        info_server::InfoServer, ledger_server::LedgerServer, negotiations_server::NegotiationsServer,
-        revocations_server::RevocationsServer,
+        enrolment_server::EnrolmentServer, grants_server::GrantsServer, graph_server::GraphServer,
+        identity_server::IdentityServer, info_server::InfoServer, ledger_server::LedgerServer,
+        negotiations_server::NegotiationsServer, revocations_server::RevocationsServer,
     },
 };
 use tonic::service::Routes;
@@ -26,8 +26,8 @@ use crate::{
     limits::{ENROLMENT_MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES},
     mediation::Mediation,
     service::{
-        Activations, Contracts, Enrolment, Grants, Identity, Info, Issuer, Ledger, Negotiations, Policies,
-        Revocations,
+        Activations, Contracts, Enrolment, Grants, Graph, Identity, Info, Issuer, Ledger, Negotiations,
+        Policies, Revocations,
     },
 };
 
@@ -103,7 +103,8 @@ fn of_the_domain(
             ActivationsServer::new(Activations::new(domain(), activator)).max_decoding_message_size(max),
         )
         .add_service(NegotiationsServer::new(Negotiations::new(domain())).max_decoding_message_size(max))
-        .add_service(ContractsServer::new(Contracts::new(domain())).max_decoding_message_size(max))
+        .add_service(ContractsServer::new(Contracts::new(&mediation)).max_decoding_message_size(max))
+        .add_service(GraphServer::new(Graph::new(domain())).max_decoding_message_size(max))
         .add_service(RevocationsServer::new(revocations).max_decoding_message_size(max))
         .add_service(mediation.server())
         .add_service(LedgerServer::new(ledger).max_decoding_message_size(max)))

@@ -85,6 +85,8 @@ pub(super) fn usable(
     let now = domain.time_of(state);
     for (_, link) in state.path(id) {
         require!("CHN-050", link.state != contract::State::Revoked, Reason::Revoked);
+        let suspended = link.state == contract::State::Suspended;
+        require!("CHN-054", !suspended, Reason::ContractSuspended);
         let in_force = link.state == contract::State::Active && now < link.rights.not_after;
         require!("CHN-051", in_force, Reason::ContractNotActive, "A link is {}.", link.state.name());
     }

@@ -6,7 +6,7 @@ use countersign_protocol::{
     explain,
     id::{InvocationId, NegotiationId},
     name::InstanceId,
-    refusal::{Reason, Refusal, Viewer},
+    refusal::{Reason, Refusal, View, Viewer},
     require, require_some,
 };
 use tonic::{Request, Response, Status};
@@ -81,6 +81,20 @@ impl Caller {
         Ok(chain)
     }
 
+    /// What it is to a chain that it says something about, if there is such a chain.
+    pub(super) fn stands_by(&mut self, state: &State, id: ChainId) {
+        self.party = self.is_party_to_chain(state, id);
+    }
+
+    /// As much of a refusal as this caller may know: whether there is such a chain, and whether the
+    /// caller may do that to it, are one answer to a stranger. Whatever else is wrong, it said itself.
+    pub(super) fn told_about_chain(self, refusal: &Refusal) -> Status {
+        match refusal.reason() {
+            Reason::NotFound | Reason::RevocationNotAllowed | Reason::ChangeNotAllowed => self.told(refusal),
+            _ => self.author().told(refusal),
+        }
+    }
+
     /// A negotiation, for its parties (API-061).
     pub(super) fn negotiation<'s>(
         &mut self,
@@ -125,6 +139,11 @@ impl Caller {
     /// As much of a refusal as this caller may know.
     pub(super) fn told(&self, refusal: &Refusal) -> Status {
         status(refusal, self.viewer())
+    }
+
+    /// What the caller may know of a refusal that it is told in an answer.
+    pub(super) fn view(&self, refusal: &Refusal) -> View {
+        refusal.view(self.viewer())
     }
 
     fn viewer(&self) -> Viewer {

@@ -1,8 +1,9 @@
-//! Contracts: what was agreed.
+//! Contracts: what was agreed, and what becomes of it.
 
 use std::sync::Arc;
 
 use countersign_protocol::{
+    contract::ChangeRequest,
     digest::ChainId,
     domain::State,
     id::ContractId,
@@ -14,18 +15,24 @@ use countersign_wire::v1;
 use tonic::{Request, Response, Status};
 
 use super::{caller::Caller, convert, entries, page::Page};
-use crate::domain::Domain;
+use crate::{
+    domain::{Domain, recorded},
+    mediation::{Mediation, Mediator},
+};
 
 /// The service of that name.
 #[derive(Debug)]
 pub struct Contracts {
     domain: Arc<Domain>,
+    mediator: Arc<Mediator>,
 }
 
 impl Contracts {
-    /// Contracts of that domain.
-    pub fn new(domain: Arc<Domain>) -> Self {
-        Self { domain }
+    /// Contracts in the domain of that mediation, which enforces what becomes of them on what is under
+    /// way.
+    pub fn new(mediation: &Mediation) -> Self {
+        let mediator = Arc::clone(mediation.mediator());
+        Self { domain: Arc::clone(mediator.domain()), mediator }
     }
 
     async fn get(
@@ -71,6 +78,33 @@ impl Contracts {
         let (links, next_page_token) = filled.await?;
         Ok(v1::ListContractsResponse { links, next_page_token })
     }
+
+    /// Records a change, and answers once it is in force.
+    async fn put_in_force(
+        &self,
+        caller: &mut Caller,
+        request: v1::ChangeContractRequest,
+    ) -> Result<v1::ChangeContractResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        let signed = convert::signed(&request.change_request)?;
+        let claimed: ChangeRequest = convert::claimed(&signed)?;
+        let decided = self.domain.decide(
+            |state, context| {
+                caller.stands_by(state, claimed.chain);
+                state.decide_change(context, caller.actor(), &signed)
+            },
+            |state| {
+                let (_, leaf) = recorded(state.revocation(&claimed.request_id))?;
+                let link = convert::link(claimed.chain, recorded(state.chain(&claimed.chain))?);
+                let (leaf, epoch) = (leaf.get(), state.epoch());
+                Ok(v1::ChangeContractResponse { leaf, epoch, link: Some(link) })
+            },
+        );
+        let decided = decided.await?;
+        // Only now may anyone be told: nothing that it forbids is forwarded from here on.
+        self.mediator.enforce_revocations();
+        Ok(decided)
+    }
 }
 
 fn is_beneath(state: &State, id: ChainId, top: ChainId) -> bool {
@@ -96,4 +130,16 @@ impl v1::contracts_server::Contracts for Contracts {
         let answer = self.list(&mut caller, request.into_inner()).await;
         caller.reply(answer)
     }
+
+    async fn change_contract(
+        &self,
+        request: Request<v1::ChangeContractRequest>,
+    ) -> Result<Response<v1::ChangeContractResponse>, Status> {
+        let mut caller = Caller::of(&request, &self.domain)?;
+        let answer = self.put_in_force(&mut caller, request.into_inner()).await;
+        answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
+    }
 }
+
+#[cfg(test)]
+mod tests;

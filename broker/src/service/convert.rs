@@ -7,7 +7,7 @@ use countersign_protocol::{
     domain::{Chain, Negotiation},
     id::NegotiationId,
     ledger::{LeafIndex, TreeSize},
-    payload::Payload,
+    payload::{Malformed, Payload},
     refusal::{Reason, Refusal},
     require_some,
     signed::{Signed, Statement},
@@ -47,8 +47,7 @@ pub(super) fn size(number: u64) -> Result<TreeSize, Refusal> {
 
 /// A signed statement's envelope; nothing in it is believed yet.
 pub(super) fn signed(bytes: &[u8]) -> Result<Signed, Refusal> {
-    Signed::from_bytes(bytes)
-        .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, format!("{error}.")))
+    Signed::from_bytes(bytes).map_err(malformed)
 }
 
 /// What a statement says of itself, for finding what it is about; nothing of it is believed yet.
@@ -56,6 +55,11 @@ pub(super) fn claimed<T: Statement>(signed: &Signed) -> Result<T, Refusal> {
     signed
         .peek_unverified()
         .map_err(|error| Refusal::new("CONV-010", Reason::PayloadMalformed, format!("{error}.")))
+}
+
+/// What is not of the form that its field asks for.
+pub(super) fn malformed(error: Malformed) -> Refusal {
+    Refusal::new("CONV-010", Reason::PayloadMalformed, format!("{error}."))
 }
 
 /// A link of a chain.

@@ -7,6 +7,7 @@ use countersign_protocol::{
     payload::Payload,
     refusal::{Reason, Refusal},
     signed::Signed,
+    time::Timestamp,
 };
 use countersign_store::READ_MAX_BYTES;
 use countersign_wire::v1;
@@ -34,6 +35,17 @@ pub(super) async fn contract(domain: &Domain, leaf: LeafIndex) -> Result<Signed,
     }
 }
 
+/// The rotation of the domain's keys at that leaf; none where keys begin that were published ahead.
+pub(super) async fn rotation(domain: &Domain, leaf: LeafIndex) -> Result<Option<Signed>, Refusal> {
+    if domain.peek(|state, _| !state.tree().size().includes(leaf)) {
+        return Ok(None);
+    }
+    match event(domain, leaf).await? {
+        Event::KeysRotated(rotated) => Ok(Some(rotated.rotation)),
+        _ => Ok(None),
+    }
+}
+
 /// The bytes of the entry at that leaf.
 pub(super) async fn bytes(domain: &Domain, leaf: LeafIndex) -> Result<Bytes, Refusal> {
     let end = leaf.plus(1).ok_or_else(|| unreadable(leaf, "no leaf comes after it"))?;
@@ -49,10 +61,18 @@ async fn signed_move(domain: &Domain, leaf: LeafIndex) -> Result<Signed, Refusal
     }
 }
 
+/// The time of the entry at that leaf.
+pub(super) async fn time(domain: &Domain, leaf: LeafIndex) -> Result<Timestamp, Refusal> {
+    Ok(entry(domain, leaf).await?.time)
+}
+
 async fn event(domain: &Domain, leaf: LeafIndex) -> Result<Event, Refusal> {
+    Ok(entry(domain, leaf).await?.event)
+}
+
+async fn entry(domain: &Domain, leaf: LeafIndex) -> Result<Entry, Refusal> {
     let bytes = bytes(domain, leaf).await?;
-    let entry = Entry::from_bytes(&bytes).map_err(|error| unreadable(leaf, &error.to_string()))?;
-    Ok(entry.event)
+    Entry::from_bytes(&bytes).map_err(|error| unreadable(leaf, &error.to_string()))
 }
 
 /// The engine's own words name files: they are for the log, not for callers.

@@ -1,10 +1,10 @@
 //! What the domain gives its instances: certificates, and what to verify others with.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_protocol::{
     identity::InstanceStatement,
-    ledger::{NoteVerifier, Origin},
+    ledger::{LeafIndex, NoteVerifier, Origin},
     payload::Payload,
     refusal::{Reason, Refusal},
     require_some,
@@ -13,6 +13,7 @@ use countersign_protocol::{
 use countersign_wire::v1;
 use rand::rngs::OsRng;
 
+use super::entries;
 use crate::{
     channel::{Authority, ProvenKey, Serial},
     domain::Domain,
@@ -56,8 +57,19 @@ impl Issuer {
             ca_certificates: vec![self.authority.certificate_der().to_vec()],
             log_vkey: keys.log.to_string(),
             log_origin: Origin::of(self.domain.name()).to_string(),
+            rotations: self.rotations(&keys.set).await?,
             key_set: keys.set.to_bytes(),
         })
+    }
+
+    /// What led to these keys. Each rotation stands at the leaf from which on its keys are in use.
+    async fn rotations(&self, keys: &KeySet) -> Result<Vec<Vec<u8>>, Refusal> {
+        let leaves: BTreeSet<LeafIndex> = keys.keys().iter().map(|key| key.first_leaf).collect();
+        let mut rotations = Vec::new();
+        for leaf in leaves {
+            rotations.extend(entries::rotation(&self.domain, leaf).await?.map(|signed| signed.to_bytes()));
+        }
+        Ok(rotations)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Revocations: rights that end before their time.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use countersign_protocol::{
     digest::ChainId,
     domain::{Context, State},
+    graph::Walk,
     name::InstanceId,
     refusal::{Reason, Refusal},
     revocation::RevokeRequest,
@@ -38,13 +39,6 @@ enum Target {
     Instance(InstanceId),
 }
 
-/// A link's place in a preview: the upper come before the lower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    depth: u32,
-    chain: ChainId,
-}
-
 impl Revocations {
     /// Revocations in the domain of that mediation, which enforces them on what is under way.
     pub fn new(mediation: &Mediation) -> Self {
@@ -61,18 +55,15 @@ impl Revocations {
         let target = Target::of(&request)?;
         let [by, instance] = [caller.instance().as_str(), &request.instance].map(str::as_bytes);
         let listing = [b"revocation".as_slice(), by, &request.chain_id, instance];
-        let page: Page<Place> = Page::of(&listing, request.page_size, &request.page_token)?;
+        let page: Page<ChainId> = Page::of(&listing, request.page_size, &request.page_token)?;
         let filled = self.domain.read(|state, context| {
-            let chains = target.ending(state, context, caller.instance())?;
-            let total = chains.len() as u64;
-            let mut places: Vec<Place> = chains.into_iter().filter_map(|id| Place::of(state, id)).collect();
-            places.sort();
-            let after = page.after();
-            let rest = places.into_iter().filter(|place| after.is_none_or(|after| *place > after));
-            let (links, next_page_token) = page.fill(rest.map(|place| (place, ())), |place, ()| {
-                state.chain(&place.chain).map(|chain| convert::link(place.chain, chain))
+            let ending = target.ending(state, context, caller.instance())?;
+            let chains = ending.live();
+            let steps = ending.after(page.after(), |link| link.live > 0).map(|step| (step.id, step));
+            let (links, next_page_token) = page.fill(steps, |id, step| {
+                (!step.link.state.is_terminal()).then(|| convert::link(*id, step.link))
             });
-            Ok(v1::PreviewRevocationResponse { links, chains: total, next_page_token })
+            Ok(v1::PreviewRevocationResponse { links, chains, next_page_token })
         });
         filled.await
     }
@@ -122,41 +113,16 @@ impl Target {
         }
     }
 
-    fn ending(&self, state: &State, context: &Context<'_>, by: &InstanceId) -> Result<Vec<ChainId>, Refusal> {
+    fn ending<'s>(
+        &self,
+        state: &'s State,
+        context: &Context<'_>,
+        by: &InstanceId,
+    ) -> Result<Walk<'s>, Refusal> {
         match self {
-            Self::Chain(chain) => state.revocable_chains(context, by, *chain),
+            Self::Chain(chain) => state.revocable_chain(context, by, *chain),
             Self::Instance(instance) => state.revocable_instance(context, by, instance),
         }
-    }
-}
-
-impl Place {
-    fn of(state: &State, chain: ChainId) -> Option<Self> {
-        state.chain(&chain).map(|link| Self { depth: link.depth, chain })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.depth, self.chain)
-    }
-}
-
-impl FromStr for Place {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (depth, chain) = text.split_once('/').ok_or(())?;
-        Ok(Self { depth: depth.parse().map_err(drop)?, chain: chain.parse().map_err(drop)? })
-    }
-}
-
-/// Whether there is such a thing, and whether the caller may revoke it, are one answer to a stranger.
-/// Whatever else is wrong, the caller said itself.
-fn told(caller: Caller, refusal: &Refusal) -> Status {
-    match refusal.reason() {
-        Reason::NotFound | Reason::RevocationNotAllowed => caller.told(refusal),
-        _ => caller.author().told(refusal),
     }
 }
 
@@ -168,7 +134,7 @@ impl v1::revocations_server::Revocations for Revocations {
     ) -> Result<Response<v1::PreviewRevocationResponse>, Status> {
         let caller = Caller::of(&request, &self.domain)?;
         let answer = self.preview(&caller, request.into_inner()).await;
-        answer.map(Response::new).map_err(|refusal| told(caller, &refusal))
+        answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
     }
 
     async fn revoke(
@@ -177,7 +143,7 @@ impl v1::revocations_server::Revocations for Revocations {
     ) -> Result<Response<v1::RevokeResponse>, Status> {
         let caller = Caller::of(&request, &self.domain)?;
         let answer = self.put_in_force(&caller, request.into_inner()).await;
-        answer.map(Response::new).map_err(|refusal| told(caller, &refusal))
+        answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
     }
 
     type WatchRevocationsStream = Feed<v1::WatchRevocationsResponse>;
@@ -188,7 +154,7 @@ impl v1::revocations_server::Revocations for Revocations {
     ) -> Result<Response<Self::WatchRevocationsStream>, Status> {
         let caller = Caller::of(&request, &self.domain)?;
         let answer = self.watch(&caller, request.into_inner()).await;
-        answer.map(Response::new).map_err(|refusal| told(caller, &refusal))
+        answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
     }
 }
 

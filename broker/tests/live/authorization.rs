@@ -7,6 +7,7 @@ use std::{fmt::Write as _, fs};
 use countersign::Answer;
 use countersign_protocol::{
     capability::Arguments,
+    contract::{ChangeKind, ChangeRequest, Side},
     extension::Extensions,
     grant::GrantRequest,
     id::{GrantId, InvocationId, NegotiationId, RequestId, SessionId},
@@ -22,9 +23,10 @@ use countersign_wire::{
     DESCRIPTOR_SET,
     v1::{
         self, activations_client::ActivationsClient, contracts_client::ContractsClient,
-        enrolment_client::EnrolmentClient, grants_client::GrantsClient, identity_client::IdentityClient,
-        info_client::InfoClient, ledger_client::LedgerClient, mediation_client::MediationClient,
-        negotiations_client::NegotiationsClient, revocations_client::RevocationsClient,
+        enrolment_client::EnrolmentClient, grants_client::GrantsClient, graph_client::GraphClient,
+        identity_client::IdentityClient, info_client::InfoClient, ledger_client::LedgerClient,
+        mediation_client::MediationClient, negotiations_client::NegotiationsClient,
+        revocations_client::RevocationsClient,
     },
 };
 use prost::Message as _;
@@ -121,6 +123,7 @@ impl Caller<'_> {
         match service {
             "Enrolment" | "Info" | "Identity" => self.call_about_identity(method, channel).await,
             "Negotiations" | "Contracts" => self.call_about_contracts(method, channel).await,
+            "Graph" => self.call_about_the_graph(method, channel).await,
             "Revocations" | "Ledger" => self.call_about_the_ledger(method, channel).await,
             _ => self.call_about_chains(&format!("{service}/{name}"), channel).await,
         }
@@ -186,6 +189,10 @@ impl Caller<'_> {
                 .get_contract(request!(GetContractRequest { contract_id: contract_id }))
                 .await
                 .map(|_| None),
+            "Contracts/ChangeContract" => {
+                let request = request!(ChangeContractRequest { change_request: self.change().to_bytes() });
+                contracts.change_contract(request).await.map(|_| None)
+            }
             "Contracts/ListContracts" => contracts
                 .list_contracts(request!(first page of ListContractsRequest {}))
                 .await
@@ -235,6 +242,45 @@ impl Caller<'_> {
                     sessions: 0
                 }));
                 MediationClient::new(channel).serve(hello).await.map(|_| None)
+            }
+            other => panic!("{other} is called by nobody"),
+        }
+    }
+
+    async fn call_about_the_graph(&self, method: &str, channel: Channel) -> Result<Option<usize>, Status> {
+        let mut graph = GraphClient::new(channel);
+        let chain_id = self.world.story.contracted.chain_id().as_bytes().to_vec();
+        let holder = self.world.story.contracted.holder().instance.principal().to_string();
+        let [callee, action, resource] =
+            [principal("service/files").as_str(), "files:read", "file:/data/eu/q3.csv"].map(str::to_owned);
+        match method {
+            "Graph/ListEdges" => graph
+                .list_edges(request!(first page of ListEdgesRequest {}))
+                .await
+                .map(|page| Some(page.into_inner().edges.len())),
+            "Graph/WhoCan" => graph
+                .who_can(request!(first page of WhoCanRequest { callee: callee, action: action, resource: resource }))
+                .await
+                .map(|page| Some(page.into_inner().abilities.len())),
+            "Graph/WhatCan" => graph
+                .what_can(request!(first page of WhatCanRequest { holder: holder }))
+                .await
+                .map(|page| Some(page.into_inner().edges.len())),
+            "Graph/ListPaths" => graph
+                .list_paths(request!(first page of ListPathsRequest { holder: holder }))
+                .await
+                .map(|page| Some(page.into_inner().paths.len())),
+            "Graph/Can" => {
+                let request = request!(first page of CanRequest {
+                    chain_id: chain_id,
+                    callee: callee,
+                    action: action,
+                    resource: resource,
+                });
+                graph.can(request).await.map(|_| None)
+            }
+            "Graph/WatchEdges" => {
+                graph.watch_edges(request!(first page of WatchEdgesRequest {})).await.map(|_| None)
             }
             other => panic!("{other} is called by nobody"),
         }
@@ -362,6 +408,29 @@ impl Caller<'_> {
             sender: self.who.instance().clone(),
             chain: Some(self.world.story.contracted.chain_id()),
             instance: None,
+            chains: 9,
+            request_id: RequestId::new(now, &mut OsRng),
+            issued: now,
+            extensions: Extensions::none(),
+        };
+        request.sign(&self.who.key)
+    }
+}
+
+impl Caller<'_> {
+    /// A suspension of alice's grant, by the admin as such and by all others as its grantor. It names no
+    /// number either.
+    fn change(&self) -> Signed {
+        let now = self.who.clock.now();
+        let admin = self.who.instance() == self.world.story.root.instance();
+        let request = ChangeRequest {
+            domain: DOMAIN.parse().unwrap(),
+            sender: self.who.instance().clone(),
+            side: if admin { Side::Admin } else { Side::Grantor },
+            chain: self.world.story.granted.chain_id(),
+            kind: ChangeKind::Suspend,
+            invocation: None,
+            evidence: None,
             chains: 9,
             request_id: RequestId::new(now, &mut OsRng),
             issued: now,

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 
 use countersign_broker::{
-    AssemblyError, InitError, Options, RunError, admin_token, clock::SystemClock, config::Config, init, run,
+    AssemblyError, InitError, Options, RunError, admin_token, backup, clock::SystemClock, config::Config,
+    doctor::doctor, init, run,
 };
 
 use crate::support::{DOMAIN, Newcomer, TestBroker, principal};
@@ -64,6 +65,44 @@ async fn the_keys_are_apart_from_the_data_and_private() {
     assert_eq!(mode(&broker.config.data_dir), 0o700);
     let public = fs::read_to_string(broker.config.public_dir().join("keys.txt")).unwrap();
     assert!(public.starts_with("countersign-keys-v1 "), "{public}");
+}
+
+/// A broker runs, and is used, while it is copied; the copy can take its place.
+#[tokio::test]
+async fn a_backup_is_whole_and_can_take_the_place_of_the_data() {
+    let mut broker = TestBroker::start().await;
+    let admin = broker.admin().await;
+    let to = broker.path().join("backup");
+    let (copied, _) = tokio::join!(backup(&broker.config, &to), async {
+        for number in 0..5 {
+            broker.agent(&admin, &format!("agent/number-{number}")).await;
+        }
+    });
+    let copied = copied.unwrap();
+    assert!(copied.head.size.get() >= 3, "{copied:?}");
+    assert!(backup(&broker.config, &to).await.unwrap_err().to_string().contains("there already"));
+    assert!(!fs::read_dir(&to).unwrap().any(|it| it.unwrap().file_name() == "keys"), "no key is in it");
+
+    broker.stop().await;
+    let last = broker.path().join("last");
+    let stopped = backup(&broker.config, &last).await.unwrap();
+    assert_eq!(stopped.covered, stopped.head.size, "a broker that stops signs a last checkpoint");
+    fs::remove_dir_all(&broker.config.data_dir).unwrap();
+    fs::rename(&last, &broker.config.data_dir).unwrap();
+    let findings = doctor(&broker.config, Arc::clone(&broker.clock)).await;
+    assert!(findings.iter().all(|finding| finding.outcome.is_ok()), "{findings:?}");
+    broker.restart().await;
+    broker.agent(&admin, "agent/after").await;
+
+    let segments = to.join(format!("ledger/domains/{DOMAIN}/segments"));
+    let segment = fs::read_dir(segments).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let damaged = Config { data_dir: to, ..broker.config.clone() };
+    let refused = backup(&damaged, &broker.path().join("damaged")).await.unwrap_err();
+    assert!(refused.to_string().contains("byte"), "a copy of what is damaged is none: {refused}");
 }
 
 #[tokio::test]

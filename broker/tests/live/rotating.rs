@@ -8,12 +8,17 @@ use countersign_broker::{
     rotate,
 };
 use countersign_protocol::{
+    explain::Bundle,
     key::SigningKey,
+    payload::Payload as _,
     trust::{KeyPurpose, KeySet},
 };
 use countersign_wire::v1::{self, info_client::InfoClient, ledger_client::LedgerClient};
 
-use super::support::{DOMAIN, TestBroker};
+use super::{
+    story::audit,
+    support::{DOMAIN, Story, TestBroker, rights},
+};
 
 fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
@@ -75,6 +80,25 @@ async fn a_domain_goes_on_under_other_keys() {
     assert_eq!(ids(&third, KeyPurpose::Checkpoint), [1, 2, 3]);
     assert_eq!(ids(&third, KeyPurpose::Capability), [1, 2], "what was not named stays");
     broker.restart().await;
+}
+
+/// Agents that run meanwhile go on, under chains of before and with new ones.
+#[tokio::test]
+async fn agents_follow_and_so_do_auditors() {
+    let mut story = Box::pin(Story::begin()).await;
+    let before = pinned(&story.broker);
+    story.read("/data/eu/q3.csv").await.unwrap();
+    story.broker.stop().await;
+    let after = rotate(&story.broker.config, clock(), &KeyPurpose::ALL).await.unwrap();
+    story.broker.restart().await;
+    let answer = story.read("/data/eu/q4.csv").await.unwrap();
+    let bundle = story.alice.explain(answer.invocation).await.unwrap();
+    assert_eq!(*story.alice.keys(), after);
+    assert!(Bundle::from_bytes(&bundle).unwrap().verify(&after).is_ok());
+    story.alice.grant(story.planner.instance(), rights(&story.alice, 500, 3, "/data")).await.unwrap();
+    for keys in [before, after] {
+        audit(&story.root, keys).await;
+    }
 }
 
 /// The power goes after the next keys were kept, and after the ledger has heard of them.

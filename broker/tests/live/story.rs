@@ -38,7 +38,7 @@ async fn from_a_grant_to_an_explanation_and_across_a_restart() {
 }
 
 /// Replays the whole ledger, as an auditor with the public keys does.
-async fn audit(root: &Agent, keys: KeySet) {
+pub(crate) async fn audit(root: &Agent, keys: KeySet) {
     let mut ledger = LedgerClient::new(root.channel().await);
     let request = v1::GetCheckpointRequest { trust_domain: DOMAIN.into() };
     let checkpoint = ledger.get_checkpoint(request).await.unwrap().into_inner().checkpoint;

@@ -2,6 +2,7 @@
 
 use countersign_forge::envelope::sealed;
 use countersign_protocol::{
+    contract::{ChangeKind, Side},
     digest::ChainId,
     id::{ContractId, NegotiationId},
     negotiation::MoveKind,
@@ -213,6 +214,28 @@ async fn only_a_chain_in_force_is_activated() {
     assert_eq!(reason(world.activation("planner", &grant.chain_id).await), "CONTRACT_NOT_ACTIVE");
     world.tick().await;
     assert_eq!(reason(world.activation("planner", &grant.chain_id).await), "CONTRACT_NOT_ACTIVE");
+}
+
+#[tokio::test]
+async fn what_is_held_up_is_not_activated_nor_anything_beneath_it() {
+    let (mut world, [grant, research, fetch, beside]) = tree().await;
+    let chain = active(&research).token().chain_id();
+    for (kind, told) in [(ChangeKind::Suspend, "CONTRACT_SUSPENDED"), (ChangeKind::Resume, "")] {
+        let root = world.agent("root");
+        let signed = world.say(|stage| stage.change("root", Side::Admin, chain, kind)).sign(&root.key);
+        let decided = world
+            .domain
+            .decide(|state, context| state.decide_change(context, &root.actor(), &signed), |_| Ok(()));
+        decided.await.unwrap();
+        for (holder, chain) in [("researcher", &research), ("fetcher", &fetch)] {
+            match told {
+                "" => assert!(world.activation(holder, &chain.chain_id).await.is_ok(), "the twin"),
+                told => assert_eq!(reason(world.activation(holder, &chain.chain_id).await), told),
+            }
+        }
+        assert!(world.activation("planner", &grant.chain_id).await.is_ok(), "what is above");
+        assert!(world.activation("researcher2", &beside.chain_id).await.is_ok(), "what is beside it");
+    }
 }
 
 #[tokio::test]

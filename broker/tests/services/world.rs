@@ -7,6 +7,7 @@ use countersign_broker::{
     checkpoint::Checkpoints,
     clock::ManualClock,
     domain::Domain,
+    mediation::Mediation,
     service::{Activations, Contracts, Grants, Ledger, Negotiations},
 };
 pub(crate) use countersign_forge::{
@@ -108,7 +109,7 @@ impl World {
             grants: Grants::new(Arc::clone(&domain), Arc::clone(&activator)),
             activations: Activations::new(Arc::clone(&domain), Arc::clone(&activator)),
             negotiations: Negotiations::new(Arc::clone(&domain)),
-            contracts: Contracts::new(Arc::clone(&domain)),
+            contracts: Contracts::new(&Mediation::new(Arc::clone(&domain), Arc::clone(&activator))),
             ledger: Ledger::new(Arc::clone(&domain), Arc::clone(&checkpoints), activator, Arc::new(archive)),
             checkpoints,
             domain,
@@ -197,8 +198,10 @@ impl World {
     /// An admin revokes an instance and everything that it holds.
     pub(crate) async fn revoke_instance(&mut self, name: &str) {
         let (instance, root) = (self.agent(name).id, self.agent("root").id);
-        let ending = self.domain.peek(|state, context| state.revocable_instance(context, &root, &instance));
-        self.revoke_target(None, Some(instance), ending.unwrap().len()).await;
+        let ending = self.domain.peek(|state, context| {
+            state.revocable_instance(context, &root, &instance).map(|ending| ending.live() as usize)
+        });
+        self.revoke_target(None, Some(instance), ending.unwrap()).await;
     }
 
     async fn revoke_target(&mut self, chain: Option<ChainId>, instance: Option<InstanceId>, chains: usize) {

@@ -38,26 +38,44 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Join(command::Join),
+    /// Say in which trust domain commands act.
+    #[command(subcommand)]
+    Context(command::Context),
     Status(command::Status),
+    Doctor(command::Doctor),
     /// See and admit the agents, services and people of the domain.
     #[command(subcommand)]
     Agent(command::Agent),
     /// Give rights to an agent: the root of every chain.
     #[command(subcommand)]
     Grant(command::Grant),
-    /// Look into tokens.
+    /// Come to a contract by hand, from either side.
     #[command(subcommand)]
-    Token(command::Token),
+    Negotiate(command::Negotiate),
     /// Look into contracts.
     #[command(subcommand)]
     Contract(command::Contract),
-    /// See who delegated what to whom.
+    /// Look into tokens.
     #[command(subcommand)]
-    Graph(command::Graph),
+    Token(command::Token),
+    Can(Box<command::Can>),
+    Invoke(Box<command::Invoke>),
+    /// See who delegated what to whom, now or as it was.
+    #[command(subcommand)]
+    Graph(Box<command::Graph>),
     Explain(command::Explain),
     Revoke(command::Revoke),
     /// Check the record of everything.
     #[command(subcommand)]
     Ledger(command::Ledger),
     Verify(command::Verify),
+    Completion(command::Completion),
+    Man(command::Man),
+}
+
+impl Command {
+    /// Whether it has a form of its own for `-o tree`, `dot` and `mermaid`.
+    pub(crate) fn is_drawn(&self) -> bool {
+        matches!(self, Self::Graph(graph) if graph.is_drawn())
+    }
 }

@@ -6,13 +6,14 @@ use countersign_protocol::{
     ledger::LeafIndex,
 };
 
-use crate::{exit::Exit, failure::Failure};
+use crate::{exit::Exit, failure::Failure, progress::Progress};
 
 /// Reads every entry that the newest checkpoint covers, and decides each of them again.
-pub(crate) async fn audit(agent: &Agent) -> Result<Report, Failure> {
+pub(crate) async fn audit(agent: &Agent, is_watched: bool) -> Result<Report, Failure> {
     let failed = |error| Failure::sdk("The ledger was not audited", &error);
     let (checkpoint, signed) = agent.ledger().checkpoint().await.map_err(failed)?;
-    let mut audit = Audit::begin(agent.keys().clone());
+    let mut audit = Audit::begin(agent.keys().as_ref().clone());
+    let progress = Progress::of(checkpoint.size.get(), "entries", is_watched);
     let mut next = LeafIndex::ZERO;
     while checkpoint.size.includes(next) {
         let (entries, after) = agent.ledger().entries(next).await.map_err(failed)?;
@@ -24,6 +25,7 @@ pub(crate) async fn audit(agent: &Agent) -> Result<Report, Failure> {
         for entry in entries.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             audit = audit.entry(entry);
         }
+        progress.advance(left.min(entries.len() as u64));
         next = after;
     }
     Ok(audit.finish(&signed))

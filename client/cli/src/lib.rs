@@ -8,6 +8,7 @@ mod args;
 mod audit;
 mod command;
 mod context;
+mod drawing;
 mod evidence;
 mod exit;
 mod failure;
@@ -17,11 +18,13 @@ mod keys;
 mod limits;
 mod lookup;
 mod output_file;
+mod progress;
 mod session;
 mod streams;
 mod table;
 mod terminal;
 mod view;
+mod wanted;
 
 use std::ffi::OsString;
 

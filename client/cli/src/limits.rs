@@ -21,3 +21,15 @@ pub(crate) const RENEWAL_ATTEMPTS: u32 = 100;
 /// See [`RENEWAL_ATTEMPTS`].
 /// Edges: none. It paces.
 pub(crate) const RENEWAL_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a watch waits for news while it has the session, which other commands want too, and how
+/// long it lets go of it where there were none.
+/// Edges: none. It paces.
+pub(crate) const WATCH_GLANCE: Duration = Duration::from_secs(1);
+/// See [`WATCH_GLANCE`].
+/// Edges: none. It paces.
+pub(crate) const WATCH_REST: Duration = Duration::from_millis(250);
+
+/// Bytes of a line that a person types in answer to a question: the words that are asked for are short.
+/// Edges: `terminal::a_line_is_read_up_to_its_limit`.
+pub(crate) const LINE_MAX_BYTES: usize = 256;

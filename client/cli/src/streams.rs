@@ -8,6 +8,8 @@ pub struct Streams {
     pub(crate) input: Box<dyn Read>,
     /// Whether a person sits at the other end of the input.
     pub(crate) input_is_terminal: bool,
+    /// Whether a person watches what is said.
+    pub(crate) err_is_terminal: bool,
     /// Data.
     pub(crate) out: Box<dyn Write>,
     /// Messages.
@@ -19,6 +21,7 @@ impl Streams {
     pub fn standard() -> Self {
         Self {
             input_is_terminal: io::stdin().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
             input: Box::new(BufReader::new(io::stdin())),
             out: Box::new(anstream::stdout()),
             err: Box::new(anstream::stderr()),
@@ -30,6 +33,7 @@ impl Streams {
         Self {
             input: Box::new(input),
             input_is_terminal: false,
+            err_is_terminal: false,
             out: Box::new(anstream::StripStream::new(Box::new(out) as Box<dyn Write>)),
             err: Box::new(anstream::StripStream::new(Box::new(err) as Box<dyn Write>)),
         }

@@ -49,8 +49,24 @@ fn help_and_version_are_data_and_mistakes_are_not() {
     let help = alone(&["--help"]);
     assert_eq!((help.exit, help.err.as_str()), (Exit::Ok, ""));
     for command in [
-        "join", "status", "agent", "grant", "token", "contract", "graph", "explain", "revoke", "ledger",
+        "join",
+        "context",
+        "status",
+        "doctor",
+        "agent",
+        "grant",
+        "negotiate",
+        "contract",
+        "token",
+        "can",
+        "invoke",
+        "graph",
+        "explain",
+        "revoke",
+        "ledger",
         "verify",
+        "completion",
+        "man",
     ] {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command}: {}", help.out);
         assert_eq!(alone(&[command, "--help"]).exit, Exit::Ok, "{command}");
@@ -70,6 +86,10 @@ fn help_and_version_are_data_and_mistakes_are_not() {
         &["revoke", "0123456789ab"],
         &["revoke", "0123456789ab", "--dry-run", "--confirm", "1"],
         &["revoke", "planner", "--dry-run"],
+        &["contract", "suspend", "0123456789ab", "--confirm", "1"],
+        &["contract", "suspend", "0123456789ab", "--as", "holder", "--confirm", "1"],
+        &["contract", "retire", "0123456789ab"],
+        &["contract", "breach", "0123456789ab", "--as", "holder", "--confirm", "1"],
         &["explain", "not-an-id"],
         &["verify", "bundle"],
         &["grant", "create", "--to", "x", "--lifetime", "8h"],
@@ -81,6 +101,32 @@ fn help_and_version_are_data_and_mistakes_are_not() {
         assert_eq!((ran.exit, ran.out.as_str()), (Exit::Usage, ""), "{mistake:?}: {}", ran.err);
         assert!(!ran.err.is_empty(), "{mistake:?}");
     }
+}
+
+#[test]
+fn completion_and_manual_pages_are_of_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = alone(&["completion", shell]);
+        assert_eq!((script.exit, script.err.as_str()), (Exit::Ok, ""));
+        assert!(script.out.contains("blast-radius"), "{shell}");
+    }
+    assert!(alone(&["man"]).out.contains(".TH"), "a manual page");
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path().to_str().unwrap();
+    assert_eq!(alone(&["man", "--dir", dir]).exit, Exit::Ok);
+    let page = fs::read_to_string(directory.path().join("countersign-graph-who-can.1")).unwrap();
+    assert!(page.contains("countersign\\-graph\\-who\\-can"), "{page}");
+    assert!(page.contains("as\\-of"), "{page}");
+    assert_eq!(alone(&["man", "--dir", dir]).exit, Exit::Conflict, "no file is written over");
+}
+
+#[test]
+fn what_cannot_be_drawn_says_so_before_anything_is_done() {
+    let failure = alone(&["-o", "dot", "revoke", "0123456789ab", "--confirm", "1"]);
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.err.contains("table, wide, json or jsonl"), "{}", failure.err);
+    // The twin lacks a session and nothing else.
+    assert_eq!(alone(&["-o", "dot", "graph", "tree"]).exit, Exit::Denied);
 }
 
 #[test]

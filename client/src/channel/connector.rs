@@ -5,7 +5,10 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -31,7 +34,10 @@ const ALPN: &[u8] = b"h2";
 /// Opens connections to the brokers that a [`Trust`] names. The host and port of the URI say where
 /// to go, and nothing about who is expected there; its scheme makes no difference.
 #[derive(Clone)]
-pub struct Connector(TlsConnector);
+pub struct Connector {
+    tls: TlsConnector,
+    opened: Arc<AtomicU64>,
+}
 
 impl Connector {
     /// Connections as `identity`, with the certificate that is current when each is opened. `time`
@@ -53,7 +59,12 @@ impl Connector {
         config.alpn_protocols = vec![ALPN.to_vec()];
         // A resumed session verifies nothing anew.
         config.resumption = Resumption::disabled();
-        Self(TlsConnector::from(Arc::new(config)))
+        Self { tls: TlsConnector::from(Arc::new(config)), opened: Arc::default() }
+    }
+
+    /// How many connections were opened so far.
+    pub(crate) fn opened(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.opened)
     }
 
     async fn connect(self, uri: Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
@@ -66,10 +77,11 @@ impl Connector {
 
         let tcp = TcpStream::connect((host, port)).await?;
         tcp.set_nodelay(true)?;
-        let tls = self.0.connect(name, tcp).await?;
+        let tls = self.tls.connect(name, tcp).await?;
         if tls.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not speak HTTP/2"));
         }
+        self.opened.fetch_add(1, Ordering::AcqRel);
         Ok(TokioIo::new(tls))
     }
 }

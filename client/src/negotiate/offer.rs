@@ -40,6 +40,8 @@ pub struct Terms {
     pub acceptance: Acceptance,
     /// What an invocation with an unknown outcome costs.
     pub failure: FailurePolicy,
+    /// The contract between the same two that ends when this one begins.
+    pub replaces: Option<ContractId>,
     /// How long the offer can be accepted.
     pub offer_lifetime: Lifetime,
 }
@@ -56,6 +58,7 @@ impl Terms {
             offline: Offline::Forbidden,
             acceptance: Acceptance::SignedReceipt,
             failure: FailurePolicy::SettleReserved,
+            replaces: None,
             offer_lifetime,
         }
     }
@@ -93,6 +96,7 @@ impl Agent {
             failure: terms.failure,
             seen,
             algorithm: Algorithm::Ed25519,
+            replaces: terms.replaces,
             extensions: Extensions::none(),
         };
         let contract = body.to_bytes();
@@ -111,7 +115,7 @@ impl Agent {
     pub(super) fn check_chain(&self, held: &Held, offered: &Offered, named: &[u8]) -> Result<ChainId, Error> {
         let hop =
             append_hop(held.token(), &offered.body.hop_terms(), self.public_key(), offered.hop_signature);
-        let token = hop.verify(self.keys()).map_err(|refusal| deceived(About::Chain, refusal))?;
+        let token = hop.verify(&self.keys()).map_err(|refusal| deceived(About::Chain, refusal))?;
         match token.chain_id().as_bytes() == named {
             true => Ok(token.chain_id()),
             false => Err(deceived(About::Chain, "the contract has made another chain than is said")),

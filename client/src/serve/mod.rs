@@ -161,6 +161,8 @@ impl Serving {
             Ok(opened) => opened.map_err(|status| error_of("serve", &status))?.into_inner(),
             Err(_) => return Err(unavailable("serve", "no answer came in time")),
         };
+        // What comes over it is verified by the domain's keys of now.
+        Box::pin(agent.know_keys()).await?;
         // What has ended without a word is gone from the map of streams.
         let streams = &self.streams;
         self.answers.retain(|number, _| streams.contains_key(number));

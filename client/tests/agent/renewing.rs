@@ -3,13 +3,13 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Agent, CallerFault, Error, Options};
+use countersign::{About, Agent, CallerFault, Error, Options};
 use countersign_protocol::{digest::Digest, refusal::Reason};
 use tokio::time::{sleep, timeout};
 
 use crate::{
     fake::{Fake, Lie, rights},
-    world::{accept, agree, ask, call, generous, granted, join, options, serve},
+    world::{accept, agree, ask, assert_deceived, call, generous, granted, join, options, serve},
 };
 
 #[tokio::test]
@@ -53,6 +53,25 @@ async fn a_lost_renewal_is_sent_again_as_it_was() {
     planner.lookup(planner.instance()).await.unwrap();
     assert_eq!(fake.count("InstanceForked"), 0);
     assert!(fake.count("InstanceRenewed") >= 1);
+}
+
+/// Attack lines 2 and 29: on a new connection the broker is asked for the domain's keys once more.
+#[tokio::test]
+async fn keys_that_those_before_did_not_sign_are_not_taken() {
+    let fake = Fake::start().await;
+    fake.set_svid_ms(3_000);
+    let planner = join(&fake, "planner").await;
+    let known = planner.keys();
+    fake.lie(Lie::KeysThatDoNotFollow);
+    planner.lookup(planner.instance()).await.unwrap();
+    while fake.count("InstanceRenewed") == 0 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    sleep(Duration::from_millis(300)).await;
+    assert_deceived(planner.lookup(planner.instance()).await, About::Bundle);
+    assert_eq!(planner.keys(), known);
+    fake.stop_lying();
+    planner.lookup(planner.instance()).await.unwrap();
 }
 
 /// Attack line 32: two different renewals from one generation convict an instance of running twice. A

@@ -32,7 +32,7 @@ pub(crate) async fn replay(agent: &Agent, held: &countersign::Held, resource: &s
 pub(crate) async fn use_stolen(agent: &Agent, token: &str, leaf: u64, resource: &str) -> Outcome<Json> {
     let token = hex::decode(token)?;
     // A token is public: anyone can verify it and read which chain it is.
-    let chain = UnverifiedToken::from_bytes(token.clone()).verify(agent.keys())?.chain_id();
+    let chain = UnverifiedToken::from_bytes(token.clone()).verify(&agent.keys())?.chain_id();
     let leaf = LeafIndex::new(leaf).ok_or("no leaf")?;
     let proof = proof(agent, chain, leaf, resource)?;
     send(agent, &token, &proof).await

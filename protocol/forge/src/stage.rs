@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use countersign_protocol::{
     capability::{Amount, Request, Rights},
     contract::{
-        Acceptance, ContractBody, ContractVersion, Disclosure, FailurePolicy, Offline, Rebind, SeenCheckpoint,
+        Acceptance, ChangeKind, ChangeRequest, ContractBody, ContractVersion, Disclosure, FailurePolicy,
+        Offline, Rebind, SeenCheckpoint, Side,
     },
     digest::{ChainId, Digest, SpkiHash},
     domain::{Attested, State},
@@ -177,6 +178,7 @@ impl Stage<'_> {
             failure: FailurePolicy::SettleReserved,
             seen: self.seen(),
             algorithm: Algorithm::Ed25519,
+            replaces: None,
             extensions: Extensions::none(),
         }
     }
@@ -238,6 +240,23 @@ impl Stage<'_> {
             chain,
             instance,
             chains,
+            request_id: RequestId::new(self.now, self.rng),
+            issued: self.now,
+            extensions: Extensions::none(),
+        }
+    }
+
+    /// A change of a link; a breach is shown by some digest.
+    pub fn change(&mut self, by: &str, side: Side, chain: ChainId, kind: ChangeKind) -> ChangeRequest {
+        ChangeRequest {
+            domain: domain(),
+            sender: self.agent(by).id.clone(),
+            side,
+            chain,
+            kind,
+            invocation: None,
+            evidence: (kind == ChangeKind::Breach).then(|| Digest::of(b"what shows it")),
+            chains: self.state.live_subtree(chain).len() as u64,
             request_id: RequestId::new(self.now, self.rng),
             issued: self.now,
             extensions: Extensions::none(),

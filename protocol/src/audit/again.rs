@@ -1,11 +1,12 @@
 //! Deciding again: what must a conforming broker have recorded, given what the ledger holds?
 
 use crate::{
+    contract::{ChangeRequest, Side},
     digest::{ChainId, Digest},
     domain::{
-        Actor, Attested, Context, Decision, EndCause, Event, GrantIssued, GrantRule, Intent, InvocationEnded,
-        InvocationOutcome, JoinTokenIssued, KeysRotated, NegotiationEnded, Policy, Revoked, SessionIntent,
-        SessionOpened, State, Wanted, WantedSession,
+        Actor, Attested, Changed, Context, Decision, EndCause, Event, GrantIssued, GrantRule, Intent,
+        InvocationEnded, InvocationOutcome, JoinTokenIssued, KeysRotated, NegotiationEnded, Policy, Revoked,
+        SessionIntent, SessionOpened, State, Wanted, WantedSession,
     },
     grant::GrantRequest,
     key::SigningKey,
@@ -67,6 +68,7 @@ impl Again<'_> {
             }) => self.order(signed),
             Event::NegotiationEnded(_) | Event::ChainClosed(_) => self.due(event),
             Event::Revoked(event) => self.revoke(event),
+            Event::Changed(event) => self.change(event),
             Event::Intent(event) => self.intent(event),
             Event::InvocationEnded(event) => self.end(event),
             Event::SessionOpened(event) => self.open_session(event),
@@ -99,6 +101,10 @@ impl Again<'_> {
                 let request: RevokeRequest = event.request.peek_unverified().ok()?;
                 let alone = self.revoke_under(&request, &event.request, policy());
                 alone.is_err().then(|| request.sender.principal().clone())
+            }
+            Event::Changed(event) => {
+                let request: ChangeRequest = event.request.peek_unverified().ok()?;
+                (request.side == Side::Admin).then(|| request.sender.principal().clone())
             }
             _ => None,
         }
@@ -198,6 +204,13 @@ impl Again<'_> {
     fn revoke_under(self, request: &RevokeRequest, signed: &Signed, policy: Policy) -> Verdict {
         let actor = self.actor(&request.sender)?;
         self.with(policy, |context| self.state.decide_revoke(context, &actor, signed))
+    }
+
+    fn change(self, event: &Changed) -> Verdict {
+        let request: ChangeRequest = peek(&event.request)?;
+        let actor = self.actor(&request.sender)?;
+        let policy = Policy { admins: self.admins(Some(&request.sender)), ..policy() };
+        self.with(policy, |context| self.state.decide_change(context, &actor, &event.request))
     }
 
     fn intent(self, event: &Intent) -> Verdict {

@@ -78,6 +78,22 @@ impl ResourcePattern {
         wide.scheme == narrow.scheme && depth_fits && wide.segments.iter().zip(&narrow.segments).all(within)
     }
 
+    /// Whether the pattern holds that resource.
+    pub fn holds(&self, name: &ResourceName) -> bool {
+        let (scheme, wanted) = self.0.split_once(":/").unwrap_or_default();
+        let (named, found) = name.0.split_once(":/").unwrap_or_default();
+        let mut found = found.split('/');
+        for wanted in wanted.split('/') {
+            match (wanted, found.next()) {
+                // It is the last, and one segment or more.
+                ("**", last) => return scheme == named && last.is_some(),
+                (wanted, Some(found)) if wanted == "*" || wanted == found => {}
+                _ => return false,
+            }
+        }
+        scheme == named && found.next().is_none()
+    }
+
     pub(crate) fn parts(&self) -> PatternParts<'_> {
         let (scheme, mut segments) = split(&self.0).unwrap_or_default();
         let open = segments.last() == Some(&"**");
@@ -119,6 +135,23 @@ fn split(text: &str) -> Result<(&str, Vec<&str>), NotName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A name is the pattern that holds it alone, so `contains` says the same.
+    #[test]
+    fn a_pattern_holds_the_names_that_it_contains_as_patterns() {
+        let names = ["file:/a", "file:/a/b", "file:/a/b/c", "file:/b", "file:/b/c", "http:/a", "file:/ab"];
+        let patterns =
+            ["file:/**", "file:/*", "file:/a", "file:/a/*", "file:/a/**", "file:/*/b", "file:/*/*/**"];
+        let (mut held, mut not) = (0, 0);
+        for pattern in patterns.iter().chain(&names).map(|text| text.parse::<ResourcePattern>().unwrap()) {
+            for name in names {
+                let (exact, name) = (name.parse().unwrap(), name.parse().unwrap());
+                assert_eq!(pattern.holds(&name), pattern.contains(&exact), "{pattern} and {name}");
+                *(if pattern.holds(&name) { &mut held } else { &mut not }) += 1;
+            }
+        }
+        assert_eq!((held, not), (22, 76));
+    }
 
     #[test]
     fn names_that_are_not_normal_are_refused() {

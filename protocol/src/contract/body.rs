@@ -136,8 +136,10 @@ payload! {
         20 => pub seen: SeenCheckpoint,
         /// How both sign.
         21 => pub algorithm: Algorithm,
+        /// The contract between the same two, under the same chain, that ends when this one begins.
+        22 => pub replaces: Option<ContractId>,
         /// Growth.
-        22 => pub extensions: Extensions,
+        23 => pub extensions: Extensions,
     }
 }
 

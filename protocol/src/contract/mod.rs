@@ -3,10 +3,12 @@
 //! The states are data: `spec/machines/contract.toml`.
 
 mod body;
+mod change;
 mod table;
 
 pub use body::{
     Acceptance, ContractBody, ContractVersion, Disclosure, FailurePolicy, Offline, Party, Rebind,
     SeenCheckpoint, hash_of,
 };
+pub use change::{ChangeKind, ChangeRequest, Side};
 pub use table::{Cell, Input, State, next};

@@ -110,6 +110,13 @@ impl Account {
         self.last_leaf = leaf;
     }
 
+    /// What the account would give up if it ended now and its children gave so much back before.
+    pub(super) fn would_give_up(&self, by_children: Amount) -> Amount {
+        let mut account = self.clone();
+        account.take_back(by_children, self.last_leaf);
+        account.give_up()
+    }
+
     /// Once it has ended, the account needs no more than is committed: gives up the rest and says
     /// how much that is. Calling it again gives up nothing more.
     pub(super) fn give_up(&mut self) -> Amount {

@@ -153,6 +153,14 @@ payload! {
 }
 
 payload! {
+    /// A chain was suspended, resumed, retired, or ended by a breach.
+    pub struct Changed {
+        /// What the one who did it signed.
+        1 => pub request: Signed,
+    }
+}
+
+payload! {
     /// What an account held at one moment.
     pub struct Balance {
         /// Spent for good.
@@ -183,7 +191,7 @@ payload! {
         7 => pub seen_root: TreeHash,
         /// Digest of the policy that allowed it.
         8 => pub policy: Digest,
-        /// The number of revocations that the decision had seen.
+        /// The state's epoch: how often a right had ended before its time, or was suspended.
         9 => pub epoch: u64,
         /// What is reserved.
         10 => pub reserved: Amount,
@@ -433,20 +441,22 @@ events! {
     Denied = 14,
     /// See [`KeysRotated`].
     KeysRotated = 15,
+    /// See [`Changed`].
+    Changed = 16,
     /// See [`SessionOpened`].
-    SessionOpened = 16,
+    SessionOpened = 17,
     /// See [`SessionAnswered`].
-    SessionAnswered = 17,
+    SessionAnswered = 18,
     /// See [`SessionIntent`].
-    SessionIntent = 18,
+    SessionIntent = 19,
     /// See [`SessionPassed`].
-    SessionPassed = 19,
+    SessionPassed = 20,
     /// See [`SessionResulted`].
-    SessionResulted = 20,
+    SessionResulted = 21,
     /// See [`SessionSigned`].
-    SessionSigned = 21,
+    SessionSigned = 22,
     /// See [`SessionEnded`].
-    SessionEnded = 22,
+    SessionEnded = 23,
 }
 
 payload! {

@@ -11,7 +11,7 @@ use crate::{
     contract::{self, Acceptance, ContractBody},
     digest::{ChainId, Digest, TreeHash},
     grant::GrantRequest,
-    id::InvocationId,
+    id::{InvocationId, RequestId},
     identity::InstanceStatement,
     ledger::{LeafIndex, leaf_hash},
     limits::{CLOCK_SKEW_MS, RESULT_RETENTION_MS},
@@ -79,6 +79,7 @@ impl State {
             Event::NegotiationEnded(event) => self.end_negotiation(event, leaf, now)?,
             Event::ChainClosed(event) => self.close(event.chain_id, event.state, leaf),
             Event::Revoked(event) => self.revoke(&event.request, leaf)?,
+            Event::Changed(event) => self.change(&event.request, leaf)?,
             Event::Intent(event) => self.intend(event, leaf, now)?,
             Event::InvocationEnded(event) => self.end_invocation(event, leaf, now)?,
             Event::SessionOpened(event) => self.open_session(event, leaf)?,
@@ -100,6 +101,7 @@ impl State {
             admitted: leaf,
             request,
             standing: Standing::Live,
+            stopped: None,
             holds: Default::default(),
             negotiating: 0,
             negotiated: 0,
@@ -112,7 +114,7 @@ impl State {
     /// Ends an instance and everything that it holds.
     fn stop(&mut self, id: &InstanceId, standing: Standing, leaf: LeafIndex) -> Option<()> {
         let instance = self.instances.get_mut(id)?;
-        instance.standing = standing;
+        (instance.standing, instance.stopped) = (standing, Some(leaf));
         let held: Vec<ChainId> = instance.holds.iter().copied().collect();
         self.epoch += 1;
         held.into_iter().for_each(|chain| self.revoke_subtree(chain, leaf));
@@ -121,6 +123,7 @@ impl State {
 
     fn issue(&mut self, event: &GrantIssued, leaf: LeafIndex, now: Timestamp) -> Option<()> {
         let request: GrantRequest = event.request.peek_unverified().ok()?;
+        self.check_new(event.chain_id)?;
         let chain = Chain {
             parent: None,
             children: Default::default(),
@@ -139,7 +142,11 @@ impl State {
             sessions: true,
             token: event.token.clone(),
             state: contract::State::Active,
+            turns: Vec::new(),
+            live: 0,
+            suspended_by: Default::default(),
         };
+        self.originated.entry(chain.originator.clone()).or_default().insert(event.chain_id);
         self.grants.insert(request.grant_id, event.chain_id);
         self.add_chain(event.chain_id, chain);
         Some(())
@@ -150,6 +157,12 @@ impl State {
         let (id, signed) = (event.chain_id, &event.contract);
         let body: ContractBody = signed.peek_unverified().ok()?;
         let hash = contract::hash_of(&signed.payload);
+        self.check_new(id)?;
+        self.chains.get(&body.parent)?;
+        if let Some(replaced) = body.replaces {
+            let replaced = self.contract(&replaced)?;
+            self.end(replaced, contract::State::Superseded, leaf);
+        }
         let parent = self.chains.get_mut(&body.parent)?;
         parent.children.insert(id);
         parent.account.delegate(body.rights.budget.ceiling, leaf);
@@ -171,10 +184,19 @@ impl State {
             sessions: body.acceptance == Acceptance::SessionResult,
             token: event.token.clone(),
             state: contract::State::Active,
+            turns: Vec::new(),
+            live: 0,
+            suspended_by: Default::default(),
         };
         self.contracts.insert(body.contract_id, id);
         self.add_chain(id, chain);
         Some(())
+    }
+
+    /// A chain is named by all that was signed for it. A second one of that name could be its own ancestor,
+    /// and whoever walks upwards would never arrive.
+    fn check_new(&self, id: ChainId) -> Option<()> {
+        self.chain(&id).is_none().then_some(())
     }
 
     fn add_chain(&mut self, id: ChainId, chain: Chain) {
@@ -182,16 +204,24 @@ impl State {
             holder.holds.insert(id);
         }
         self.due.insert((chain.rights.not_after, Due::Chain(id)));
+        self.turns.insert((chain.leaf, id));
         self.chains.insert(id, chain);
+        self.count_live(id, |live| live.saturating_add(1));
+    }
+
+    /// Changes the count of what is live in a link and in all above it.
+    fn count_live(&mut self, id: ChainId, change: impl Fn(u64) -> u64) {
+        let mut next = Some(id);
+        while let Some(link) = next.and_then(|id| self.chains.get_mut(&id)) {
+            link.live = change(link.live);
+            next = link.parent;
+        }
     }
 
     fn revoke(&mut self, request: &Signed, leaf: LeafIndex) -> Option<()> {
         let digest = request.digest();
         let request: RevokeRequest = request.peek_unverified().ok()?;
-        self.revocations.insert(request.request_id, (digest, leaf));
-        // From then on TIM-005 refuses it, so it cannot come again.
-        let stale = request.issued.plus(Lifetime::from_millis(CLOCK_SKEW_MS + 1));
-        self.forget.insert((stale, Forget::Revocation(request.request_id)));
+        self.remember_request(request.request_id, (digest, leaf), request.issued);
         match (&request.chain, &request.instance) {
             (_, Some(instance)) => self.stop(instance, Standing::Revoked, leaf)?,
             (Some(chain), None) => {
@@ -203,6 +233,13 @@ impl State {
         Some(())
     }
 
+    /// Remembers a request for as long as it could come again: then TIM-005 refuses it.
+    pub(super) fn remember_request(&mut self, id: RequestId, what: (Digest, LeafIndex), issued: Timestamp) {
+        self.revocations.insert(id, what);
+        let stale = issued.plus(Lifetime::from_millis(CLOCK_SKEW_MS + 1));
+        self.forget.insert((stale, Forget::Revocation(id)));
+    }
+
     fn revoke_subtree(&mut self, id: ChainId, leaf: LeafIndex) {
         // Children first: what they give up must reach the parent before it gives up the rest.
         let subtree = self.live_subtree(id);
@@ -211,15 +248,34 @@ impl State {
         }
     }
 
+    /// Ends a chain before its time, for that reason, and revokes what is beneath it.
+    pub(super) fn end(&mut self, id: ChainId, state: contract::State, leaf: LeafIndex) {
+        self.epoch += 1;
+        let beneath = self.live_subtree(id).into_iter().filter(|beneath| *beneath != id);
+        let beneath: Vec<ChainId> = beneath.collect();
+        beneath.into_iter().rev().for_each(|id| self.close(id, contract::State::Revoked, leaf));
+        self.close(id, state, leaf);
+    }
+
     /// Ends a chain for good and releases what it has left.
     fn close(&mut self, id: ChainId, state: contract::State, leaf: LeafIndex) {
         let Some(chain) = self.chains.get_mut(&id).filter(|chain| !chain.state.is_terminal()) else { return };
-        chain.state = state;
-        if state == contract::State::Revoked {
+        chain.suspended_by.clear();
+        if !matches!(state, contract::State::Fulfilled | contract::State::Expired) {
             self.revoked.insert((leaf, id));
         }
         self.due.remove(&(chain.rights.not_after, Due::Chain(id)));
+        self.turn(id, state, leaf);
+        self.count_live(id, |live| live.saturating_sub(1));
         self.release(id, leaf);
+    }
+
+    /// From that leaf on the chain is in that state.
+    pub(super) fn turn(&mut self, id: ChainId, state: contract::State, leaf: LeafIndex) {
+        let Some(chain) = self.chains.get_mut(&id).filter(|chain| chain.state != state) else { return };
+        chain.state = state;
+        chain.turns.push((leaf, state));
+        self.turns.insert((leaf, id));
     }
 
     /// Gives what an ended chain no longer needs back to its parent, and so on upwards.

@@ -9,6 +9,7 @@ mod census;
 mod decide;
 mod event;
 mod evolve;
+mod evolve_change;
 mod evolve_negotiation;
 mod evolve_session;
 mod snapshot;

@@ -10,9 +10,9 @@ use crate::{
     capability::Rights,
     code_enum, contract,
     digest::{ChainId, ContractHash, Digest, SessionLink, TranscriptHash},
-    id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId, SessionId},
+    id::{ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId, SessionId},
     identity::InstanceStatement,
-    ledger::{LeafIndex, Origin, Tree},
+    ledger::{LeafIndex, Origin, Tree, TreeSize},
     name::{InstanceId, PrincipalId},
     negotiation,
     session::{Side, Strand},
@@ -33,7 +33,11 @@ pub struct State {
     pub(super) join_tokens: BTreeMap<Digest, JoinToken>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
     pub(super) chains: BTreeMap<ChainId, Chain>,
+    /// The leaf that each link began with, and those of its later turns.
+    pub(super) turns: BTreeSet<(LeafIndex, ChainId)>,
     pub(super) grants: BTreeMap<GrantId, ChainId>,
+    /// The grants that each originator answers for.
+    pub(super) originated: BTreeMap<PrincipalId, BTreeSet<ChainId>>,
     pub(super) contracts: BTreeMap<ContractId, ChainId>,
     pub(super) negotiations: BTreeMap<NegotiationId, Negotiation>,
     /// The leaf that last changed each negotiation, in order of leaves.
@@ -45,7 +49,7 @@ pub struct State {
     pub(super) session_leaves: BTreeMap<(SessionId, Said), LeafIndex>,
     pub(super) nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
     pub(super) revocations: BTreeMap<RequestId, (Digest, LeafIndex)>,
-    /// The chains that revocations ended, each at the leaf that did it.
+    /// The chains that ended before their time, each at the leaf that did it.
     pub(super) revoked: BTreeSet<(LeafIndex, ChainId)>,
     pub(super) epoch: u64,
     /// What ends by itself, in order of time.
@@ -96,6 +100,8 @@ pub struct Instance {
     pub request: Digest,
     /// Whether it may act.
     pub standing: Standing,
+    /// The leaf from which on it may not.
+    pub stopped: Option<LeafIndex>,
     /// The chains that it holds.
     pub holds: BTreeSet<ChainId>,
     /// The negotiations that it asked for and that have not ended,
@@ -155,8 +161,29 @@ pub struct Chain {
     pub token: Vec<u8>,
     /// Whether it is in force.
     pub state: contract::State,
+    /// Each state after the first, and the leaf that led to it: what it was at any size of the ledger.
+    pub turns: Vec<(LeafIndex, contract::State)>,
+    /// How many links have not ended from this one downwards, itself included: what its revocation
+    /// would end.
+    pub live: u64,
+    /// Whose suspensions stand; none where it is not suspended, or has ended.
+    pub suspended_by: BTreeSet<contract::Side>,
     /// Its budget.
     pub account: Account,
+}
+
+impl Chain {
+    /// Its state when the ledger had so many entries; none before it began.
+    pub fn state_at(&self, size: TreeSize) -> Option<contract::State> {
+        let before = |leaf: LeafIndex| leaf < size.next_leaf();
+        let last = self.turns.iter().rev().find(|(leaf, _)| before(*leaf));
+        before(self.leaf).then(|| last.map_or(contract::State::Active, |(_, state)| *state))
+    }
+
+    /// The leaf that ended it, if one did.
+    pub fn ended(&self) -> Option<LeafIndex> {
+        self.turns.last().filter(|(_, state)| state.is_terminal()).map(|(leaf, _)| *leaf)
+    }
 }
 
 /// A negotiation.
@@ -344,18 +371,19 @@ impl State {
         self.keys.as_ref().map(|(_, leaf)| *leaf)
     }
 
-    /// How many revocations there were.
+    /// How often a right ended before its time, or was suspended: whatever was allowed under an earlier
+    /// epoch has to be looked at again.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// What a revocation request was, by its id, and the leaf that records it; until it is too old to
-    /// be sent again.
+    /// What a revocation or a change was, by its id, and the leaf that records it; until it is too old
+    /// to be sent again.
     pub fn revocation(&self, id: &RequestId) -> Option<(Digest, LeafIndex)> {
         self.revocations.get(id).copied()
     }
 
-    /// The chains that revocations ended from that leaf on, in order of leaves.
+    /// The chains that ended before their time from that leaf on, in order of leaves.
     pub fn revoked_since(&self, leaf: LeafIndex) -> impl Iterator<Item = (LeafIndex, ChainId)> {
         let first = (leaf, ChainId::from_bytes([0; 32]));
         self.revoked.range(first..).copied()
@@ -378,6 +406,12 @@ impl State {
     ) -> impl Iterator<Item = (&InstanceId, &Instance)> {
         use std::ops::Bound::{Excluded, Unbounded};
         self.instances.range((last.map_or(Unbounded, Excluded), Unbounded))
+    }
+
+    /// The instances of a principal, in order of ids.
+    pub fn instances_of(&self, principal: &PrincipalId) -> impl Iterator<Item = (&InstanceId, &Instance)> {
+        let first = principal.instance(InstanceUuid::first());
+        self.instances.range(first..).take_while(move |(id, _)| id.principal() == principal)
     }
 
     /// When the next thing ends by itself.
@@ -408,6 +442,23 @@ impl State {
     /// The grants that come after that one; all of them after `None`.
     pub fn grants_after(&self, last: Option<GrantId>) -> impl Iterator<Item = (&GrantId, &ChainId)> {
         self.grants.range(after(last))
+    }
+
+    /// The grants that a principal answers for.
+    pub fn originated_by(&self, principal: &PrincipalId) -> Option<&BTreeSet<ChainId>> {
+        self.originated.get(principal)
+    }
+
+    /// The links that began or changed after that place, in order of leaves and then of chains.
+    pub fn turned_after(
+        &self,
+        leaf: LeafIndex,
+        chain: Option<ChainId>,
+    ) -> impl Iterator<Item = (LeafIndex, ChainId)> {
+        let first = chain.map_or(Bound::Included((leaf, ChainId::from_bytes([0; 32]))), |chain| {
+            Bound::Excluded((leaf, chain))
+        });
+        self.turns.range((first, Bound::Unbounded)).copied()
     }
 
     /// The chain of a contract.
@@ -511,15 +562,29 @@ impl State {
         std::iter::successors(link(id), move |(_, chain)| chain.parent.and_then(link))
     }
 
-    /// The links in force from `id` downwards, `id` first: what its revocation would end.
+    /// The links from `id` downwards that have not ended, `id` first: what its revocation would end.
     pub fn live_subtree(&self, id: ChainId) -> Vec<ChainId> {
         let (mut found, mut open) = (Vec::new(), vec![id]);
         while let Some(id) = open.pop() {
             let Some(chain) = self.chains.get(&id) else { continue };
-            open.extend(&chain.children);
-            if chain.state == contract::State::Active {
+            // What is beneath an ended link is not always ended, and is counted with it.
+            if chain.live > 0 {
+                open.extend(&chain.children);
+            }
+            if !chain.state.is_terminal() {
                 found.push(id);
             }
+        }
+        found
+    }
+
+    /// All links from `id` downwards, each before those beneath it.
+    pub(super) fn subtree(&self, id: ChainId) -> Vec<ChainId> {
+        let (mut found, mut open) = (Vec::new(), vec![id]);
+        while let Some(id) = open.pop() {
+            let Some(chain) = self.chains.get(&id) else { continue };
+            open.extend(&chain.children);
+            found.push(id);
         }
         found
     }

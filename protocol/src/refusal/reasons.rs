@@ -27,6 +27,8 @@ pub enum Reason {
     ChainLoops,
     /// The chain has more hops than any verifier takes.
     ChainTooDeep,
+    /// That is for another side of the contract, or for an admin.
+    ChangeNotAllowed,
     /// The statement was not made by the identity that this channel authenticated.
     ChannelMismatch,
     /// No capability in the chain allows this request.
@@ -35,6 +37,10 @@ pub enum Reason {
     ClockWentBack,
     /// A contract in the chain is no longer active.
     ContractNotActive,
+    /// Whoever asks has not suspended this.
+    ContractNotSuspended,
+    /// A contract in the chain is suspended.
+    ContractSuspended,
     /// The callee did not answer in time; the invocation's outcome is unknown.
     DeadlineExceeded,
     /// The deadline has passed.
@@ -153,10 +159,13 @@ impl Reason {
         Reason::CertificateExpired,
         Reason::ChainLoops,
         Reason::ChainTooDeep,
+        Reason::ChangeNotAllowed,
         Reason::ChannelMismatch,
         Reason::CheckFailed,
         Reason::ClockWentBack,
         Reason::ContractNotActive,
+        Reason::ContractNotSuspended,
+        Reason::ContractSuspended,
         Reason::DeadlineExceeded,
         Reason::DeadlinePassed,
         Reason::DecisionUnavailable,
@@ -224,10 +233,13 @@ impl Reason {
             Reason::CertificateExpired => "CERTIFICATE_EXPIRED",
             Reason::ChainLoops => "CHAIN_LOOPS",
             Reason::ChainTooDeep => "CHAIN_TOO_DEEP",
+            Reason::ChangeNotAllowed => "CHANGE_NOT_ALLOWED",
             Reason::ChannelMismatch => "CHANNEL_MISMATCH",
             Reason::CheckFailed => "CHECK_FAILED",
             Reason::ClockWentBack => "CLOCK_WENT_BACK",
             Reason::ContractNotActive => "CONTRACT_NOT_ACTIVE",
+            Reason::ContractNotSuspended => "CONTRACT_NOT_SUSPENDED",
+            Reason::ContractSuspended => "CONTRACT_SUSPENDED",
             Reason::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Reason::DeadlinePassed => "DEADLINE_PASSED",
             Reason::DecisionUnavailable => "DECISION_UNAVAILABLE",
@@ -296,10 +308,13 @@ impl Reason {
             Reason::CertificateExpired => 16,
             Reason::ChainLoops => 7,
             Reason::ChainTooDeep => 7,
+            Reason::ChangeNotAllowed => 7,
             Reason::ChannelMismatch => 16,
             Reason::CheckFailed => 7,
             Reason::ClockWentBack => 14,
             Reason::ContractNotActive => 7,
+            Reason::ContractNotSuspended => 9,
+            Reason::ContractSuspended => 7,
             Reason::DeadlineExceeded => 4,
             Reason::DeadlinePassed => 9,
             Reason::DecisionUnavailable => 14,
@@ -368,10 +383,13 @@ impl Reason {
             Reason::CertificateExpired => Retry::Fresh,
             Reason::ChainLoops => Retry::No,
             Reason::ChainTooDeep => Retry::No,
+            Reason::ChangeNotAllowed => Retry::No,
             Reason::ChannelMismatch => Retry::Fresh,
             Reason::CheckFailed => Retry::No,
             Reason::ClockWentBack => Retry::Later,
             Reason::ContractNotActive => Retry::No,
+            Reason::ContractNotSuspended => Retry::No,
+            Reason::ContractSuspended => Retry::Later,
             Reason::DeadlineExceeded => Retry::Later,
             Reason::DeadlinePassed => Retry::No,
             Reason::DecisionUnavailable => Retry::Later,
@@ -440,10 +458,13 @@ impl Reason {
             Reason::CertificateExpired => Reason::NotAdmitted,
             Reason::ChainLoops => Reason::ChainLoops,
             Reason::ChainTooDeep => Reason::ChainTooDeep,
+            Reason::ChangeNotAllowed => Reason::NotAvailable,
             Reason::ChannelMismatch => Reason::NotAdmitted,
             Reason::CheckFailed => Reason::CheckFailed,
             Reason::ClockWentBack => Reason::ClockWentBack,
             Reason::ContractNotActive => Reason::ContractNotActive,
+            Reason::ContractNotSuspended => Reason::ContractNotSuspended,
+            Reason::ContractSuspended => Reason::ContractSuspended,
             Reason::DeadlineExceeded => Reason::DeadlineExceeded,
             Reason::DeadlinePassed => Reason::DeadlinePassed,
             Reason::DecisionUnavailable => Reason::DecisionUnavailable,
@@ -514,12 +535,15 @@ impl Reason {
             Reason::CertificateExpired => "The certificate of this connection has expired.",
             Reason::ChainLoops => "A principal stands twice in one chain.",
             Reason::ChainTooDeep => "The chain has more hops than any verifier takes.",
+            Reason::ChangeNotAllowed => "That is for another side of the contract, or for an admin.",
             Reason::ChannelMismatch => {
                 "The statement was not made by the identity that this channel authenticated."
             }
             Reason::CheckFailed => "No capability in the chain allows this request.",
             Reason::ClockWentBack => "The broker's clock is behind its ledger, so it decides nothing.",
             Reason::ContractNotActive => "A contract in the chain is no longer active.",
+            Reason::ContractNotSuspended => "Whoever asks has not suspended this.",
+            Reason::ContractSuspended => "A contract in the chain is suspended.",
             Reason::DeadlineExceeded => {
                 "The callee did not answer in time; the invocation's outcome is unknown."
             }
@@ -606,10 +630,19 @@ impl Reason {
             Reason::CertificateExpired => "Renew the certificate and connect again.",
             Reason::ChainLoops => "Delegate to a principal that is not already part of the chain.",
             Reason::ChainTooDeep => "Delegate from a link that is nearer to the grant.",
+            Reason::ChangeNotAllowed => {
+                "A grantor or an admin suspends and resumes, a holder retires, and either side declares a breach."
+            }
             Reason::ChannelMismatch => "Submit your own statements, over your own connection.",
             Reason::CheckFailed => "Compare action, resource and arguments with `countersign token inspect`.",
             Reason::ClockWentBack => "An operator must correct the clock.",
             Reason::ContractNotActive => "See the contract's state with `countersign contract show`.",
+            Reason::ContractNotSuspended => {
+                "A suspension is taken back by the side that made it: the grantor, or an admin."
+            }
+            Reason::ContractSuspended => {
+                "Whoever suspended it can resume it; until then nothing is used under it."
+            }
             Reason::DeadlineExceeded => "Try again with the same invocation id to learn the outcome.",
             Reason::DeadlinePassed => {
                 "Begin anew, with a later deadline; compare this machine's clock with GetInfo."

@@ -25,6 +25,7 @@ pub use proof::{Nonce, Presentation, Proof, Via};
 pub(crate) use session::check_channel as check_session_channel;
 pub use session::{SessionPermit, SessionUse};
 pub use table::Table;
+pub(crate) use table::allows;
 pub use terms::{Evidence, EvidenceKind, GrantTerms, Holder, HopTerms};
 pub use verify::{Token, UnverifiedToken};
 

@@ -109,14 +109,19 @@ impl ActiveToken {
     /// and budget are the ledger's to decide.
     pub fn permit(&self, presented: &Presentation<'_>, now: Timestamp) -> Result<Permit, Refusal> {
         let proof = proof::check(&self.token, self.activation.leaf, presented, now)?;
-        self.token.table().decide(presented.request, now)?;
-        evaluate::checks_hold(&self.token, presented.request, now)?;
+        self.allows(presented.request, now)?;
         Ok(Permit {
             chain: self.token.links().map(|link| link.chain_id).collect(),
             proof,
             proof_digest: presented.proof.digest(),
             request: presented.request.clone(),
         })
+    }
+
+    /// What the chain says of a request, whoever makes it: the table, and then the Datalog.
+    pub fn allows(&self, request: &Request, now: Timestamp) -> Result<(), Refusal> {
+        self.token.table().decide(request, now)?;
+        evaluate::checks_hold(&self.token, request, now)
     }
 
     /// Decides a use of the past as far as the ledger recorded it: the proof, and every link's time,

@@ -7,7 +7,7 @@ use countersign_forge::{Talk, World, domain, domain_key, keys, principal, rights
 use countersign_protocol::{
     audit::{Audit, Report},
     capability::Amount,
-    contract::{self, ContractBody},
+    contract::{self, ChangeKind, ContractBody, Side},
     digest::ChainId,
     domain::{
         ChainClosed, ContractFinalized, End, Event, InvocationEnded, InvocationOutcome, KeysPublished,
@@ -19,7 +19,7 @@ use countersign_protocol::{
     negotiation::MoveKind,
     refusal::{Reason, Refusal},
     revocation::RevokeRequest,
-    session::Side,
+    session,
     signed::{Signed, Statement},
     trust::KeyPurpose,
 };
@@ -27,6 +27,7 @@ use countersign_protocol::{
 use proptest::{prelude::*, sample::Index};
 
 use crate::{
+    changes::change,
     explain::ledger,
     invocation::{begin, end, present, proof, receipt, revoke},
     rotation::rotate,
@@ -118,6 +119,14 @@ pub(crate) fn eventful() -> World {
     let last = world.contract(grant, "planner", "researcher", rights(5, 4)).unwrap();
     revoke(&mut world, "planner", other, 1).unwrap();
     revoke(&mut world, "root", last, 1).unwrap();
+    let held_up = world.contract(grant, "planner", "researcher", rights(5, 4)).unwrap();
+    for (by, side, kind) in [
+        ("root", Side::Admin, ChangeKind::Suspend),
+        ("planner", Side::Grantor, ChangeKind::Suspend),
+        ("planner", Side::Grantor, ChangeKind::Resume),
+    ] {
+        change(&mut world, by, side, held_up, kind).unwrap();
+    }
     let refusal = Refusal::new("CHN-030", Reason::Revoked, "");
     let actor = world.agent("mallory").actor();
     world.decide(|state, context| state.decide_denied(context, &actor, &refusal, None, None, 3)).unwrap();
@@ -125,8 +134,8 @@ pub(crate) fn eventful() -> World {
     sitting.ask().unwrap();
     sitting.tell(1).unwrap();
     sitting.pass_over();
-    sitting.sign(Side::Caller).unwrap();
-    sitting.sign(Side::Callee).unwrap();
+    sitting.sign(session::Side::Caller).unwrap();
+    sitting.sign(session::Side::Callee).unwrap();
     sitting.end(SessionCause::Closed).unwrap();
     let mut world = sitting.world;
     world.pass(3_600_000);

@@ -5,10 +5,12 @@
 
 mod audit;
 mod budget;
+mod changes;
 mod collusion;
 mod copies;
 mod explain;
 mod forged;
+mod graph;
 mod identity;
 mod impostors;
 mod invocation;
@@ -16,6 +18,7 @@ mod limits;
 mod memory;
 mod negotiation;
 mod races;
+mod replacing;
 mod rotation;
 mod session;
 mod sitting;

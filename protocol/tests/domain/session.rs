@@ -26,6 +26,9 @@ use countersign_protocol::{
 
 use crate::invocation::request;
 
+/// One change to a statement, who signs it, and what comes of that.
+type Case<T> = (&'static str, Change<T>, &'static str, Result<(), Reason>);
+
 /// A session of planner with files, under alice's grant.
 pub(crate) struct Sitting {
     pub(crate) world: World,
@@ -339,7 +342,7 @@ fn contract(
 /// The broker cannot answer in a callee's place, nor a callee in another's.
 #[test]
 fn an_answer_is_the_callees_and_for_this_opening() {
-    let cases: [(&str, Change<SessionAnswer>, &str, Result<(), Reason>); 7] = [
+    let cases: [Case<SessionAnswer>; 7] = [
         ("as it should be", |_, _| {}, "files", Ok(())),
         ("by another", |_, _| {}, "mallory", Err(Reason::CalleeFault)),
         (
@@ -488,7 +491,7 @@ fn a_tail_without_a_signature_is_bounded_in_time() {
 /// A head that does not match, of another session, of the other side, by somebody else.
 #[test]
 fn a_head_is_over_just_what_its_side_said() {
-    let cases: [(&str, Change<SessionHead>, &str, Result<(), Reason>); 9] = [
+    let cases: [Case<SessionHead>; 9] = [
         ("as it should be", |_, _| {}, "planner", Ok(())),
         ("by the callee", |_, _| {}, "files", Err(Reason::ProofInvalid)),
         ("by a stranger", |_, _| {}, "mallory", Err(Reason::ProofInvalid)),

@@ -8,6 +8,7 @@ use countersign_forge::{
     wire::{Message, edit},
 };
 use countersign_protocol::{
+    contract::{ChangeKind, Side},
     digest::{Digest, SpkiHash},
     domain::{Decision, End},
     extension::{Criticality, Extension, Extensions},
@@ -57,6 +58,8 @@ fn cases() -> (World, Vec<Case<'static>>) {
     let granted = world.stage().grant_request(rights(1, 1));
     let renewed = world.stage().renewal("planner");
     let revoked = world.stage().revocation("alice", Some(leaf), None, 1);
+    let retired = world.stage().change("fetcher", Side::Holder, leaf, ChangeKind::Retire);
+    let changer = fetcher.actor();
     let rejects = Speaks { id: talk.id, sender: "planner", audience: "mallory" };
     let moved = world.stage().bare_move(rejects, MoveKind::Reject);
     let id = world.invocation_id();
@@ -113,6 +116,15 @@ fn cases() -> (World, Vec<Case<'static>>) {
             &alice.key,
             Box::new(move |world, signed| {
                 told(world.judge(|state, context| state.decide_revoke(context, &revoker, signed)))
+            }),
+            malformed,
+        ),
+        case(
+            "change",
+            retired.sign(&fetcher.key),
+            &fetcher.key,
+            Box::new(move |world, signed| {
+                told(world.judge(|state, context| state.decide_change(context, &changer, signed)))
             }),
             malformed,
         ),

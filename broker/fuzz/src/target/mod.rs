@@ -109,6 +109,7 @@ targets! {
     "join": statements::join, statements::join_seeds, MESSAGE, PAYLOAD_MAX_BYTES + 16;
     "renewal": statements::renewal, statements::renewal_seeds, MESSAGE, PAYLOAD_MAX_BYTES + 16;
     "revocation": statements::revocation, statements::revocation_seeds, MESSAGE, PAYLOAD_MAX_BYTES + 16;
+    "change": statements::change, statements::change_seeds, MESSAGE, PAYLOAD_MAX_BYTES + 16;
     "activation": activation::activation, activation::seeds, MESSAGE, PAYLOAD_MAX_BYTES + 16;
     "entries": entries::entries, entries::seeds, MESSAGE, 2 * PAYLOAD_MAX_BYTES;
     "bundle": bundle::bundle, bundle::seeds, MESSAGE, BUNDLE_MAX_BYTES / 16;

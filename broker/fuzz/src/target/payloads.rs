@@ -2,7 +2,7 @@
 
 use countersign_protocol::{
     capability::{Arguments, Budget, Capability, Cidr, Constraint, IntRange, Rights, UrlPrefix, Window},
-    contract::{ContractBody, Party, SeenCheckpoint},
+    contract::{ChangeRequest, ContractBody, Party, SeenCheckpoint},
     domain::{Balance, Entry, Intent, InvocationEnded},
     explain::{Bundle, ProvenEntry},
     extension::Extensions,
@@ -13,6 +13,7 @@ use countersign_protocol::{
     negotiation::{Accept, Counter, Move, Offer, Request},
     receipt::Receipt,
     revocation::RevokeRequest,
+    session::{SessionAnswer, SessionHead, SessionOpening, SessionRequest, SessionResult},
     signed::{KeyedSignature, Signed},
     token::{Activation, Evidence, GrantTerms, Holder, HopTerms, Proof},
     trust::{DomainKey, KeySet},
@@ -36,7 +37,8 @@ kinds! {
     GrantRequest, RevokeRequest, JoinStatement, RenewStatement, InstanceStatement, Receipt, Proof,
     Activation, Holder, Evidence, GrantTerms, HopTerms, Party, SeenCheckpoint, ContractBody, Request,
     Counter, Offer, Accept, Move, KeyedSignature, Signed, Checkpoint, InclusionProof, ConsistencyProof,
-    ProvenEntry, Bundle, JoinToken, DomainKey, KeySet, Balance, Intent, InvocationEnded, Entry,
+    ProvenEntry, Bundle, JoinToken, DomainKey, KeySet, Balance, Intent, InvocationEnded, Entry, ChangeRequest,
+    SessionOpening, SessionAnswer, SessionHead, SessionRequest, SessionResult,
 }
 
 /// The first byte selects the type of the rest.

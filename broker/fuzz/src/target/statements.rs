@@ -1,7 +1,7 @@
 //! Statements that are decided on: by their sender, by somebody else, and by somebody with the key.
 
 use countersign_protocol::{
-    contract::ContractBody,
+    contract::{ChangeRequest, ContractBody},
     domain::{Actor, Attested, End},
     grant::GrantRequest,
     identity::{JoinStatement, RenewStatement},
@@ -80,6 +80,16 @@ pub(super) fn revocation(bytes: &[u8]) -> Verdict {
     )
 }
 
+pub(super) fn change(bytes: &[u8]) -> Verdict {
+    let sender = |signed: &Signed| signed.peek_unverified().ok().map(|it: ChangeRequest| it.sender);
+    judge(
+        bytes,
+        |signed| key_of(&sender(signed)?),
+        unchanged,
+        |state, context, signed| state.decide_change(context, &actor(sender(signed)), signed),
+    )
+}
+
 /// A newcomer has no key that is known: the statement names it. Signed anew, it names one of ours.
 pub(super) fn join(bytes: &[u8]) -> Verdict {
     let newcomer = || SigningKey::from_seed(&[9; 32]);
@@ -149,6 +159,10 @@ pub(super) fn renewal_seeds() -> Vec<Seed> {
 
 pub(super) fn revocation_seeds() -> Vec<Seed> {
     seeds_of(of_the_scene::<RevokeRequest>().into_iter().chain([a_forgery()]))
+}
+
+pub(super) fn change_seeds() -> Vec<Seed> {
+    seeds_of(of_the_scene::<ChangeRequest>().into_iter().chain([a_forgery()]))
 }
 
 pub(super) fn join_seeds() -> Vec<Seed> {

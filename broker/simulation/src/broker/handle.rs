@@ -1,8 +1,10 @@
 //! What the broker does with a request.
 
 use countersign_protocol::{
+    contract::ChangeRequest,
     domain::{Actor, Attested},
     grant::GrantRequest,
+    id::RequestId,
     identity::{JoinStatement, RenewStatement},
     name::InstanceId,
     refusal::{Reason, Refusal},
@@ -64,6 +66,7 @@ impl World {
             Request::Grant(signed) => model.judge_grant(signed, actor, now),
             Request::Move(signed) => model.judge_move(signed, actor, now),
             Request::Revoke(signed) => model.judge_revocation(signed, actor, now),
+            Request::Change(signed) => model.judge_change(signed, actor, now),
             Request::Invoke(invoke) => self.expected_use(actor, invoke),
         }
     }
@@ -106,6 +109,7 @@ impl World {
             Request::Grant(signed) => self.grant(from, call, &signed),
             Request::Move(signed) => self.order(from, call, &signed),
             Request::Revoke(signed) => self.revoke(from, call, &signed),
+            Request::Change(signed) => self.change_link(from, call, &signed),
             Request::Invoke(invoke) => self.invoke(from, call, *invoke),
         }
     }
@@ -161,6 +165,25 @@ impl World {
         self.witness.asked_to_revoke(signed, &mut self.tally);
         let decided = self.decide(|state, context| state.decide_revoke(context, &actor, signed))?;
         let id = signed.peek_unverified().ok().map(|it: RevokeRequest| it.request_id);
+        Ok(self.acknowledge_later(decided, from, call, id))
+    }
+
+    fn change_link(&mut self, from: &Address, call: u64, signed: &Signed) -> Flow<Decided> {
+        let actor = from.actor.clone();
+        self.witness.asked_to_change(signed, &mut self.tally);
+        let decided = self.decide(|state, context| state.decide_change(context, &actor, signed))?;
+        let id = signed.peek_unverified().ok().map(|it: ChangeRequest| it.request_id);
+        Ok(self.acknowledge_later(decided, from, call, id))
+    }
+
+    /// Once it is durable, and nothing that it forbids can be forwarded any more.
+    fn acknowledge_later(
+        &mut self,
+        decided: Decided,
+        from: &Address,
+        call: u64,
+        id: Option<RequestId>,
+    ) -> Decided {
         let leaf = id.and_then(|id| self.process.as_ref()?.revocation_leaf(&id));
         match (&decided, leaf) {
             (Decided::Refused(refusal, _), _) => {
@@ -173,6 +196,6 @@ impl World {
             }
             (_, None) => {}
         }
-        Ok(decided)
+        decided
     }
 }

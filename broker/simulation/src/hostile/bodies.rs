@@ -51,10 +51,23 @@ counted! {
         Over,
         /// Its id is another contract's.
         Id,
+        /// It replaces a contract of others, one that is not in force, or none.
+        Replaces,
         /// It says something critical that nobody knows.
         Extended,
     }
 }
+
+/// States in which few contracts are.
+const RARE: [Status; 7] = [
+    Status::Fulfilled,
+    Status::Expired,
+    Status::Revoked,
+    Status::Suspended,
+    Status::Retired,
+    Status::Superseded,
+    Status::Breached,
+];
 
 impl World {
     /// Makes one thing wrong with a contract; whether there was something to do it with.
@@ -92,12 +105,17 @@ impl World {
                 let Some(id) = self.taken_contract(step) else { return false };
                 body.contract_id = id;
             }
+            Distortion::Replaces => {
+                let nowhere = ContractId::new(self.now, &mut self.rng);
+                let rare = self.taken_contract(&Step { who: 1, ..*step });
+                body.replaces = rare.filter(|_| step.which & 7 != 7).or(Some(nowhere));
+            }
             Distortion::Extended => body.extensions = critical(),
         }
         true
     }
 
-    /// The id of another contract: of one that has ended, the rarest first, or of any.
+    /// The id of another contract: of one in a state that is rare, or of any.
     fn taken_contract(&self, step: &Step) -> Option<ContractId> {
         let of = |status: Option<Status>| {
             let links = self.witness.model.links.values();
@@ -106,8 +124,9 @@ impl World {
         };
         let standing = self.witness.model.talks.values().filter_map(|talk| talk.offered());
         let any = [of(None), standing.collect()].concat();
-        let ended = [Status::Fulfilled, Status::Expired, Status::Revoked].map(|status| of(Some(status)));
-        let rare = ended.into_iter().find(|ids| !ids.is_empty());
+        let rare: Vec<Vec<ContractId>> =
+            RARE.iter().map(|status| of(Some(*status))).filter(|ids| !ids.is_empty()).collect();
+        let rare = pick(step.how, &rare);
         pick(step.which, &rare.filter(|_| step.who & 1 == 1).unwrap_or(any))
     }
 }

@@ -88,6 +88,10 @@ counted! {
         RevokesOthers,
         /// A revocation in another's name, of another time, or under a used id.
         MisusesRevocation,
+        /// A change of what is others', or as somebody else.
+        ChangesOthers,
+        /// A change in another's name, of another time, under a used id, or shown by a use of others.
+        MisusesChange,
         /// A join with a token that is used, late, unknown, or for someone else.
         Joins,
         /// A renewal of someone else, or with something changed.
@@ -153,6 +157,7 @@ impl World {
             Cheat::Floods => self.flood(step),
             Cheat::AcceptsOther | Cheat::AcceptsTwice => self.bad_acceptance(cheat, step)?,
             Cheat::RevokesOthers | Cheat::MisusesRevocation => self.bad_revocation(cheat, step),
+            Cheat::ChangesOthers | Cheat::MisusesChange => self.bad_change(cheat, step),
             Cheat::Joins => self.bad_join(step)?,
             Cheat::Renews => self.bad_renewal(step),
             Cheat::Invites => self.bad_invitation(step)?,

@@ -5,6 +5,7 @@
 //! [`witness`](crate::witness) sees what follows from it.
 
 mod bodies;
+mod changes;
 mod doubt;
 mod grantor;
 mod holder;

@@ -40,12 +40,12 @@ impl World {
             }
             (Cheat::RevokesOthers, _) => {
                 let Some(chain) = pick(step.which, &others) else { return false };
-                let ends = self.witness.model.active_beneath(chain).len() as u64;
+                let ends = self.witness.model.living_beneath(chain).len() as u64;
                 self.revocation(who, Some(chain), None, ends)
             }
             _ => {
                 let Some(chain) = pick(step.which, &own) else { return false };
-                let ends = self.witness.model.active_beneath(chain).len() as u64;
+                let ends = self.witness.model.living_beneath(chain).len() as u64;
                 self.revocation(who, Some(chain), None, ends)
             }
         };

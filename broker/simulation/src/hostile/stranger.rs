@@ -109,7 +109,7 @@ impl World {
         let others =
             model.links.keys().filter(|id| !model.path(**id).any(|(_, link)| link.holder == me)).copied();
         let there = pick(step.which, &others.collect::<Vec<_>>())?;
-        let ends = u64::from(step.how & 1) * self.witness.model.active_beneath(there).len() as u64;
+        let ends = u64::from(step.how & 1) * self.witness.model.living_beneath(there).len() as u64;
         let chains = [there, ChainId::from_bytes(self.rng.r#gen())];
         let agent = self.parties[who].agent.clone();
         Some(chains.map(|chain| {

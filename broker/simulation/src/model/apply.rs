@@ -63,6 +63,9 @@ impl Model {
             Event::Moved(event) => self.said(&event.signed_move, now),
             Event::ContractFinalized(event) => {
                 let body: ContractBody = peek(&event.contract);
+                if let Some(old) = body.replaces.and_then(|contract| self.chain_of(contract)) {
+                    self.end_as(old, Status::Superseded);
+                }
                 self.talks.entry(event.negotiation_id).and_modify(|talk| talk.offer = None);
                 self.links.insert(event.chain_id, agreed(body, &event.contract, leaf));
             }
@@ -80,9 +83,10 @@ impl Model {
                     contract::State::Fulfilled => Status::Fulfilled,
                     _ => Status::Expired,
                 };
-                self.links.entry(event.chain_id).and_modify(|link| link.status = status);
+                self.links.entry(event.chain_id).and_modify(|link| link.end(status));
             }
             Event::Revoked(event) => self.revoke(&event.request),
+            Event::Changed(event) => self.change(&event.request),
             Event::Intent(event) => self.begin(event, now),
             Event::InvocationEnded(event) => {
                 self.end(event.invocation_id, event.outcome, event.settled.get(), now);
@@ -124,16 +128,16 @@ impl Model {
         match (&request.chain, &request.instance) {
             (Some(chain), _) => {
                 self.epoch += 1;
-                self.revoke_all(self.active_beneath(*chain));
+                self.revoke_all(self.living_beneath(*chain));
             }
             (None, Some(instance)) => self.stop(instance, Standing::Revoked),
             (None, None) => {}
         }
     }
 
-    fn revoke_all(&mut self, chains: BTreeSet<ChainId>) {
+    pub(super) fn revoke_all(&mut self, chains: BTreeSet<ChainId>) {
         for chain in chains {
-            self.links.entry(chain).and_modify(|link| link.status = Status::Revoked);
+            self.links.entry(chain).and_modify(|link| link.end(Status::Revoked));
         }
     }
 
@@ -188,7 +192,7 @@ impl Model {
         let chain = ended.chain;
         let Some(link) = self.links.get(&chain) else { return };
         let used_up = self.account(chain).settled == link.rights.budget.ceiling.get();
-        self.exhausted = (used_up && link.status == Status::Active).then_some(chain);
+        self.exhausted = (used_up && !link.status.has_ended()).then_some(chain);
     }
 
     fn forget(&mut self, now: Timestamp) {
@@ -211,6 +215,7 @@ impl Talk {
                 parent: body.parent,
                 rights: body.rights,
                 grantor: body.grantor.instance,
+                replaces: body.replaces,
                 expires: offer.expires,
             }),
             None if made.kind == MoveKind::Accept => self.offer.take(),
@@ -248,6 +253,7 @@ fn grant(request: &GrantRequest, signed: &Signed, leaf: LeafIndex) -> Link {
         contract: None,
         status: Status::Active,
         sessions: true,
+        held_up_by: BTreeSet::new(),
         depth: 0,
         leaf,
         asked: signed.digest(),
@@ -265,6 +271,7 @@ fn agreed(body: ContractBody, signed: &Signed, leaf: LeafIndex) -> Link {
         originator: body.originator,
         grant_id: body.grant_id,
         status: Status::Active,
+        held_up_by: BTreeSet::new(),
         depth: body.depth,
         leaf,
         asked: signed.digest(),

@@ -38,9 +38,15 @@ impl Model {
     pub fn held(&self, id: ChainId) -> u64 {
         let Some(link) = self.links.get(&id) else { return 0 };
         match link.status {
-            Status::Active => link.rights.budget.ceiling.get(),
-            Status::Fulfilled | Status::Expired | Status::Revoked => self.account(id).committed(),
+            Status::Active | Status::Suspended => link.rights.budget.ceiling.get(),
+            _ => self.account(id).committed(),
         }
+    }
+
+    /// Whether all of it is used or under way, and something is under way.
+    pub fn is_on_the_brink(&self, id: ChainId) -> bool {
+        let account = self.account(id);
+        account.open > 0 && self.available(id) == 0
     }
 
     /// What can still be promised.

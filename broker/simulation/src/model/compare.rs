@@ -60,10 +60,14 @@ impl Model {
         if (link.status.name(), &link.holder, link.parent, link.depth, link.leaf)
             != (core.state.name(), &core.holder, core.parent, core.depth, core.leaf)
         {
-            let back = link.status == Status::Revoked && core.state == contract::State::Active;
+            let back = link.status.was_ended() && !core.state.is_terminal();
+            let back = back || link.status == Status::Suspended && core.state == contract::State::Active;
             let sentence = if back { Invariant::Revocation } else { Invariant::Model };
             let (there, here) = (core.state.name(), link.status.name());
             return differs(sentence, format!("chain {id} is {there} in the core, {here} here"));
+        }
+        if link.held_up_by != core.suspended_by {
+            return differs(Invariant::Revocation, format!("chain {id} is held up by others in the core"));
         }
         let (account, balance) = (self.account(id), core.account.balance());
         let held = core.account.held().get();

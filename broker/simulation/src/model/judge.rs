@@ -1,7 +1,7 @@
 //! What may happen.
 
 use countersign_protocol::{
-    contract::{self, hash_of},
+    contract::{self, ChangeRequest, hash_of},
     domain::{Actor, Attested, ChainClosed, ContractFinalized, EndCause, Event, EventKind, NegotiationEnded},
     grant::GrantRequest,
     identity::RenewStatement,
@@ -13,7 +13,7 @@ use countersign_protocol::{
 };
 
 use super::{
-    Model, Status,
+    Model,
     verdict::{
         Check,
         Verdict::{self, Happens, Known, Refused},
@@ -81,7 +81,7 @@ impl Model {
             Event::NegotiationEnded(ended) => self.judge_ending(ended, now),
             Event::ContractFinalized(_) => Refused(Consent, "a contract without its accept"),
             Event::ChainClosed(closed) => {
-                let link = self.links.get(&closed.chain_id).filter(|link| link.status == Status::Active);
+                let link = self.links.get(&closed.chain_id).filter(|link| !link.status.has_ended());
                 let over = link.is_some_and(|link| link.rights.not_after <= now);
                 so(must(Rules, over && closed.state == contract::State::Expired, "its time is not over"))
             }
@@ -89,6 +89,11 @@ impl Model {
                 &event.request,
                 |it: &RevokeRequest| &it.sender,
                 |by| self.judge_revocation(&event.request, by, now),
+            ),
+            Event::Changed(event) => self.judge_own(
+                &event.request,
+                |it: &ChangeRequest| &it.sender,
+                |by| self.judge_change(&event.request, by, now),
             ),
             Event::Intent(event) => outcome(self.judge_intent(event, now)),
             Event::InvocationEnded(event) => outcome(self.judge_end(event)),

@@ -6,6 +6,7 @@
 
 mod apply;
 mod budget;
+mod change;
 mod compare;
 mod judge;
 mod moves;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_protocol::{
     capability::Rights,
-    contract::Party,
+    contract::{Party, Side},
     digest::{ChainId, ContractHash, Digest, SpkiHash, TranscriptHash, TreeHash},
     domain::InvocationOutcome,
     id::{ContractId, GrantId, InvocationId, NegotiationId, RequestId, SessionId},
@@ -118,6 +119,14 @@ pub enum Status {
     Expired,
     /// It was taken back.
     Revoked,
+    /// It is held up.
+    Suspended,
+    /// It was given back.
+    Retired,
+    /// Another one took its place.
+    Superseded,
+    /// One side said that the other broke it.
+    Breached,
 }
 
 impl Status {
@@ -128,7 +137,21 @@ impl Status {
             Self::Fulfilled => "FULFILLED",
             Self::Expired => "EXPIRED",
             Self::Revoked => "REVOKED",
+            Self::Suspended => "SUSPENDED",
+            Self::Retired => "RETIRED",
+            Self::Superseded => "SUPERSEDED",
+            Self::Breached => "BREACHED",
         }
+    }
+
+    /// Whether it is over with it.
+    pub fn has_ended(self) -> bool {
+        !matches!(self, Self::Active | Self::Suspended)
+    }
+
+    /// Whether somebody ended it before its time.
+    pub fn was_ended(self) -> bool {
+        matches!(self, Self::Revoked | Self::Retired | Self::Superseded | Self::Breached)
     }
 }
 
@@ -153,12 +176,22 @@ pub struct Link {
     pub status: Status,
     /// Whether it may be used in sessions.
     pub sessions: bool,
+    /// Who holds it up.
+    pub held_up_by: BTreeSet<Side>,
     /// How many hops follow the grant.
     pub depth: u32,
     /// The leaf that made it.
     pub leaf: LeafIndex,
     /// The statement that asked for it.
     asked: Digest,
+}
+
+impl Link {
+    /// It is over, whoever held it up.
+    fn end(&mut self, status: Status) {
+        self.status = status;
+        self.held_up_by.clear();
+    }
 }
 
 /// A negotiation.
@@ -227,6 +260,7 @@ pub struct Offer {
     parent: ChainId,
     rights: Rights,
     grantor: InstanceId,
+    replaces: Option<ContractId>,
     expires: Timestamp,
 }
 
@@ -304,10 +338,10 @@ impl Model {
         self.links.keys().filter(|it| self.path(**it).any(|(above, _)| above == id)).copied().collect()
     }
 
-    /// Those of them that are active.
-    pub fn active_beneath(&self, id: ChainId) -> BTreeSet<ChainId> {
-        let active = |id: &ChainId| self.links.get(id).is_some_and(|link| link.status == Status::Active);
-        self.beneath(id).into_iter().filter(active).collect()
+    /// Those of them that have not ended.
+    pub fn living_beneath(&self, id: ChainId) -> BTreeSet<ChainId> {
+        let lives = |id: &ChainId| self.links.get(id).is_some_and(|link| !link.status.has_ended());
+        self.beneath(id).into_iter().filter(lives).collect()
     }
 
     fn contract_exists(&self, id: ContractId) -> bool {

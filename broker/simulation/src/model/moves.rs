@@ -164,6 +164,7 @@ impl Model {
         must(Authority, follows && body.depth == parent.depth + 1, "it does not follow from its parent")?;
         must(Doubt, now < body.rights.not_after, "it is over")?;
         must(Consent, !self.contract_exists(body.contract_id), "the id is used")?;
+        self.judge_replaced(body.replaces, [&made.sender, &talk.delegatee], body.parent)?;
         self.judge_seen(&body.seen)?;
         must(
             Authority,
@@ -187,16 +188,18 @@ impl Model {
         self.judge_parent(offer.parent, now)?;
         must(Doubt, now < offer.rights.not_after, "it is over")?;
         must(Consent, !self.contract_exists(offer.contract), "the id is used")?;
+        self.judge_replaced(offer.replaces(), [&offer.grantor, &talk.delegatee], offer.parent)?;
         must(
             Budget,
-            offer.rights.budget.ceiling.get() <= self.available(offer.parent),
+            offer.rights.budget.ceiling.get() <= self.available_in_place_of(offer.replaces(), offer.parent),
             "the budget is promised",
         )
     }
 
     /// Whether a chain is in force, and how bad it is if it is not.
     fn judge_parent(&self, chain: ChainId, now: Timestamp) -> Result<(), Verdict> {
-        let revoked = self.path(chain).any(|(_, link)| link.status == Status::Revoked);
+        let revoked =
+            self.path(chain).any(|(_, link)| link.status.was_ended() || link.status == Status::Suspended);
         let sentence = if revoked { Revocation } else { Doubt };
         must(sentence, self.in_force(chain, now), "the parent is not in force")
     }

@@ -164,7 +164,7 @@ impl Model {
                     let above = self.path(*chain).any(|(_, it)| it.holder == actor.instance);
                     let answers = link.originator == *actor.instance.principal();
                     must(Consent, above || answers || admin, "it is not its own")?;
-                    self.active_beneath(*chain).len()
+                    self.living_beneath(*chain).len()
                 }
                 (None, Some(instance)) => {
                     must(Doubt, self.members.contains_key(instance), "nobody of that name")?;
@@ -181,6 +181,6 @@ impl Model {
     /// What ends with an instance.
     pub fn ending_with(&self, instance: &InstanceId) -> BTreeSet<ChainId> {
         let held = self.links.iter().filter(|(_, link)| link.holder == *instance);
-        held.flat_map(|(id, _)| self.active_beneath(*id)).collect()
+        held.flat_map(|(id, _)| self.living_beneath(*id)).collect()
     }
 }

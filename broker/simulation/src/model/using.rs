@@ -93,6 +93,11 @@ impl Model {
                     Err(Refused(Holder, "the id stands for something else"))
                 };
             }
+            must(
+                Revocation,
+                self.path(proof.chain_id).all(|(_, it)| it.status != Status::Suspended),
+                "it is suspended",
+            )?;
             must(Holder, self.in_force(proof.chain_id, now), "a link is not in force")?;
             let made = proof.invocation_id.time().ok_or(Refused(Holder, "an id of no time"))?;
             must(

@@ -2,6 +2,7 @@
 //! have not verified.
 
 mod chain;
+mod change;
 mod conversation;
 mod hear;
 mod join;

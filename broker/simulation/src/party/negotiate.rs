@@ -3,7 +3,7 @@
 use countersign_forge::{domain, principal};
 use countersign_protocol::{
     contract::{Acceptance, ContractBody, ContractVersion, Disclosure, FailurePolicy, Offline, Rebind},
-    digest::Digest,
+    digest::{ChainId, Digest},
     extension::Extensions,
     grant::GrantRequest,
     id::{ContractId, GrantId, NegotiationId, RequestId},
@@ -16,6 +16,7 @@ use countersign_protocol::{
 
 use super::{CAST, Call, Conversation, Holding, Purpose, conversation::bare, seat};
 use crate::{
+    model::Status,
     network::{Packet, Request},
     plan::Step,
     scope,
@@ -169,6 +170,8 @@ impl World {
     ) -> Option<ContractBody> {
         let token = holding.active.token();
         let rights = scope::narrowed(&token.leaf().rights, how, self.now)?;
+        // Now and then in place of what the two have already.
+        let replaces = self.replaceable(who, talk, holding.chain).filter(|_| how & 3 == 3);
         let party = &self.parties[who];
         let sessions = how & 64 == 64;
         let acceptance = if sessions { Acceptance::SessionResult } else { Acceptance::SignedReceipt };
@@ -194,8 +197,18 @@ impl World {
             failure: FailurePolicy::SettleReserved,
             seen: party.view.seen(),
             algorithm: Algorithm::Ed25519,
+            replaces,
             extensions: Extensions::none(),
         })
+    }
+
+    /// A contract of the same two under the same chain, in force.
+    fn replaceable(&self, who: usize, talk: &Conversation, parent: ChainId) -> Option<ContractId> {
+        let two = (&self.parties[who].agent.id, &talk.delegatee.instance, Some(parent));
+        let links = self.witness.model.links.values();
+        let mut same =
+            links.filter(|it| (&it.grantor, &it.holder, it.parent) == two && it.status == Status::Active);
+        same.find_map(|link| link.contract).map(|(id, _)| id)
     }
 
     /// The move that offers a contract.
@@ -280,6 +293,18 @@ impl World {
         };
         let others: Vec<&str> = CAST[..5].iter().filter(|name| !stands(name)).copied().collect();
         let Some(whom) = Self::choose(step.what, &others).map(seat) else { return Ok(()) };
+        self.agree_between((who, whom), &holding, step.how, None)
+    }
+
+    /// The two come to terms over what one of them holds: in place of a contract, perhaps, which may be
+    /// in force or not.
+    pub fn agree_between(
+        &mut self,
+        (who, whom): (usize, usize),
+        holding: &Holding,
+        how: u8,
+        place: Option<(ContractId, bool)>,
+    ) -> Flow {
         if !self.ready(who)? || !self.ready(whom)? {
             return Ok(());
         }
@@ -288,9 +313,11 @@ impl World {
         self.make_move(whom, made, true);
         self.pump()?;
         let Some(talk) = self.conversation(who, id, false)? else { return Ok(()) };
-        let Some(body) = self.terms(who, &talk, &holding, step.how) else { return Ok(()) };
+        let Some(body) = self.terms(who, &talk, holding, how) else { return Ok(()) };
+        let replaces = place.map(|(contract, _)| contract).or(body.replaces);
+        let body = ContractBody { replaces, ..body };
         let offer = self.offer(who, &talk, &body, holding.active.token(), 50_000);
-        self.make_move(who, offer, true);
+        self.make_move(who, offer, place.is_none_or(|(_, in_force)| in_force));
         self.pump()?;
         let Some(talk) = self.conversation(whom, id, false)? else { return Ok(()) };
         if talk.state == State::Offered

@@ -17,7 +17,6 @@ use countersign_protocol::{
 
 use super::{CAST, Holding, Purpose, Usage, seat};
 use crate::{
-    model::Status,
     network::{Invoke, Packet, Request},
     plan::Step,
     scope,
@@ -122,7 +121,7 @@ impl World {
         Ok(())
     }
 
-    /// Callees take nothing for a while: a use waits, and sometimes its chain is revoked meanwhile.
+    /// Callees take nothing for a while: a use waits, and sometimes its chain is revoked or held up meanwhile.
     pub fn stall(&mut self, step: &Step) -> Flow {
         self.stalled = 2 + step.how % 3;
         let Some(at) = usize::from(step.which).checked_rem(self.holdings().len()) else { return Ok(()) };
@@ -132,7 +131,10 @@ impl World {
         if step.what & 1 == 0 || !self.ready(alice)? {
             return Ok(());
         }
-        let ends = self.witness.model.active_beneath(chain).len() as u64;
+        if step.what & 2 == 2 {
+            return self.suspend_meanwhile(chain);
+        }
+        let ends = self.witness.model.living_beneath(chain).len() as u64;
         let signed = self.revocation(alice, Some(chain), None, ends).sign(&self.parties[alice].agent.key);
         self.ask(alice, Request::Revoke(signed), Purpose::Revocation, true);
         Ok(())
@@ -141,7 +143,7 @@ impl World {
     /// Somebody who may, or thinks so, revokes.
     pub fn make_revocation(&mut self, step: &Step) -> Flow {
         let ended = step.what & 48 == 48;
-        let links = self.witness.model.links.iter().filter(|(_, it)| !ended || it.status != Status::Active);
+        let links = self.witness.model.links.iter().filter(|(_, it)| !ended || it.status.has_ended());
         let links: Vec<ChainId> = links.map(|(id, _)| *id).collect();
         let Some(at) = usize::from(step.which).checked_rem(links.len()) else { return Ok(()) };
         let chain = links[at];
@@ -165,7 +167,7 @@ impl World {
         });
         let ends = match &instance {
             Some(instance) => self.witness.model.ending_with(instance).len(),
-            None => self.witness.model.active_beneath(chain).len(),
+            None => self.witness.model.living_beneath(chain).len(),
         };
         let stale = u64::from(step.what & 15 == 14);
         let chain = instance.is_none().then_some(chain);

@@ -67,8 +67,10 @@ impl Witness {
 
     /// What is handed on is in force, and so is the hand.
     pub(super) fn check_parent(&self, body: &ContractBody, now: Timestamp) -> Flow {
-        let revoked = self.model.path(body.parent).any(|(_, link)| link.status == Status::Revoked);
+        let revoked = self.model.path(body.parent).any(|(_, link)| link.status.was_ended());
         hold(Revocation, !revoked, || "a contract beneath what was revoked".into())?;
+        let held_up = self.model.path(body.parent).any(|(_, link)| link.status == Status::Suspended);
+        hold(Revocation, !held_up, || "a contract beneath what is suspended".into())?;
         let gone =
             [&body.grantor.instance, &body.grantee.instance].into_iter().find(|it| !self.is_standing(it));
         hold(Revocation, gone.is_none(), || format!("a contract of {gone:?}, which was revoked, at {now}"))

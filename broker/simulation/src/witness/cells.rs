@@ -1,7 +1,7 @@
 //! Which cells of the tables were met.
 
 use countersign_protocol::{
-    contract::ContractBody,
+    contract::{ChangeKind, ChangeRequest, ContractBody},
     domain::{EndCause, Event},
     id::NegotiationId,
     negotiation::Move,
@@ -13,7 +13,7 @@ use countersign_protocol::{
 
 use super::Witness;
 use crate::{
-    model::{Status, Talk, input},
+    model::{Link, Talk, input},
     tally::Tally,
 };
 
@@ -43,6 +43,11 @@ impl Witness {
             }
         }
         let offered = made.offer.and_then(|offer| ContractBody::from_bytes(&offer.contract).ok());
+        if let Some(replaced) = offered.as_ref().and_then(|body| body.replaces) {
+            let named = |link: &&Link| link.contract.is_some_and(|(id, _)| id == replaced);
+            let state = self.model.links.values().find(named).map_or("NONE", |link| link.status.name());
+            cell(tally, CONTRACT, state, "broker.supersede");
+        }
         let known = offered.and_then(|body| {
             self.model.links.values().find(|link| link.contract.is_some_and(|(id, _)| id == body.contract_id))
         });
@@ -55,6 +60,22 @@ impl Witness {
         if let Some(chain) = request.chain {
             let state = self.model.links.get(&chain).map_or("NONE", |link| link.status.name());
             cell(tally, CONTRACT, state, "party.revoke");
+        }
+    }
+
+    /// A change is put to the broker.
+    pub fn asked_to_change(&self, signed: &Signed, tally: &mut Tally) {
+        let Ok(request) = signed.peek_unverified::<ChangeRequest>() else { return };
+        let link = self.model.links.get(&request.chain);
+        let (state, held_up) =
+            link.map_or(("NONE", false), |it| (it.status.name(), !it.held_up_by.is_empty()));
+        match (link, request.kind) {
+            // Where nobody's suspension stands, it is the last one or not.
+            (_, ChangeKind::Resume) if !held_up => {
+                ["party.lift", "party.resume"].iter().for_each(|input| cell(tally, CONTRACT, state, input));
+            }
+            (Some(link), _) => cell(tally, CONTRACT, state, link.input(&request)),
+            (None, kind) => cell(tally, CONTRACT, state, plain_input(kind)),
         }
     }
 
@@ -72,13 +93,14 @@ impl Witness {
             Event::ContractFinalized(_) => cell(tally, CONTRACT, "NONE", "broker.finalize"),
             Event::ChainClosed(event) => {
                 let fulfilled = event.state == countersign_protocol::contract::State::Fulfilled;
-                cell(tally, CONTRACT, "ACTIVE", if fulfilled { "broker.exhaust" } else { "broker.expire" });
+                let state = self.model.links.get(&event.chain_id).map_or("NONE", |link| link.status.name());
+                cell(tally, CONTRACT, state, if fulfilled { "broker.exhaust" } else { "broker.expire" });
             }
             Event::InvocationEnded(event) => {
                 let Some(known) = self.model.uses.get(&event.invocation_id) else { return };
                 let Some(link) = self.model.links.get(&known.chain) else { return };
                 let spent = self.model.account(known.chain).settled + event.settled.get();
-                if link.status != Status::Active && spent == link.rights.budget.ceiling.get() {
+                if link.status.has_ended() && spent == link.rights.budget.ceiling.get() {
                     cell(tally, CONTRACT, link.status.name(), "broker.exhaust");
                 }
             }
@@ -95,11 +117,20 @@ impl Witness {
         for talk in self.model.talks.values().filter(|talk| talk.is_over() && talk.deadline <= now) {
             cell(tally, NEGOTIATION, &talk.state, "broker.deadline");
         }
-        for link in
-            self.model.links.values().filter(|it| it.status != Status::Active && it.rights.not_after <= now)
+        for link in self.model.links.values().filter(|it| it.status.has_ended() && it.rights.not_after <= now)
         {
             cell(tally, CONTRACT, link.status.name(), "broker.expire");
         }
+    }
+}
+
+/// The input of a change other than a resumption.
+fn plain_input(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Suspend => "party.suspend",
+        ChangeKind::Resume => "party.resume",
+        ChangeKind::Retire => "party.retire",
+        ChangeKind::Breach => "party.breach",
     }
 }
 

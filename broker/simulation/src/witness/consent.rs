@@ -2,7 +2,7 @@
 
 use biscuit_auth::{Algorithm, Biscuit, PublicKey as BiscuitKey};
 use countersign_protocol::{
-    contract::{ContractBody, hash_of},
+    contract::{ChangeRequest, ContractBody, hash_of},
     domain::{ContractFinalized, Entry, Event, KeysRotated},
     grant::GrantRequest,
     identity::{JoinStatement, RenewStatement},
@@ -40,6 +40,7 @@ impl Witness {
             Event::GrantIssued(event) => self.signed::<GrantRequest>(&event.request, |it| &it.originator),
             Event::Moved(event) => self.signed::<Move>(&event.signed_move, |it| &it.sender),
             Event::Revoked(event) => self.signed::<RevokeRequest>(&event.request, |it| &it.sender),
+            Event::Changed(event) => self.signed::<ChangeRequest>(&event.request, |it| &it.sender),
             Event::NegotiationEnded(event) => match &event.evidence {
                 Some(evidence) => self.signed::<Move>(evidence, |it| &it.sender),
                 None => Ok(()),

@@ -13,6 +13,7 @@ use super::Witness;
 use crate::{
     invariant::Invariant::{Consent, Holder, Record, Revocation},
     ledger::Ledger,
+    model::Status,
     network::Job,
     stop::{Flow, hold},
 };
@@ -35,8 +36,11 @@ impl Witness {
         hold(Record, self.has_intent(id, ledger), || {
             format!("{id} is forwarded before its INTENT is durable")
         })?;
-        let void = chain.iter().find(|link| self.void.contains(link));
-        hold(Revocation, void.is_none(), || format!("{id} is forwarded under a chain that was revoked"))
+        let void = chain.iter().find(|link| self.void.contains_key(link));
+        hold(Revocation, void.is_none(), || format!("{id} is forwarded under a chain that was ended"))?;
+        let held_up = chain.iter().filter_map(|link| self.model.links.get(link));
+        let held_up = held_up.filter(|link| link.status == Status::Suspended).count();
+        hold(Revocation, held_up == 0, || format!("{id} is forwarded under a chain that is suspended"))
     }
 
     fn has_intent(&self, id: InvocationId, ledger: &Ledger) -> bool {
@@ -85,7 +89,7 @@ impl Witness {
             _ => false,
         });
         hold(Consent, made, || format!("leaf {leaf} did not make chain {chain}"))?;
-        let void = self.model.path(chain).any(|(link, _)| self.void.contains(&link));
-        hold(Revocation, !void, || format!("chain {chain} is activated, and was revoked"))
+        let void = self.model.path(chain).any(|(link, _)| self.void.contains_key(&link));
+        hold(Revocation, !void, || format!("chain {chain} is activated, and was ended"))
     }
 }

@@ -47,8 +47,10 @@ pub struct Witness {
     pub intended: BTreeMap<Digest, Intended>,
     /// What callees did.
     pub deeds: BTreeMap<InvocationId, Deed>,
-    /// The links that were void when a revocation was acknowledged.
-    void: BTreeSet<ChainId>,
+    /// The links that were void when a revocation or change was acknowledged, and as what.
+    void: BTreeMap<ChainId, &'static str>,
+    /// The leaves of those, and what they record.
+    told: Vec<(LeafIndex, Digest)>,
     /// The instances.
     void_members: BTreeSet<InstanceId>,
     /// Every checkpoint that anyone may have seen.
@@ -76,7 +78,8 @@ impl Witness {
             thorough: true,
             intended: BTreeMap::new(),
             deeds: BTreeMap::new(),
-            void: BTreeSet::new(),
+            void: BTreeMap::new(),
+            told: Vec::new(),
             void_members: BTreeSet::new(),
             promised: Vec::new(),
         }

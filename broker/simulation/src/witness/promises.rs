@@ -10,22 +10,23 @@ use countersign_store::Head;
 use super::Witness;
 use crate::{
     invariant::Invariant::{Record, Revocation},
-    model::{Standing, Status},
+    model::Standing,
     stop::{Flow, hold},
 };
 
 impl Witness {
     /// A revocation is acknowledged: from here on, what it ended works for nobody.
     pub fn acknowledged(&mut self, leaf: LeafIndex) {
-        let Some(Event::Revoked(event)) = self.entries.get(leaf.get() as usize).map(|entry| &entry.event)
-        else {
-            return;
+        let signed = match self.entries.get(leaf.get() as usize).map(|entry| &entry.event) {
+            Some(Event::Revoked(event)) => &event.request,
+            Some(Event::Changed(event)) => &event.request,
+            _ => return,
         };
-        let Ok(request) = event.request.peek_unverified::<RevokeRequest>() else { return };
-        let mut ended = self.model.links.clone();
-        ended.retain(|_, link| link.status == Status::Revoked);
-        self.void.extend(ended.into_keys());
-        self.void_members.extend(request.instance);
+        let instance = signed.peek_unverified::<RevokeRequest>().ok().and_then(|it| it.instance);
+        self.void_members.extend(instance);
+        self.told.push((leaf, signed.digest()));
+        let ended = self.model.links.iter().filter(|(_, link)| link.status.was_ended());
+        self.void.extend(ended.map(|(id, link)| (*id, link.status.name())));
     }
 
     /// A checkpoint may have been seen.
@@ -41,11 +42,17 @@ impl Witness {
             let held = state.tree().root_at(head.size) == Some(head.root);
             hold(Record, held, || format!("the log was {head}, and does not begin with that any more"))?;
         }
-        for chain in &self.void {
-            let revoked = state
-                .chain(chain)
-                .is_some_and(|it| it.state == countersign_protocol::contract::State::Revoked);
-            hold(Revocation, revoked, || format!("chain {chain} was revoked, and is back"))?;
+        for (chain, ended) in &self.void {
+            let same = state.chain(chain).is_some_and(|it| it.state.name() == *ended);
+            hold(Revocation, same, || format!("chain {chain} was {ended}, and is back"))?;
+        }
+        for (leaf, digest) in &self.told {
+            let there = match self.entries.get(leaf.get() as usize).map(|entry| &entry.event) {
+                Some(Event::Revoked(event)) => event.request.digest() == *digest,
+                Some(Event::Changed(event)) => event.request.digest() == *digest,
+                _ => false,
+            };
+            hold(Revocation, there, || format!("leaf {leaf} was acknowledged, and is gone"))?;
         }
         for instance in &self.void_members {
             let standing = self.model.members.get(instance).map(|it| it.standing);

@@ -17,7 +17,8 @@ use crate::{
 impl Witness {
     /// A contract's ceiling is still there.
     pub(super) fn check_promise(&self, body: &ContractBody) -> Flow {
-        let (asked, left) = (body.rights.budget.ceiling.get(), self.model.available(body.parent));
+        let (asked, left) =
+            (body.rights.budget.ceiling.get(), self.model.available_in_place_of(body.replaces, body.parent));
         hold(Budget, asked <= left, || format!("{asked} are promised, and {left} are left"))
     }
 

@@ -59,8 +59,9 @@ impl Witness {
     fn check_links(&self, proof: &Proof, meant: Option<&Intended>, now: Timestamp) -> Flow {
         let mut below: Option<bool> = None;
         for (_, link) in self.model.path(proof.chain_id) {
-            hold(Revocation, link.status != Status::Revoked, || {
-                format!("the link of {} was revoked", link.holder)
+            hold(Revocation, !link.status.was_ended(), || format!("the link of {} was ended", link.holder))?;
+            hold(Revocation, link.status != Status::Suspended, || {
+                format!("the link of {} is suspended", link.holder)
             })?;
             let valid = link.rights.not_before <= now && now < link.rights.not_after;
             hold(Holder, valid && link.status == Status::Active, || {

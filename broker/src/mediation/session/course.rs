@@ -535,6 +535,7 @@ impl From<Refusal> for Ending {
             Reason::CalleeFault => SessionCause::CalleeFault,
             Reason::Revoked
             | Reason::ContractNotActive
+            | Reason::ContractSuspended
             | Reason::NotActivated
             | Reason::InstanceUnknown
             | Reason::InstanceRevoked

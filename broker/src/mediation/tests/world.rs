@@ -141,6 +141,12 @@ impl World {
         self.join_with(name, of, spki).await;
     }
 
+    /// Each of two instances goes by the name of the other from now on.
+    pub(crate) fn swap(&mut self, one: &'static str, other: &'static str) {
+        let [a, b] = [one, other].map(|name| self.agent(name).clone());
+        self.agents.extend([(one, b), (other, a)]);
+    }
+
     /// The same, by a process that has that TLS key.
     pub(crate) async fn join_with(&mut self, name: &'static str, of: &str, spki: SpkiHash) {
         let secret = Digest::of(name.as_bytes());

@@ -11,10 +11,10 @@ use countersign_protocol::name::TrustDomain;
 use super::{disk, recovery::Paths};
 use crate::{StoreError, limits::DOMAINS_MAX};
 
-const FORMAT: &str = "FORMAT";
-const FORMAT_LINE: &str = "countersign-store 1";
+pub(super) const FORMAT: &str = "FORMAT";
+pub(super) const FORMAT_LINE: &str = "countersign-store 1";
 const LOCK: &str = "LOCK";
-const DOMAINS: &str = "domains";
+pub(super) const DOMAINS: &str = "domains";
 const DERIVED: &str = "derived";
 
 /// A directory that is a store, and that nobody else has open.

@@ -1,9 +1,9 @@
 //! The few things that are done with files, each as durable as it must be.
 
 use std::{
-    fs::{self, DirBuilder, File},
-    io::{ErrorKind, Write as _},
-    os::unix::fs::DirBuilderExt as _,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, ErrorKind, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
@@ -45,6 +45,33 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 /// The names in a directory in order, without what a crash left unfinished, which is removed. A
 /// directory that is not there is empty.
 pub(super) fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
+    let (unfinished, names): (Vec<String>, Vec<String>) =
+        all_names(dir)?.into_iter().partition(|name| name.ends_with(UNFINISHED));
+    for name in unfinished {
+        fs::remove_file(dir.join(&name)).map_err(StoreError::io(dir.join(&name)))?;
+    }
+    Ok(names)
+}
+
+/// The same of a directory that somebody else may be at work in: nothing is removed.
+pub(super) fn finished_names(dir: &Path) -> Result<Vec<String>, StoreError> {
+    Ok(all_names(dir)?.into_iter().filter(|name| !name.ends_with(UNFINISHED)).collect())
+}
+
+/// A whole file, at another place where there is none.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let mut source = File::open(from).map_err(StoreError::io(from))?;
+    let mut target = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(StoreError::write(to))?;
+    io::copy(&mut source, &mut target).map_err(StoreError::write(to))?;
+    target.sync_all().map_err(StoreError::io(to))
+}
+
+fn all_names(dir: &Path) -> Result<Vec<String>, StoreError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -53,12 +80,7 @@ pub(super) fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(StoreError::io(dir))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(UNFINISHED) {
-            fs::remove_file(entry.path()).map_err(StoreError::io(entry.path()))?;
-        } else {
-            names.push(name);
-        }
+        names.push(entry.file_name().to_string_lossy().into_owned());
     }
     names.sort_unstable();
     Ok(names)

@@ -1,6 +1,7 @@
 //! The engine of one machine: plain files, one flush per group of batches. `README.md` describes
 //! the layout.
 
+mod copy;
 mod derived;
 mod directory;
 mod disk;

@@ -10,6 +10,7 @@ use countersign::{
 use countersign_protocol::{
     capability::{Amount, Arguments, Rights},
     digest::Digest,
+    id::ContractId,
     receipt::ActionOutcome,
     settings::{self, Scope},
     time::Lifetime,
@@ -82,6 +83,26 @@ impl Story {
         let contracted = negotiate(&planner, &granted, &researcher).await;
         let serving = serve(&files);
         Self { broker, root, alice, planner, researcher, files, granted, contracted, serving }
+    }
+
+    /// Another contract of the two, in place of an earlier one if that is named.
+    pub(crate) async fn renegotiate(&self, replaces: Option<ContractId>) -> Held {
+        let rights = || self.contracted.rights().clone();
+        let (staleness, life) = (Lifetime::from_millis(1_000), Lifetime::from_millis(60_000));
+        let terms = || Terms { replaces, ..Terms::new(rights(), staleness, life) };
+        let mut offers = |_: &Wanted| RequestReply::from(terms());
+        let ask = Ask {
+            rights: rights(),
+            purpose: "to read on".into(),
+            deadline: self.researcher.now().plus(Lifetime::from_millis(5 * 60_000)),
+            max_rounds: 1,
+        };
+        let (planner, mut accept) = (principal("agent/planner"), |_: &Offer| OfferReply::Accept);
+        let asking = self.researcher.negotiate(&planner, ask, &mut accept);
+        let (delegated, held) = tokio::join!(self.planner.delegate(&self.granted, &mut offers), asking);
+        let held = held.unwrap();
+        assert_eq!(delegated.unwrap().outcome.unwrap(), held.chain_id());
+        held
     }
 
     /// The researcher has one file read.

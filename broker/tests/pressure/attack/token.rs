@@ -55,7 +55,7 @@ fn longest(caller: &Caller) -> Vec<u8> {
             extensions: Extensions::none(),
         };
         let hop = append_hop(&token, &terms, key.public(), sign_hop(&token, &terms, &key));
-        (token, key) = (hop.verify(caller.agent.keys()).unwrap(), next);
+        (token, key) = (hop.verify(&caller.agent.keys()).unwrap(), next);
     }
     token.as_bytes().to_vec()
 }

@@ -167,6 +167,8 @@ impl From<(InstanceStatement, String)> for Instance {
 }
 
 impl View for Instances {
+    const ROWS: Option<&'static str> = Some("instances");
+
     fn write(&self, page: &mut Page) {
         let row = |instance: &Instance| {
             let Instance { instance, standing, attestor, generation, expires, .. } = instance;

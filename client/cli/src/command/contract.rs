@@ -1,10 +1,11 @@
-//! `countersign contract list`, `show` and `verify`
+//! `countersign contract list`, `show`, `verify`, and what becomes of contracts
 
 use clap::{Args, Subcommand};
 use countersign::{Agent, Held};
 use countersign_protocol::contract::ContractBody;
 use serde::Serialize;
 
+use super::change;
 use crate::{
     context::Context,
     exit::Exit,
@@ -23,6 +24,14 @@ pub(crate) enum Contract {
     Show(Which),
     /// Show what is verified of a contract, back to the key of its trust domain.
     Verify(Which),
+    /// Let nothing be used under it, nor beneath it, until the same side resumes it.
+    Suspend(change::Held),
+    /// Take back a suspension that the same side made.
+    Resume(change::Held),
+    /// Give back what you hold, with all beneath it. It does not come back.
+    Retire(change::Which),
+    /// End it, with all beneath it, and record that the other side broke it. It does not come back.
+    Breach(change::Breach),
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +69,10 @@ impl Contract {
             Self::List(list) => list.run(context).await,
             Self::Show(which) => which.show(context).await,
             Self::Verify(which) => which.verify(context).await,
+            Self::Suspend(held) => held.suspend(context).await,
+            Self::Resume(held) => held.resume(context).await,
+            Self::Retire(which) => which.retire(context).await,
+            Self::Breach(breach) => breach.run(context).await,
         }
     }
 }
@@ -160,6 +173,8 @@ impl View for Names {
 }
 
 impl View for Contracts {
+    const ROWS: Option<&'static str> = Some("contracts");
+
     fn write(&self, page: &mut Page) {
         let short = Short::of(self.contracts.iter().map(|link| link.chain_id.as_str()));
         let row = |link: &LinkView| {
@@ -168,7 +183,10 @@ impl View for Contracts {
                 link.holder.clone(),
                 link.rights.summary(),
                 link.state.to_owned(),
-                format!("{} of {} {}", link.left, link.rights.budget.ceiling, link.rights.budget.unit),
+                format!(
+                    "{} of {} {}",
+                    link.account.left, link.rights.budget.ceiling, link.rights.budget.unit
+                ),
                 link.rights.not_after.clone(),
                 short.show(&link.chain_id),
             ]

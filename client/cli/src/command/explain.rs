@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use countersign_protocol::id::InvocationId;
 
-use crate::{context::Context, evidence, failure::Failure, output_file, view::ExplanationView};
+use crate::{context::Context, evidence, exit::Exit, failure::Failure, output_file, view::ExplanationView};
 
 /// Show why an invocation was allowed, by whom, and what came of it.
 ///
-/// The evidence is verified before it is shown. For the parties of the chain and for admins.
+/// The evidence is verified before it is shown. For the parties of the chain and for admins. Why something
+/// was refused is asked with countersign can.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// The invocation.
@@ -26,9 +27,8 @@ impl Explain {
         let view = context
             .as_person(async |agent, terminal| {
                 let bytes = agent.explain(invocation).await;
-                let bytes =
-                    bytes.map_err(|error| Failure::sdk(format!("{invocation} is not explained"), &error))?;
-                let explanation = evidence::verify(&bytes, agent.keys())?;
+                let bytes = bytes.map_err(|error| unexplained(invocation, &error))?;
+                let explanation = evidence::verify(&bytes, &agent.keys())?;
                 if let Some(path) = &bundle {
                     output_file::write(path, &bytes)?;
                     let path = path.display();
@@ -40,4 +40,14 @@ impl Explain {
             .await?;
         context.terminal.show(&view)
     }
+}
+
+fn unexplained(invocation: InvocationId, error: &countersign::Error) -> Failure {
+    let failure = Failure::sdk(format!("{invocation} is not explained"), error);
+    if failure.exit != Exit::NotFound {
+        return failure;
+    }
+    let next =
+        "Check the id. If it was refused: countersign can CHAIN ACTION RESOURCE --at CALLEE tells why.";
+    Failure { next: next.into(), ..failure }
 }

@@ -59,7 +59,9 @@ async fn checkpoint(context: &mut Context) -> Result<(), Failure> {
 }
 
 async fn whole(context: &mut Context) -> Result<(), Failure> {
-    let report = context.as_person(async |agent, _| audit(agent).await).await?;
+    let report = context
+        .as_person(async |agent, terminal| audit(agent, terminal.streams.err_is_terminal).await)
+        .await?;
     context.terminal.show(&AuditView::from(&report))?;
     verdict(&report)
 }

@@ -1,7 +1,6 @@
 //! `countersign revoke`
 
 use clap::Args;
-use countersign::Target;
 use serde::Serialize;
 
 use crate::{
@@ -19,11 +18,18 @@ use crate::{
 /// nothing is revoked. Once the command returns, nothing beneath is forwarded any more.
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    how: How,
+}
+
+/// What would end, or ends.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
     /// A grant, contract or chain, or an instance with all that it holds.
     #[arg(value_name = "ID")]
     target: Name,
-    #[command(flatten)]
-    how: How,
 }
 
 #[derive(Debug, Args)]
@@ -55,12 +61,15 @@ struct Revoked {
 impl Revoke {
     pub(crate) async fn run(self, context: &mut Context) -> Result<(), Failure> {
         match self.how.confirm {
-            Some(chains) => self.confirm(chains, context).await,
-            None => self.preview(context).await,
+            Some(chains) => self.target.confirm(chains, context).await,
+            None => self.target.preview(context).await,
         }
     }
+}
 
-    async fn preview(&self, context: &mut Context) -> Result<(), Failure> {
+impl Target {
+    /// Shows what a revocation would end.
+    pub(crate) async fn preview(&self, context: &mut Context) -> Result<(), Failure> {
         let preview = context
             .as_person(async |agent, _| {
                 let target = self.target.target(agent).await?;
@@ -91,14 +100,16 @@ impl Revoke {
     }
 }
 
-fn text(target: &Target) -> String {
+fn text(target: &countersign::Target) -> String {
     match target {
-        Target::Chain(chain) => chain.to_string(),
-        Target::Instance(instance) => instance.to_string(),
+        countersign::Target::Chain(chain) => chain.to_string(),
+        countersign::Target::Instance(instance) => instance.to_string(),
     }
 }
 
 impl View for Preview {
+    const ROWS: Option<&'static str> = Some("links");
+
     fn write(&self, page: &mut Page) {
         let short = Short::of(self.links.iter().map(|link| link.chain_id.as_str()));
         let row = |link: &LinkView| {

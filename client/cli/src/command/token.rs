@@ -53,7 +53,7 @@ impl Inspect {
     async fn keys(&self, context: &mut Context) -> Result<KeySet, Failure> {
         match &self.keys {
             Some(path) => keys::read(path, &mut context.terminal),
-            None => context.as_person(async |agent, _| Ok(agent.keys().clone())).await,
+            None => context.as_person(async |agent, _| Ok(agent.keys().as_ref().clone())).await,
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::{exit::Exit, failure::Failure};
 /// The name of a session's file ends with this; the trust domain goes before it.
 const SUFFIX: &str = ".session";
 
+/// The file that names the trust domain in which commands act.
+const CURRENT: &str = "current";
+
 /// The directory of all sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct Home(PathBuf);
@@ -42,8 +45,10 @@ impl Home {
         if let Some(domain) = domain {
             return Ok(self.session_of(domain));
         }
-        let domains = self.domains().map_err(|error| self.unusable(&error))?;
-        match domains.as_slice() {
+        if let Some(domain) = self.current()? {
+            return Ok(self.session_of(&domain));
+        }
+        match self.sessions()?.as_slice() {
             [domain] => Ok(self.session_of(domain)),
             [] => Err(Failure::new(
                 Exit::Denied,
@@ -54,7 +59,7 @@ impl Home {
             several => {
                 let names: Vec<&str> = several.iter().map(TrustDomain::as_str).collect();
                 let why = format!("There are sessions in {}.", names.join(", "));
-                let next = "Name one with --domain.";
+                let next = "Name one with --domain, or choose it with countersign context use DOMAIN.";
                 Err(Failure::usage("The trust domain is not clear", why, next))
             }
         }
@@ -66,6 +71,41 @@ impl Home {
     }
 
     /// The domains of which there are sessions, in order.
+    pub(crate) fn sessions(&self) -> Result<Vec<TrustDomain>, Failure> {
+        self.domains().map_err(|error| self.unusable(&error))
+    }
+
+    /// The domain that was chosen, if its session is still there.
+    pub(crate) fn current(&self) -> Result<Option<TrustDomain>, Failure> {
+        let text = match fs::read_to_string(self.0.join(CURRENT)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|error| self.unusable(&error))?,
+        };
+        let chosen: Option<TrustDomain> = text.trim_end().parse().ok();
+        Ok(chosen.filter(|domain| self.session_of(domain).path().exists()))
+    }
+
+    /// Makes a domain the current one, or none.
+    pub(crate) fn choose(&self, domain: Option<&TrustDomain>) -> Result<(), Failure> {
+        let path = self.0.join(CURRENT);
+        let Some(domain) = domain else {
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.unusable(&error)),
+                _ => Ok(()),
+            };
+        };
+        if !self.session_of(domain).path().exists() {
+            return Err(Failure::new(
+                Exit::NotFound,
+                format!("{domain} was not chosen"),
+                "You have no session there.",
+                "List those that you have with countersign context list, or join it with countersign join.",
+            ));
+        }
+        prepare(&self.0)?;
+        fs::write(&path, format!("{domain}\n")).map_err(|error| self.unusable(&error))
+    }
+
     fn domains(&self) -> io::Result<Vec<TrustDomain>> {
         let entries = match fs::read_dir(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -151,11 +191,23 @@ mod tests {
         fs::write(directory.path().join("a.example.lock"), "").unwrap();
         assert_eq!(home.session(None).unwrap().domain().as_str(), "a.example");
 
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(directory.path().join("b.example.session"), "").unwrap();
         let failure = home.session(None).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.why.contains("a.example, b.example"), "{}", failure.why);
         let named = "b.example".parse().unwrap();
         assert_eq!(home.session(Some(&named)).unwrap().domain(), &named);
+
+        home.choose(Some(&named)).unwrap();
+        assert_eq!(home.session(None).unwrap().domain(), &named);
+        let other = "a.example".parse().unwrap();
+        assert_eq!(home.session(Some(&other)).unwrap().domain(), &other, "what is named goes before");
+        let absent = "c.example".parse().unwrap();
+        assert_eq!(home.choose(Some(&absent)).unwrap_err().exit, Exit::NotFound);
+        fs::remove_file(directory.path().join("b.example.session")).unwrap();
+        assert_eq!(home.session(None).unwrap().domain(), &other, "a session that is gone is not current");
+        home.choose(None).unwrap();
+        assert_eq!(home.current().unwrap(), None);
     }
 }

@@ -4,7 +4,7 @@ use countersign::Link;
 use countersign_protocol::contract::State;
 use serde::Serialize;
 
-use super::RightsView;
+use super::{RightsView, rights::BudgetView};
 
 /// A link. It is the broker's word: what was signed is verified where a chain is fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +18,13 @@ pub(crate) struct LinkView {
     pub(crate) state: &'static str,
     pub(crate) rights: RightsView,
     pub(crate) leaf: u64,
+    #[serde(flatten)]
+    pub(crate) account: AccountView,
+}
+
+/// How a budget stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct AccountView {
     pub(crate) settled: u64,
     pub(crate) open: u64,
     pub(crate) delegated: u64,
@@ -39,10 +46,12 @@ impl From<&Link> for LinkView {
             state: link.state.name(),
             rights: RightsView::from(&link.rights),
             leaf: link.leaf.get(),
-            settled,
-            open,
-            delegated,
-            left: link.rights.budget.ceiling.get().saturating_sub(used),
+            account: AccountView {
+                settled,
+                open,
+                delegated,
+                left: link.rights.budget.ceiling.get().saturating_sub(used),
+            },
         }
     }
 }
@@ -53,15 +62,21 @@ impl LinkView {
         self.contract_id.as_deref().unwrap_or(&self.grant_id)
     }
 
-    /// Whether it can still be used.
+    /// Whether it has not ended: it can be used, or it may be used again.
     pub(crate) fn is_active(&self) -> bool {
-        self.state == State::Active.name()
+        [State::Active, State::Suspended].iter().any(|state| state.name() == self.state)
     }
 
     /// How its budget stands.
     pub(crate) fn account(&self) -> String {
-        let Self { settled, open, delegated, left, rights, .. } = self;
-        let budget = &rights.budget;
+        self.account.line(&self.rights.budget)
+    }
+}
+
+impl AccountView {
+    /// For people.
+    pub(crate) fn line(&self, budget: &BudgetView) -> String {
+        let Self { settled, open, delegated, left } = self;
         let mut parts = vec![format!("{settled} used")];
         if *open > 0 {
             parts.push(format!("{open} under way"));
@@ -127,6 +142,6 @@ capability = [{ resource = "file:/data/**", actions = ["read"] }]
         assert_eq!(view.account(), "4 of 10 calls left (1 used, 2 under way, 3 delegated)");
         assert_eq!((view.id(), view.parent.as_deref()), ("01939f3e-0000-7000-8000-000000000000", None));
         let over = Link { settled: Amount::new(u64::MAX >> 1).unwrap(), ..link(1, None, "planner") };
-        assert_eq!(LinkView::from(&over).left, 0);
+        assert_eq!(LinkView::from(&over).account.left, 0);
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod contract;
+pub(crate) mod edge;
 mod explanation;
 pub(crate) mod link;
 mod rights;
@@ -10,8 +11,9 @@ mod verified;
 
 pub(crate) use audit::AuditView;
 pub(crate) use contract::ContractView;
+pub(crate) use edge::EdgeView;
 pub(crate) use explanation::{CheckpointView, ExplanationView};
-pub(crate) use link::LinkView;
+pub(crate) use link::{AccountView, LinkView};
 pub(crate) use rights::RightsView;
 pub(crate) use token::TokenView;
 pub(crate) use verified::VerifiedView;

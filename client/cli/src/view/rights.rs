@@ -190,7 +190,8 @@ fn among(argument: &str, choices: &[impl std::fmt::Debug]) -> String {
 }
 
 impl BudgetView {
-    fn line(&self) -> String {
+    /// For people.
+    pub(crate) fn line(&self) -> String {
         let Self { unit, ceiling, per_call, window } = self;
         let within = match window {
             Some(window) => format!(", at most {} in each {}", window.ceiling, window.length),

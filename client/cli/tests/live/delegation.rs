@@ -13,16 +13,16 @@ use crate::{
 };
 
 /// alice granted to the planner, the planner delegated to the researcher, who used it once.
-struct Used {
-    site: Site,
-    programs: Programs,
-    grant: Value,
-    held: Held,
-    contract: String,
-    invocation: InvocationId,
+pub(crate) struct Used {
+    pub(crate) site: Site,
+    pub(crate) programs: Programs,
+    pub(crate) grant: Value,
+    pub(crate) held: Held,
+    pub(crate) contract: String,
+    pub(crate) invocation: InvocationId,
 }
 
-fn used() -> Used {
+pub(crate) fn used() -> Used {
     let site = Site::start(&rules());
     site.join("alice");
     let programs = Programs::start(&site);
@@ -132,6 +132,36 @@ fn a_revocation_ends_what_was_counted_and_nothing_else() {
     let all = site.json("alice", &["graph", "tree", grant, "--all"]).json();
     assert_eq!(all["trees"][0]["children"][0]["state"], "REVOKED");
     assert_eq!(site.json("alice", &["grant", "list"]).json()["grants"][0]["state"], "ACTIVE");
+}
+
+#[test]
+fn a_contract_is_held_up_by_those_who_may_and_until_they_let_go() {
+    let Used { site, programs, grant, held, contract, .. } = used();
+    let grant = grant["grant_id"].as_str().unwrap();
+    let counted = site.json("alice", &["contract", "suspend", grant, "--as", "grantor", "--dry-run"]).json();
+    assert_eq!(counted["chains"], 2);
+    let change = |who: &str, verb: &str, id: &str, side: &str, chains: &str| {
+        site.json(who, &["contract", verb, id, "--as", side, "--confirm", chains])
+    };
+    assert_eq!(change("alice", "suspend", grant, "grantor", "2").json()["state"], "SUSPENDED");
+    assert_eq!(change("root", "suspend", &contract, "admin", "1").json()["state"], "SUSPENDED");
+    assert_eq!(programs.read(&site, &held).unwrap_err().reason(), Some(Reason::ContractSuspended));
+    let listed = site.json("alice", &["contract", "list"]).json();
+    assert_eq!(listed["contracts"][0]["state"], "SUSPENDED", "it has not ended");
+    let not = change("root", "resume", grant, "admin", "2").failure(Exit::Conflict);
+    assert_eq!(not["reason"], "CONTRACT_NOT_SUSPENDED");
+    let other = change("alice", "resume", &contract, "grantor", "1").failure(Exit::Denied);
+    assert_eq!(other["reason"], "CHANGE_NOT_ALLOWED");
+    assert_eq!(change("alice", "resume", grant, "grantor", "2").json()["state"], "ACTIVE");
+    assert_eq!(change("root", "resume", &contract, "admin", "1").json()["state"], "ACTIVE");
+    assert!(programs.read(&site, &held).is_ok());
+
+    let digest = "0".repeat(64);
+    let breach = ["contract", "breach", grant, "--as", "grantor", "--evidence", &digest, "--confirm", "2"];
+    assert_eq!(site.json("alice", &breach).json()["state"], "BREACHED");
+    assert_eq!(programs.read(&site, &held).unwrap_err().reason(), Some(Reason::Revoked));
+    let retired = site.json("alice", &["contract", "retire", grant, "--confirm", "0"]).failure(Exit::Denied);
+    assert_eq!(retired["reason"], "CHANGE_NOT_ALLOWED", "it is the planner's");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use countersign_protocol::{
     capability::{Amount, Arguments, Rights},
     digest::Digest,
     receipt::ActionOutcome,
-    time::Lifetime,
+    settings::{self, Scope},
+    time::{Lifetime, Timestamp},
 };
 
 use crate::broker::{DOMAIN, Site};
@@ -87,13 +88,29 @@ impl Programs {
 }
 
 fn join(site: &Site, path: &str) -> Agent {
-    let token = site.invite(path).trim_end().parse().unwrap();
+    join_with(site, path, site.invite(path).trim_end())
+}
+
+/// A program joins with the token that it was handed.
+pub(crate) fn join_with(site: &Site, path: &str, token: &str) -> Agent {
+    let token = token.parse().unwrap();
     site.runtime.block_on(Agent::join(&token, Options::new(Digest::of(path.as_bytes())))).unwrap()
 }
 
-async fn read(invocation: Invocation) -> Outcome {
+pub(crate) async fn read(invocation: Invocation) -> Outcome {
     let body = format!("the content of {}", invocation.request.resource).into_bytes();
     Outcome { body, outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
+}
+
+/// One read, for half an hour.
+pub(crate) fn some_rights(now: Timestamp) -> Rights {
+    let text = format!(
+        "audiences = [\"spiffe://{DOMAIN}/service/files\"]\ndelegations_left = 0\n\
+         budget = {{ unit = \"calls\", ceiling = 1, per_call = 1 }}\n{}",
+        capability("")
+    );
+    let scope = settings::read("rights.toml", &text, Scope::read).unwrap();
+    scope.between(now, Lifetime::from_millis(1_000_000)).unwrap()
 }
 
 fn narrowed(wide: &Rights) -> Rights {

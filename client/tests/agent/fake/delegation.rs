@@ -2,7 +2,7 @@
 
 use countersign_protocol::{
     capability::Amount,
-    contract::ContractBody,
+    contract::{ChangeRequest, ContractBody},
     digest::ChainId,
     domain::{Chain, State},
     grant::GrantRequest,
@@ -215,5 +215,24 @@ impl v1::contracts_server::Contracts for Services {
         });
         let links = links.map(|(id, chain)| link(id, chain)).collect();
         Ok(Response::new(v1::ListContractsResponse { links, next_page_token: String::new() }))
+    }
+
+    async fn change_contract(
+        &self,
+        request: Request<v1::ChangeContractRequest>,
+    ) -> Result<Response<v1::ChangeContractResponse>, Status> {
+        let (broker, actor) = self.of(&request)?;
+        let signed = Signed::from_bytes(&request.into_inner().change_request).map_err(malformed)?;
+        let claimed: ChangeRequest = signed.peek_unverified().map_err(malformed)?;
+        broker.decide(|state, context| state.decide_change(context, &actor, &signed))?;
+        let told = {
+            let state = broker.state();
+            let other = broker.lying(Lie::ChangeOfAnother);
+            let id = if other { *state.grants().next().unwrap().1 } else { claimed.chain };
+            let link = Some(link(id, state.chain(&id).unwrap()));
+            let (leaf, epoch) = (state.tree().size().get() - 1, state.epoch());
+            v1::ChangeContractResponse { leaf, epoch, link }
+        };
+        broker.reply(told)
     }
 }

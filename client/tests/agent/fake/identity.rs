@@ -8,13 +8,13 @@ use countersign_protocol::{
     identity::{InstanceStatement, JoinStatement, RenewStatement},
     join_token::JoinSecret,
     key::SigningKey,
-    ledger::{NoteVerifier, Origin},
+    ledger::{LeafIndex, NoteVerifier, Origin},
     name::InstanceId,
     payload::Payload,
     refusal::{Reason, Refusal},
     signed::Signed,
     time::Lifetime,
-    trust::KeySet,
+    trust::{KeyPurpose, KeyRotation, KeySet},
 };
 use countersign_wire::v1;
 use rand_core::OsRng;
@@ -60,9 +60,18 @@ impl Shared {
         let beside = self.lying(Lie::ForeignAuthorityBeside);
         let beside = beside.then(|| Authority::new("evil.example", now()).certificate.to_vec());
         let origin = Origin::of(&domain());
+        let successor = (KeyPurpose::Activation, SigningKey::generate(&mut OsRng).public());
+        let strangers = self.lying(Lie::KeysThatDoNotFollow).then(|| {
+            let next = set.rotated(&[successor], LeafIndex::new(1_000).unwrap()).unwrap();
+            let rotation = KeyRotation { previous: Digest::of(&set.to_bytes()), keys: next };
+            let own = SigningKey::generate(&mut OsRng);
+            rotation.signed([&keys.capability, &own, &keys.checkpoint])
+        });
+        let named = strangers.as_ref().map(|signed| signed.peek_unverified::<KeyRotation>().unwrap().keys);
         v1::Bundle {
             ca_certificates: [authority].into_iter().chain(beside).collect(),
-            key_set: set.to_bytes(),
+            key_set: named.unwrap_or(set).to_bytes(),
+            rotations: strangers.iter().map(Payload::to_bytes).collect(),
             log_origin: origin.to_string(),
             log_vkey: NoteVerifier::new(origin, log).to_string(),
         }

@@ -16,6 +16,8 @@ pub(crate) enum Lie {
     OtherAuthority,
     /// Beside the pinned authority, the bundle has that of another domain.
     ForeignAuthorityBeside,
+    /// Other keys, which those before did not sign.
+    KeysThatDoNotFollow,
 
     // --- at renewal
     /// A renewal that was recorded is said to have come too late.
@@ -42,6 +44,8 @@ pub(crate) enum Lie {
     ActivationForged,
     /// The grant is for other rights than were signed.
     GrantAltered,
+    /// A change is said to have been of another chain.
+    ChangeOfAnother,
 
     // --- about contracts
     /// Terms that were not signed.

@@ -42,7 +42,9 @@ impl State {
         let parent = self.check_parent(context, &body, grantor)?;
         require!("CTR-012", context.now < body.rights.not_after, Reason::OutsideValidity);
         require!("CTR-013", self.contract(&body.contract_id).is_none(), Reason::IdAlreadyUsed);
-        let (asked, available) = (body.rights.budget.ceiling, parent.account.available());
+        let freed = self.check_replaced(&body)?;
+        let available = parent.account.available().plus(freed).unwrap_or_default();
+        let asked = body.rights.budget.ceiling;
         require!(
             "CTR-020",
             asked <= available,

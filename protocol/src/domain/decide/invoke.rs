@@ -6,8 +6,8 @@ use crate::{
     contract,
     digest::ChainId,
     domain::{
-        Balance, Chain, ChainClosed, Event, Intent, Invocation, InvocationEnded, InvocationOutcome, State,
-        fingerprint,
+        Balance, Chain, ChainClosed, Event, Instance, Intent, Invocation, InvocationEnded, InvocationOutcome,
+        State, fingerprint,
     },
     id::InvocationId,
     ledger::LeafIndex,
@@ -95,8 +95,7 @@ impl State {
         }
         self.check_in_force(context, wanted.chain)?;
         check_id_time(context, proof.invocation_id)?;
-        let busy = caller.invoking < OPEN_INVOCATIONS_PER_INSTANCE;
-        require!("API-032", busy, Reason::Overloaded, "{} invocations are open.", caller.invoking);
+        check_not_busy(caller)?;
         let ready =
             |callee: &&InstanceId| *callee.principal() == proof.callee && self.is_live(callee, context.now);
         let callee = require_some!("API-033", wanted.callee.filter(ready), Reason::CalleeUnavailable);
@@ -144,6 +143,18 @@ impl State {
         Ok(Reserve { amount, before, after, previous: leaf.account.last_leaf() })
     }
 
+    /// Whether a use that token and Datalog allow would get its INTENT now. What depends on a proof or
+    /// on a callee that is there is left out; nothing is reserved.
+    pub fn would_begin(&self, context: &Context<'_>, id: ChainId) -> Result<(), Refusal> {
+        self.check_clock(context.now)?;
+        let leaf = self.link(&id)?;
+        let mut chain: Vec<ChainId> = self.path(id).map(|(id, _)| id).collect();
+        chain.reverse();
+        self.check_in_force(context, &chain)?;
+        self.instance(&leaf.holder).map_or(Ok(()), check_not_busy)?;
+        self.reserve(context, id).map(drop)
+    }
+
     pub(super) fn link(&self, id: &ChainId) -> Result<&Chain, Refusal> {
         Ok(require_some!("CHN-032", self.chain(id), Reason::NotActivated))
     }
@@ -161,6 +172,8 @@ impl State {
         self.check_not_revoked(chain)?;
         for link in chain.iter().filter_map(|id| self.chain(id)) {
             let state = link.state;
+            let suspended = state == contract::State::Suspended;
+            require!("CHN-053", !suspended, Reason::ContractSuspended, "The link of {}.", link.holder);
             let in_force = state == contract::State::Active && context.now < link.rights.not_after;
             require!("CHN-031", in_force, Reason::ContractNotActive, "A link is {}.", state.name());
         }
@@ -195,8 +208,8 @@ impl State {
         let mut account = chain.account.clone();
         account.settle(invocation.reserved, settled, self.tree().size().next_leaf());
         let state = contract::State::Fulfilled;
-        let used_up = account.is_exhausted() && chain.state == contract::State::Active;
-        used_up.then(|| Event::ChainClosed(ChainClosed { chain_id: invocation.chain, state }))
+        let used_up = account.is_exhausted() && !chain.state.is_terminal();
+        used_up.then_some(Event::ChainClosed(ChainClosed { chain_id: invocation.chain, state }))
     }
 
     /// A receipt is the callee's own word about this invocation and its proof.
@@ -224,6 +237,12 @@ impl State {
         receipt.extensions.check()?;
         Ok(receipt)
     }
+}
+
+fn check_not_busy(caller: &Instance) -> Result<(), Refusal> {
+    let busy = caller.invoking < OPEN_INVOCATIONS_PER_INSTANCE;
+    require!("API-032", busy, Reason::Overloaded, "{} invocations are open.", caller.invoking);
+    Ok(())
 }
 
 /// An id is remembered for as long as it could come again; one that is older could be a second run.

@@ -4,11 +4,13 @@
 //! may be told. Where an input was decided before, the decision is empty: the state holds the answer.
 
 mod accept;
+mod change;
 mod grant;
 mod identity;
 mod invoke;
 mod negotiate;
 mod offer;
+mod replace;
 mod revoke;
 mod session;
 mod tick;

@@ -33,6 +33,7 @@ impl State {
         require!("CTR-011", body.depth == parent.depth + 1, MISMATCH, "The depth is {}.", parent.depth + 1);
         require!("CTR-012", body.rights.not_after > context.now, Reason::OutsideValidity);
         require!("CTR-013", self.contract(&body.contract_id).is_none(), Reason::IdAlreadyUsed);
+        self.check_replaced(&body)?;
         self.check_seen(&body.seen)?;
         body.check_extensions()?;
         // The hop must be one that every verifier accepts on this parent: narrower, without a loop,

@@ -4,6 +4,7 @@ use super::{Actor, Context, Decision, check_issued, open_own};
 use crate::{
     digest::ChainId,
     domain::{Event, Revoked, State},
+    graph::Walk,
     name::InstanceId,
     refusal::{Reason, Refusal},
     require, require_some,
@@ -26,49 +27,44 @@ impl State {
         }
         check_issued(request.issued, context.now)?;
         let ending = match (&request.chain, &request.instance) {
-            (Some(chain), _) => self.revocable_chains(context, &actor.instance, *chain)?,
-            (None, Some(instance)) => self.revocable_instance(context, &actor.instance, instance)?,
-            (None, None) => Vec::new(),
+            (Some(chain), _) => self.revocable_chain(context, &actor.instance, *chain)?.live(),
+            (None, Some(instance)) => self.revocable_instance(context, &actor.instance, instance)?.live(),
+            (None, None) => 0,
         };
         require!(
             "CHN-042",
-            ending.len() as u64 == request.chains,
+            ending == request.chains,
             Reason::PreviewStale,
-            "It would end {}, not {}.",
-            ending.len(),
+            "It would end {ending}, not {}.",
             request.chains
         );
         Ok(vec![Event::Revoked(Revoked { request: signed.clone() })])
     }
 
-    /// The chains in force that revoking `id` would end, if `by` may: an admin, the originator, or
-    /// a holder of this link or of one above it.
-    pub fn revocable_chains(
+    /// What revoking `id` would end, if `by` may: an admin, the originator, or a holder of this link or
+    /// of one above it.
+    pub fn revocable_chain(
         &self,
         context: &Context<'_>,
         by: &InstanceId,
         id: ChainId,
-    ) -> Result<Vec<ChainId>, Refusal> {
+    ) -> Result<Walk<'_>, Refusal> {
         let chain = require_some!("CHN-043", self.chain(&id), Reason::NotFound);
         let above = self.path(id).any(|(_, link)| link.holder == *by);
         let allowed = above || chain.originator == *by.principal() || context.is_admin(by);
         require!("CHN-043", allowed, Reason::RevocationNotAllowed);
-        Ok(self.live_subtree(id))
+        Ok(Walk::beneath(self, id))
     }
 
-    /// The chains in force that revoking an instance would end, if `by` may: an admin, or the
-    /// instance itself.
+    /// What revoking an instance would end, if `by` may: an admin, or the instance itself.
     pub fn revocable_instance(
         &self,
         context: &Context<'_>,
         by: &InstanceId,
         id: &InstanceId,
-    ) -> Result<Vec<ChainId>, Refusal> {
-        let instance = require_some!("CHN-044", self.instance(id), Reason::NotFound);
+    ) -> Result<Walk<'_>, Refusal> {
+        require_some!("CHN-044", self.instance(id), Reason::NotFound);
         require!("CHN-044", by == id || context.is_admin(by), Reason::RevocationNotAllowed);
-        let mut chains: Vec<ChainId> = instance.holds.iter().flat_map(|id| self.live_subtree(*id)).collect();
-        chains.sort();
-        chains.dedup();
-        Ok(chains)
+        Ok(Walk::held_by(self, id))
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// Names the fold and how its state is written. Whatever changes what [`State::evolve`] makes of a
 /// ledger, or what a state is written as, raises it: a snapshot of another version is no snapshot.
-pub const FOLD_VERSION: u32 = 4;
+pub const FOLD_VERSION: u32 = 6;
 
 /// All fields but the tree, each once.
 macro_rules! without_the_tree {
@@ -48,7 +48,9 @@ without_the_tree!(
     join_tokens,
     instances,
     chains,
+    turns,
     grants,
+    originated,
     contracts,
     negotiations,
     changes,

@@ -61,6 +61,7 @@ numbers! {
     InvocationOutcome: Code::code, Code::from_code;
     Side: Code::code, Code::from_code;
     Standing: Code::code, Code::from_code;
+    contract::Side: Code::code, Code::from_code;
     contract::State: Code::code, Code::from_code;
     negotiation::State: Code::code, Code::from_code;
 }
@@ -72,6 +73,7 @@ kept!(Instance {
     admitted,
     request,
     standing,
+    stopped,
     holds,
     negotiating,
     negotiated,
@@ -95,6 +97,9 @@ kept!(Chain {
     sessions,
     token,
     state,
+    turns,
+    live,
+    suspended_by,
     account,
 });
 kept!(Negotiation {

@@ -166,6 +166,11 @@ impl Table {
     }
 }
 
+/// Whether one capability allows a request, whatever else there is.
+pub(crate) fn allows(capability: &Capability, request: &Request) -> bool {
+    Row::compile(capability, &[]).allows(request)
+}
+
 /// A link that says the same as the one above it adds none. A constraint of a link with one capability
 /// has to hold in any case, so that what is beneath need not ask it again.
 fn clauses<'a>(links: impl Iterator<Item = &'a Link>) -> Box<[Clause]> {

@@ -1,11 +1,13 @@
 //! The strict payload grammar: one encoding for each value.
 
 mod lists;
+mod session;
 mod values;
 
 use countersign_forge::wire::{Message, edit};
 use countersign_protocol::{
     capability::{Argument, Arguments, IntSet, IpName, Rule, UrlPrefix, Value as Argued},
+    contract::{ChangeKind, ChangeRequest, Side},
     digest::{ChainId, Digest},
     extension::{Criticality, Extensions},
     grant::GrantRequest,
@@ -27,6 +29,7 @@ pub(super) fn fill(shelf: &mut Shelf) {
     fields(shelf);
     values::fill(shelf);
     lists::fill(shelf);
+    session::fill(shelf);
     sizes(shelf);
 }
 
@@ -122,12 +125,29 @@ fn revocation() -> Vec<u8> {
     .to_bytes()
 }
 
+fn change() -> Vec<u8> {
+    ChangeRequest {
+        domain: "acme.example".parse().unwrap(),
+        sender: cast::instance("alice"),
+        side: Side::Grantor,
+        chain: ChainId::from_bytes(Digest::of(b"a chain").to_array()),
+        kind: ChangeKind::Breach,
+        invocation: None,
+        evidence: Some(Digest::of(b"what shows it")),
+        chains: 3,
+        request_id: cast::uuid(17).parse().unwrap(),
+        issued: cast::at(cast::NOW),
+        extensions: Extensions::none(),
+    }
+    .to_bytes()
+}
+
 fn inclusion() -> Vec<u8> {
     InclusionProof { index: LeafIndex::ZERO, size: TreeSize::new(300).unwrap(), path: Vec::new() }.to_bytes()
 }
 
 fn accepted(shelf: &mut Shelf) {
-    let all: [(&str, &str, &str, Vec<u8>); 10] = [
+    let all: [(&str, &str, &str, Vec<u8>); 11] = [
         ("budget", "Budget", "A budget with a window.", budget()),
         ("rights", "Rights", "Rights with a list, a set and messages within messages.", rights()),
         (
@@ -151,6 +171,7 @@ fn accepted(shelf: &mut Shelf) {
             grant_request(),
         ),
         ("revoke-request", "RevokeRequest", "One of two optional fields.", revocation()),
+        ("change-request", "ChangeRequest", "A breach with its evidence.", change()),
         ("key-set", "KeySet", "Keys in use and keys that were.", cast::key_set().to_bytes()),
         ("inclusion-proof", "InclusionProof", "Index zero is absent, and so is the empty path.", inclusion()),
     ];

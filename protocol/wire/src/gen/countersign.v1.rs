@@ -75,7 +75,7 @@ pub struct Link {
     /// Who everything answers to.
     #[prost(string, tag = "6")]
     pub originator: ::prost::alloc::string::String,
-    /// `ACTIVE`, `FULFILLED`, `EXPIRED` or `REVOKED`.
+    /// Its state, as `spec/machines/contract.toml` names it.
     #[prost(string, tag = "7")]
     pub state: ::prost::alloc::string::String,
     /// The `Rights` payload.
@@ -285,6 +285,29 @@ pub struct ListContractsResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
+/// A change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeContractRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// The sender's signed `ChangeRequest` payload.
+    #[prost(bytes = "vec", tag = "2")]
+    pub change_request: ::prost::alloc::vec::Vec<u8>,
+}
+/// The change is in force.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeContractResponse {
+    /// The leaf that records it.
+    #[prost(uint64, tag = "1")]
+    pub leaf: u64,
+    /// How often a right has ended before its time or was suspended so far.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// The link after it.
+    #[prost(message, optional, tag = "3")]
+    pub link: ::core::option::Option<Link>,
+}
 /// What might be revoked: a chain or an instance.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PreviewRevocationRequest {
@@ -350,7 +373,7 @@ pub struct WatchRevocationsRequest {
 /// Revocations, or a heartbeat.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRevocationsResponse {
-    /// Chains that the caller is a party to and that ended by revocation.
+    /// Chains that the caller is a party to and that ended before their time.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub revoked: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     /// The number of revocations so far.
@@ -1426,6 +1449,22 @@ pub mod contracts_client {
             req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Contracts", "ListContracts"));
             self.inner.unary(req, path, codec).await
         }
+        /// Suspends, resumes or retires a contract or grant, or ends it by a breach. The answer comes once nothing
+        /// that this forbids can be forwarded any more.
+        pub async fn change_contract(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeContractRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChangeContractResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Contracts/ChangeContract");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Contracts", "ChangeContract"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1446,6 +1485,12 @@ pub mod contracts_server {
             &self,
             request: tonic::Request<super::ListContractsRequest>,
         ) -> std::result::Result<tonic::Response<super::ListContractsResponse>, tonic::Status>;
+        /// Suspends, resumes or retires a contract or grant, or ends it by a breach. The answer comes once nothing
+        /// that this forbids can be forwarded any more.
+        async fn change_contract(
+            &self,
+            request: tonic::Request<super::ChangeContractRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChangeContractResponse>, tonic::Status>;
     }
     /// What was agreed.
     #[derive(Debug)]
@@ -1577,6 +1622,43 @@ pub mod contracts_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListContractsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Contracts/ChangeContract" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeContractSvc<T: Contracts>(pub Arc<T>);
+                    impl<T: Contracts> tonic::server::UnaryService<super::ChangeContractRequest> for ChangeContractSvc<T> {
+                        type Response = super::ChangeContractResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeContractRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Contracts>::change_contract(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeContractSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -1985,6 +2067,829 @@ pub mod revocations_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// One delegation: an edge from the one who granted to the one who holds. Of one that the caller is no party
+/// to, contract, leaf and time are not told.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Edge {
+    /// The chain up to this link.
+    #[prost(bytes = "vec", tag = "1")]
+    pub chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// The chain before it; empty for a grant.
+    #[prost(bytes = "vec", tag = "2")]
+    pub parent: ::prost::alloc::vec::Vec<u8>,
+    /// The grant at the root.
+    #[prost(string, tag = "3")]
+    pub grant_id: ::prost::alloc::string::String,
+    /// The contract; empty for a grant.
+    #[prost(string, tag = "4")]
+    pub contract_id: ::prost::alloc::string::String,
+    /// The instance that signed it: the originator's, or the grantor.
+    #[prost(string, tag = "5")]
+    pub grantor: ::prost::alloc::string::String,
+    /// The instance that holds it.
+    #[prost(string, tag = "6")]
+    pub holder: ::prost::alloc::string::String,
+    /// Who everything answers to.
+    #[prost(string, tag = "7")]
+    pub originator: ::prost::alloc::string::String,
+    /// The `Rights` payload.
+    #[prost(bytes = "vec", tag = "8")]
+    pub rights: ::prost::alloc::vec::Vec<u8>,
+    /// The leaf that began it.
+    #[prost(uint64, tag = "9")]
+    pub leaf: u64,
+    /// When that was, in milliseconds since the Unix epoch.
+    #[prost(uint64, tag = "10")]
+    pub leaf_time_ms: u64,
+    /// Its state at the size that was asked for, as `spec/machines/contract.toml` names it.
+    #[prost(string, tag = "11")]
+    pub state: ::prost::alloc::string::String,
+    /// The leaf that had ended it by then; absent while it has not.
+    #[prost(uint64, optional, tag = "12")]
+    pub ended_leaf: ::core::option::Option<u64>,
+}
+/// Asks for a page of edges.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEdgesRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// The graph as it was when the ledger had so many entries; zero means now.
+    #[prost(uint64, tag = "2")]
+    pub as_of: u64,
+    /// Only those at or beneath this chain; empty for all.
+    #[prost(bytes = "vec", tag = "3")]
+    pub beneath: ::prost::alloc::vec::Vec<u8>,
+    /// Also what had ended.
+    #[prost(bool, tag = "4")]
+    pub ended: bool,
+    /// At most this many; zero means the broker's default.
+    #[prost(uint32, tag = "5")]
+    pub page_size: u32,
+    /// Where the page before ended; empty for the first.
+    #[prost(string, tag = "6")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of edges.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEdgesResponse {
+    /// In order: parents before their children.
+    #[prost(message, repeated, tag = "1")]
+    pub edges: ::prost::alloc::vec::Vec<Edge>,
+    /// The size of the ledger that this is of: ask for the next page as of it.
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    /// Where the next page begins; empty on the last.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks who can have something done.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhoCanRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// As it was when the ledger had so many entries; zero means now.
+    #[prost(uint64, tag = "2")]
+    pub as_of: u64,
+    /// The principal that is to do it.
+    #[prost(string, tag = "3")]
+    pub callee: ::prost::alloc::string::String,
+    /// The action.
+    #[prost(string, tag = "4")]
+    pub action: ::prost::alloc::string::String,
+    /// The resource.
+    #[prost(string, tag = "5")]
+    pub resource: ::prost::alloc::string::String,
+    /// The `Arguments` payload; absent where any will do.
+    #[prost(bytes = "vec", optional, tag = "6")]
+    pub arguments: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    /// At most this many; zero means the broker's default.
+    #[prost(uint32, tag = "7")]
+    pub page_size: u32,
+    /// Where the page before ended; empty for the first.
+    #[prost(string, tag = "8")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of those who can.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WhoCanResponse {
+    /// In the order of `ListEdges`.
+    #[prost(message, repeated, tag = "1")]
+    pub abilities: ::prost::alloc::vec::Vec<Ability>,
+    /// The size of the ledger that this is of: ask for the next page as of it.
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    /// Where the next page begins; empty on the last.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// That the holder of an edge can have something done.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Ability {
+    /// The edge.
+    #[prost(message, optional, tag = "1")]
+    pub edge: ::core::option::Option<Edge>,
+    /// Whether it depends on arguments that the question did not say.
+    #[prost(bool, tag = "2")]
+    pub some_arguments: bool,
+}
+/// Asks what a holder can have done.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhatCanRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// As it was when the ledger had so many entries; zero means now.
+    #[prost(uint64, tag = "2")]
+    pub as_of: u64,
+    /// The principal, for all its instances, or one instance.
+    #[prost(string, tag = "3")]
+    pub holder: ::prost::alloc::string::String,
+    /// At most this many; zero means the broker's default.
+    #[prost(uint32, tag = "4")]
+    pub page_size: u32,
+    /// Where the page before ended; empty for the first.
+    #[prost(string, tag = "5")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of what a holder can have done.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WhatCanResponse {
+    /// Its edges in force, in the order of chain ids.
+    #[prost(message, repeated, tag = "1")]
+    pub edges: ::prost::alloc::vec::Vec<Edge>,
+    /// The size of the ledger that this is of: ask for the next page as of it.
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    /// Where the next page begins; empty on the last.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks how a right came from an originator to a holder.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPathsRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// As it was when the ledger had so many entries; zero means now.
+    #[prost(uint64, tag = "2")]
+    pub as_of: u64,
+    /// The principal that everything answers to; empty for any.
+    #[prost(string, tag = "3")]
+    pub originator: ::prost::alloc::string::String,
+    /// The principal, for all its instances, or one instance.
+    #[prost(string, tag = "4")]
+    pub holder: ::prost::alloc::string::String,
+    /// Also what had ended.
+    #[prost(bool, tag = "5")]
+    pub ended: bool,
+    /// At most this many; zero means the broker's default.
+    #[prost(uint32, tag = "6")]
+    pub page_size: u32,
+    /// Where the page before ended; empty for the first.
+    #[prost(string, tag = "7")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of paths.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPathsResponse {
+    /// In the order of the chain ids of their last edges.
+    #[prost(message, repeated, tag = "1")]
+    pub paths: ::prost::alloc::vec::Vec<Path>,
+    /// The size of the ledger that this is of: ask for the next page as of it.
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    /// Where the next page begins; empty on the last.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// The edges of one chain.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Path {
+    /// From the grant, or the first that the caller may see, to the holder.
+    #[prost(message, repeated, tag = "1")]
+    pub edges: ::prost::alloc::vec::Vec<Edge>,
+}
+/// Asks about a use that is not made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CanRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// The chain that would be used; or
+    #[prost(bytes = "vec", tag = "2")]
+    pub chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// who would use one: a principal or an instance.
+    #[prost(string, tag = "3")]
+    pub holder: ::prost::alloc::string::String,
+    /// The principal that is to do it.
+    #[prost(string, tag = "4")]
+    pub callee: ::prost::alloc::string::String,
+    /// The action.
+    #[prost(string, tag = "5")]
+    pub action: ::prost::alloc::string::String,
+    /// The resource.
+    #[prost(string, tag = "6")]
+    pub resource: ::prost::alloc::string::String,
+    /// The `Arguments` payload.
+    #[prost(bytes = "vec", tag = "7")]
+    pub arguments: ::prost::alloc::vec::Vec<u8>,
+}
+/// What would be decided.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CanResponse {
+    /// Whether it would be allowed.
+    #[prost(bool, tag = "1")]
+    pub allowed: bool,
+    /// The edge whose chain was judged.
+    #[prost(message, optional, tag = "2")]
+    pub edge: ::core::option::Option<Edge>,
+    /// The reason of a refusal, from `spec/errors.toml`; empty where it is allowed.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The reason in a sentence.
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+    /// The rule that refuses; only for admins.
+    #[prost(string, tag = "5")]
+    pub rule: ::prost::alloc::string::String,
+    /// The link at fault; absent where it is none of them.
+    #[prost(message, optional, tag = "6")]
+    pub fault: ::core::option::Option<Edge>,
+    /// The lowest link above the one asked about whose holder has the right and may delegate it; absent
+    /// where there is none, so that only a new grant helps.
+    #[prost(message, optional, tag = "7")]
+    pub nearest: ::core::option::Option<Edge>,
+    /// Other chains of the same holder that would allow it.
+    #[prost(message, repeated, tag = "8")]
+    pub instead: ::prost::alloc::vec::Vec<Edge>,
+    /// The size of the ledger that this is of.
+    #[prost(uint64, tag = "9")]
+    pub size: u64,
+}
+/// Asks to be told.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchEdgesRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// Tell of everything from this leaf on: the size that a list was of.
+    #[prost(uint64, tag = "2")]
+    pub from_leaf: u64,
+    /// Of that leaf, only of chains after this one; empty for all.
+    #[prost(bytes = "vec", tag = "3")]
+    pub after_chain: ::prost::alloc::vec::Vec<u8>,
+}
+/// What has changed, or a heartbeat.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchEdgesResponse {
+    /// In order of leaves, and of chain ids within one.
+    #[prost(message, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<EdgeChange>,
+    /// Everything before this leaf has been told: where to resume,
+    #[prost(uint64, tag = "2")]
+    pub next_leaf: u64,
+    /// with this. It is empty unless that leaf has been told in part.
+    #[prost(bytes = "vec", tag = "3")]
+    pub after_chain: ::prost::alloc::vec::Vec<u8>,
+}
+/// An edge that began or turned.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EdgeChange {
+    /// The leaf that did it.
+    #[prost(uint64, tag = "1")]
+    pub leaf: u64,
+    /// The chain.
+    #[prost(bytes = "vec", tag = "2")]
+    pub chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// Its state from then on.
+    #[prost(string, tag = "3")]
+    pub state: ::prost::alloc::string::String,
+    /// The edge, where it began with that leaf.
+    #[prost(message, optional, tag = "4")]
+    pub edge: ::core::option::Option<Edge>,
+}
+/// Generated client implementations.
+#[cfg(feature = "service")]
+pub mod graph_client {
+    #![allow(unused_variables, dead_code, missing_docs, clippy::wildcard_imports, clippy::let_unit_value)]
+    use tonic::codegen::http::Uri;
+    use tonic::codegen::*;
+    /// Who delegated what to whom, now and at any earlier size of the ledger. Everyone sees what they are a
+    /// party to; admins see everything.
+    #[derive(Debug, Clone)]
+    pub struct GraphClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> GraphClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> GraphClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                    http::Request<tonic::body::Body>,
+                    Response = http::Response<
+                        <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                    >,
+                >,
+            <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
+                Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            GraphClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The edges of the graph, parents before their children.
+        pub async fn list_edges(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListEdgesRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListEdgesResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Graph/ListEdges");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Graph", "ListEdges"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Who can have something done.
+        pub async fn who_can(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WhoCanRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhoCanResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Graph/WhoCan");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Graph", "WhoCan"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What a principal, or one instance of it, can have done.
+        pub async fn what_can(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WhatCanRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhatCanResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Graph/WhatCan");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Graph", "WhatCan"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The chains that lead from an originator to a holder.
+        pub async fn list_paths(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPathsRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListPathsResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Graph/ListPaths");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Graph", "ListPaths"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Whether a use would be allowed now, and if not, why and what would help. Nothing is recorded.
+        pub async fn can(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CanRequest>,
+        ) -> std::result::Result<tonic::Response<super::CanResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Graph/Can");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Graph", "Can"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Tells of every edge that begins or turns, with heartbeats.
+        pub async fn watch_edges(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchEdgesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchEdgesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Graph/WatchEdges");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Graph", "WatchEdges"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "service")]
+pub mod graph_server {
+    #![allow(unused_variables, dead_code, missing_docs, clippy::wildcard_imports, clippy::let_unit_value)]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with GraphServer.
+    #[async_trait]
+    pub trait Graph: std::marker::Send + std::marker::Sync + 'static {
+        /// The edges of the graph, parents before their children.
+        async fn list_edges(
+            &self,
+            request: tonic::Request<super::ListEdgesRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListEdgesResponse>, tonic::Status>;
+        /// Who can have something done.
+        async fn who_can(
+            &self,
+            request: tonic::Request<super::WhoCanRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhoCanResponse>, tonic::Status>;
+        /// What a principal, or one instance of it, can have done.
+        async fn what_can(
+            &self,
+            request: tonic::Request<super::WhatCanRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhatCanResponse>, tonic::Status>;
+        /// The chains that lead from an originator to a holder.
+        async fn list_paths(
+            &self,
+            request: tonic::Request<super::ListPathsRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListPathsResponse>, tonic::Status>;
+        /// Whether a use would be allowed now, and if not, why and what would help. Nothing is recorded.
+        async fn can(
+            &self,
+            request: tonic::Request<super::CanRequest>,
+        ) -> std::result::Result<tonic::Response<super::CanResponse>, tonic::Status>;
+        /// Server streaming response type for the WatchEdges method.
+        type WatchEdgesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchEdgesResponse, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Tells of every edge that begins or turns, with heartbeats.
+        async fn watch_edges(
+            &self,
+            request: tonic::Request<super::WatchEdgesRequest>,
+        ) -> std::result::Result<tonic::Response<Self::WatchEdgesStream>, tonic::Status>;
+    }
+    /// Who delegated what to whom, now and at any earlier size of the ledger. Everyone sees what they are a
+    /// party to; admins see everything.
+    #[derive(Debug)]
+    pub struct GraphServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> GraphServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for GraphServer<T>
+    where
+        T: Graph,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/countersign.v1.Graph/ListEdges" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListEdgesSvc<T: Graph>(pub Arc<T>);
+                    impl<T: Graph> tonic::server::UnaryService<super::ListEdgesRequest> for ListEdgesSvc<T> {
+                        type Response = super::ListEdgesResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(&mut self, request: tonic::Request<super::ListEdgesRequest>) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Graph>::list_edges(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListEdgesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Graph/WhoCan" => {
+                    #[allow(non_camel_case_types)]
+                    struct WhoCanSvc<T: Graph>(pub Arc<T>);
+                    impl<T: Graph> tonic::server::UnaryService<super::WhoCanRequest> for WhoCanSvc<T> {
+                        type Response = super::WhoCanResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(&mut self, request: tonic::Request<super::WhoCanRequest>) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Graph>::who_can(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WhoCanSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Graph/WhatCan" => {
+                    #[allow(non_camel_case_types)]
+                    struct WhatCanSvc<T: Graph>(pub Arc<T>);
+                    impl<T: Graph> tonic::server::UnaryService<super::WhatCanRequest> for WhatCanSvc<T> {
+                        type Response = super::WhatCanResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(&mut self, request: tonic::Request<super::WhatCanRequest>) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Graph>::what_can(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WhatCanSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Graph/ListPaths" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPathsSvc<T: Graph>(pub Arc<T>);
+                    impl<T: Graph> tonic::server::UnaryService<super::ListPathsRequest> for ListPathsSvc<T> {
+                        type Response = super::ListPathsResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(&mut self, request: tonic::Request<super::ListPathsRequest>) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Graph>::list_paths(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPathsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Graph/Can" => {
+                    #[allow(non_camel_case_types)]
+                    struct CanSvc<T: Graph>(pub Arc<T>);
+                    impl<T: Graph> tonic::server::UnaryService<super::CanRequest> for CanSvc<T> {
+                        type Response = super::CanResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(&mut self, request: tonic::Request<super::CanRequest>) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Graph>::can(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CanSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Graph/WatchEdges" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchEdgesSvc<T: Graph>(pub Arc<T>);
+                    impl<T: Graph> tonic::server::ServerStreamingService<super::WatchEdgesRequest> for WatchEdgesSvc<T> {
+                        type Response = super::WatchEdgesResponse;
+                        type ResponseStream = T::WatchEdgesStream;
+                        type Future = BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchEdgesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Graph>::watch_edges(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchEdgesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => Box::pin(async move {
+                    let mut response = http::Response::new(tonic::body::Body::default());
+                    let headers = response.headers_mut();
+                    headers.insert(tonic::Status::GRPC_STATUS, (tonic::Code::Unimplemented as i32).into());
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+                    Ok(response)
+                }),
+            }
+        }
+    }
+    impl<T> Clone for GraphServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "countersign.v1.Graph";
+    impl<T> tonic::server::NamedService for GraphServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// Asks to be admitted.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct JoinRequest {
@@ -2046,6 +2951,10 @@ pub struct Bundle {
     /// The key of the checkpoints, as a C2SP verifier key.
     #[prost(string, tag = "4")]
     pub log_vkey: ::prost::alloc::string::String,
+    /// The signed `KeyRotation`s that led to the key set, in order: with them, whoever knows an earlier
+    /// set follows.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub rotations: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// Asks for the next certificate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -112,7 +112,7 @@ async fn serve() -> (Arc<Domain>, Routes) {
         .add_service(GrantsServer::new(Grants::new(of(), Arc::clone(&activator))))
         .add_service(ActivationsServer::new(Activations::new(of(), activator)))
         .add_service(NegotiationsServer::new(Negotiations::new(of())))
-        .add_service(ContractsServer::new(Contracts::new(of())))
+        .add_service(ContractsServer::new(Contracts::new(&mediation)))
         .add_service(RevocationsServer::new(Revocations::new(&mediation)))
         .add_service(EnrolmentServer::new(Enrolment::new(of(), issuer.clone(), Attestors::join_tokens())))
         .add_service(IdentityServer::new(Identity::new(of(), issuer, join_tokens)))

@@ -2,6 +2,7 @@
 
 use countersign_protocol::{
     capability::Arguments,
+    contract::ChangeRequest,
     grant::GrantRequest,
     identity::{JoinStatement, RenewStatement},
     negotiation::Move,
@@ -49,7 +50,7 @@ impl Method {
 }
 
 /// All of them, in the order in which the first byte selects one.
-pub(super) const METHODS: [Method; 26] = [
+pub(super) const METHODS: [Method; 27] = [
     method("Grants/IssueGrant").with_statement(2),
     method("Grants/ListGrants").list(),
     method("Activations/GetActivation").private(),
@@ -76,6 +77,8 @@ pub(super) const METHODS: [Method; 26] = [
     method("Ledger/Explain").private(),
     method("Mediation/Invoke").with_statement(3),
     method("Mediation/Serve"),
+    method("Mediation/OpenSession"),
+    method("Contracts/ChangeContract").with_statement(2),
 ];
 
 /// For each method a message that it knows what to do with, from someone who may ask.
@@ -138,6 +141,7 @@ pub(super) fn seeds() -> Vec<Seed> {
     }
     add("alice", "Grants/IssueGrant", &next::<GrantRequest>());
     add("root", "Revocations/Revoke", &next::<RevokeRequest>());
+    add("planner", "Contracts/ChangeContract", &next::<ChangeRequest>());
     add("planner", "Identity/Renew", &next::<RenewStatement>());
     let join = next::<JoinStatement>();
     let evidence = [text(3, "join_token"), Field::of_bytes(4, &JOIN_SECRET)];

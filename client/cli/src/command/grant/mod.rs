@@ -1,7 +1,7 @@
 //! `countersign grant create`, `countersign grant list`
 
 mod create;
-mod rights;
+pub(crate) mod rights;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -59,6 +59,8 @@ impl List {
 }
 
 impl View for Grants {
+    const ROWS: Option<&'static str> = Some("grants");
+
     fn write(&self, page: &mut Page) {
         let short = Short::of(self.grants.iter().map(|grant| grant.chain_id.as_str()));
         let row = |grant: &LinkView| {
@@ -67,7 +69,10 @@ impl View for Grants {
                 grant.holder.clone(),
                 grant.rights.summary(),
                 grant.state.to_owned(),
-                format!("{} of {} {}", grant.left, grant.rights.budget.ceiling, grant.rights.budget.unit),
+                format!(
+                    "{} of {} {}",
+                    grant.account.left, grant.rights.budget.ceiling, grant.rights.budget.unit
+                ),
                 grant.rights.not_after.clone(),
                 grant.originator.clone(),
                 short.show(&grant.chain_id),

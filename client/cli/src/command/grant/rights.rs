@@ -45,7 +45,7 @@ pub(super) struct Flags {
 }
 
 /// Reads a file of rights, and tells of everything that is wrong with it.
-pub(super) fn read(source: &Source, terminal: &mut Terminal) -> Result<Scope, Failure> {
+pub(crate) fn read(source: &Source, terminal: &mut Terminal) -> Result<Scope, Failure> {
     let bytes = source.read(TEXT_FILE_MAX_BYTES, terminal)?;
     let name = match source {
         Source::Stdin => PathBuf::from("standard input"),
@@ -61,7 +61,7 @@ pub(super) fn read(source: &Source, terminal: &mut Terminal) -> Result<Scope, Fa
             format!("{count} things are wrong with it.")
         };
         Failure::usage(
-            format!("{} does not say which rights are granted", name.display()),
+            format!("{} does not say which rights are meant", name.display()),
             why,
             "Mend them and try again.",
         )
@@ -96,7 +96,7 @@ impl Flags {
     }
 }
 
-/// Nothing that could be granted was stated.
-pub(super) fn no_rights(why: &str) -> Failure {
-    Failure::usage("Nothing was granted", why, "See countersign grant create --help.")
+/// Nothing that could be given was stated.
+pub(crate) fn no_rights(why: &str) -> Failure {
+    Failure::usage("Nothing was given", why, "See countersign grant create --help.")
 }

@@ -255,6 +255,7 @@ impl Talk {
             failure: FailurePolicy::SettleReserved,
             seen: world.seen(),
             algorithm: Algorithm::Ed25519,
+            replaces: None,
             extensions: Extensions::none(),
         }
     }

@@ -4,7 +4,7 @@ use countersign_forge::wire::{Message, edit};
 use countersign_protocol::{ledger::LeafIndex, payload::Payload, trust::DomainKey};
 
 use super::{
-    super::super::cast, Shelf, arguments, bad, budget, capability, extensions, give, long_extension,
+    super::super::cast, Shelf, arguments, bad, budget, capability, change, extensions, give, long_extension,
     revocation, rights,
 };
 
@@ -172,6 +172,23 @@ fn choices(shelf: &mut Shelf) {
     let draft = bad(shelf, "payload.no-target", "payload.revoke-request", "CONV-010", "inconsistent");
     let bytes = edit(&revocation(), &[], |fields| drop(fields.remove(2)));
     give(draft.at("/value/chain").because("Nothing to revoke."), "RevokeRequest", &bytes);
+    changes(shelf);
+}
+
+/// Changes that are not for the side that asks, or not shown as a breach is.
+fn changes(shelf: &mut Shelf) {
+    const SIDE: usize = 2;
+    const EVIDENCE: usize = 5;
+    let draft =
+        bad(shelf, "payload.breach-by-an-admin", "payload.change-request", "CONV-010", "inconsistent");
+    let bytes = varint_at(&change(), &[], SIDE, (3, 3));
+    let draft = draft.flag("PrivilegeEscalation").at("/value/side");
+    give(draft.because("An admin is no side of the contract."), "ChangeRequest", &bytes);
+
+    let draft = bad(shelf, "payload.breach-of-nothing", "payload.change-request", "CONV-010", "inconsistent");
+    let bytes = edit(&change(), &[], |fields| drop(fields.remove(EVIDENCE)));
+    let draft = draft.at("/value/evidence");
+    give(draft.because("A breach that nothing shows."), "ChangeRequest", &bytes);
 }
 
 /// Another number in that field of a message, at that position.
