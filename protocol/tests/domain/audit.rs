@@ -97,6 +97,14 @@ pub(crate) fn eventful() -> World {
         end(&mut world, id, &how).unwrap();
     }
     begin(&mut world, "fetcher", other).unwrap();
+    let mut sitting = Sitting::within(world, grant, "planner");
+    sitting.ask().unwrap();
+    sitting.tell(1).unwrap();
+    sitting.pass_over();
+    sitting.sign(session::Side::Caller).unwrap();
+    sitting.sign(session::Side::Callee).unwrap();
+    sitting.end(SessionCause::Closed).unwrap();
+    let mut world = sitting.world;
     let mut talk = Talk::new(&mut world, "planner", "researcher");
     talk.request(&mut world, rights(9, 4)).unwrap();
     talk.offer(&mut world, grant, rights(3, 4)).unwrap();
@@ -130,14 +138,6 @@ pub(crate) fn eventful() -> World {
     let refusal = Refusal::new("CHN-030", Reason::Revoked, "");
     let actor = world.agent("mallory").actor();
     world.decide(|state, context| state.decide_denied(context, &actor, &refusal, None, None, 3)).unwrap();
-    let mut sitting = Sitting::within(world, grant, "planner");
-    sitting.ask().unwrap();
-    sitting.tell(1).unwrap();
-    sitting.pass_over();
-    sitting.sign(session::Side::Caller).unwrap();
-    sitting.sign(session::Side::Callee).unwrap();
-    sitting.end(SessionCause::Closed).unwrap();
-    let mut world = sitting.world;
     world.pass(3_600_000);
     world.decide(|state, context| state.decide_tick(context)).unwrap();
     rotate(&mut world, &[(KeyPurpose::Activation, 212)]);

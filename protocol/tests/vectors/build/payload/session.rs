@@ -110,5 +110,6 @@ pub(super) fn fill(shelf: &mut Shelf) {
     let unsigned = edit(&opening(), &[], |fields| fields[7] = Message::default().varint(8, 257).done());
     let twin = "payload.session-opening";
     let draft = bad(shelf, "payload.session-opening-hardly-signed", twin, "CONV-010", "inconsistent");
+    let draft = draft.at("/value/sign_every");
     give(draft.because("More links between two heads than may be."), "SessionOpening", &unsigned);
 }
