@@ -343,6 +343,16 @@ pub const SESSION_UNTAKEN_BYTES: usize = 16 * 1_024 * 1_024;
 /// Edges: none. It paces: nothing is lost by it that the ledger does not hold.
 pub const SESSION_LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Tokens of chains that need not be verified anew, in bytes of the tokens; verified, each takes some five
+/// times its bytes. A chain of one hop has two kilobytes, so thousands of chains are used without a second
+/// verification; the others are verified on each use.
+/// Edges: `recent::what_was_not_used_for_long_makes_room`.
+pub const KNOWN_CHAINS_MAX_BYTES: usize = 16 << 20;
+
+/// Activations that need not be signed anew, in bytes of them twice over, as they are held.
+/// Edges: `recent::what_was_not_used_for_long_makes_room`.
+pub const KNOWN_ACTIVATIONS_MAX_BYTES: usize = 8 << 20;
+
 /// Chains of one holder that a question whether it can do something verifies, at a millisecond each.
 /// Edges: `can::so_many_chains_of_a_holder_are_tried`.
 pub const CAN_TRIES_MAX: usize = 8;

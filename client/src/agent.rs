@@ -21,6 +21,7 @@ use tonic::{Request, Response, Status, transport::Channel};
 
 use crate::{
     bundle::Bundle,
+    chains::Chains,
     channel::{Connector, Identity},
     clock::{Clock, SystemClock, TlsTime},
     connection::Connection,
@@ -89,6 +90,7 @@ pub(crate) struct Inner {
     standing: Mutex<Standing>,
     pub(crate) view: View,
     pub(crate) directory: Directory,
+    pub(crate) chains: Chains,
     /// What this instance has done for others.
     pub(crate) served: Mutex<Served>,
     /// Why this identity cannot be renewed any more.
@@ -148,6 +150,7 @@ impl Agent {
             keep: options.danger_keep,
             standing: Mutex::new(standing),
             directory: Directory::default(),
+            chains: Chains::new(),
             served: Mutex::default(),
             ended: watch::Sender::new(None),
         });

@@ -138,13 +138,7 @@ impl Pauses {
 
 /// Nothing was done, and soon it may be.
 fn is_busy(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Overloaded
-            | Reason::DecisionUnavailable
-            | Reason::LedgerUnavailable
-            | Reason::CalleeUnavailable
-    )
+    matches!(reason, Reason::Overloaded | Reason::LedgerUnavailable | Reason::CalleeUnavailable)
 }
 
 /// The broker's no, if the status is one of the specification; else there is no answer.

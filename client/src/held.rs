@@ -13,7 +13,7 @@ use countersign_protocol::{
     payload::Payload,
     refusal::Reason,
     signed::Signed,
-    token::{Activation, ActiveToken, EvidenceKind, Holder, Token, UnverifiedToken},
+    token::{ActiveToken, EvidenceKind, Holder, Token, UnverifiedToken},
 };
 use countersign_wire::v1::{
     self, activations_client::ActivationsClient, contracts_client::ContractsClient,
@@ -204,9 +204,8 @@ impl Agent {
     /// Verifies a token and its activation, from the bytes on.
     pub(crate) fn open_chain(&self, token: Vec<u8>, activation: &[u8]) -> Result<ActiveToken, Error> {
         let bad = |refusal| deceived(About::Chain, refusal);
-        let token = UnverifiedToken::from_bytes(token).verify(&self.keys()).map_err(bad)?;
-        let signed = Signed::from_bytes(activation).map_err(|error| deceived(About::Chain, error))?;
-        let activation = Activation::open(&signed, &self.keys()).map_err(bad)?;
+        let token = UnverifiedToken::from_bytes(token);
+        let (token, activation) = self.inner.chains.open(&token, activation, &self.keys())?;
         if activation.origin != Origin::of(self.domain()) {
             return Err(deceived(About::Chain, format!("it was activated by {}", activation.origin)));
         }

@@ -31,6 +31,7 @@
 mod admin;
 mod agent;
 mod bundle;
+mod chains;
 mod change;
 mod clock;
 mod connection;

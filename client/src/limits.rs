@@ -112,3 +112,12 @@ pub const SESSION_CLOSE_MAX: Duration = Duration::from_secs(75);
 /// Sessions that a callee is in at once, each of some kilobytes and the verified chain.
 /// Edges: none. It is stated in the hello, and what a broker offers beyond it is left.
 pub const SERVED_SESSIONS_MAX: u32 = 64;
+
+/// Tokens of chains that need not be verified anew, in bytes of the tokens; verified, each takes some five
+/// times its bytes. A thousand callers' chains, for the callee of them all.
+/// Edges: `recent::what_was_not_used_for_long_makes_room`.
+pub const KNOWN_CHAINS_MAX_BYTES: usize = 4 << 20;
+
+/// Activations that need not be verified anew, of some 400 bytes each.
+/// Edges: `recent::what_was_not_used_for_long_makes_room`.
+pub const KNOWN_ACTIVATIONS_MAX: usize = 4_096;

@@ -210,14 +210,3 @@ pub const FINDINGS_MAX: usize = 1000;
 /// Bytes of a ledger's origin: what C2SP's cosignatures can carry.
 /// Edges: `main::each_form_is_bounded_where_the_specification_says`.
 pub const ORIGIN_MAX_BYTES: usize = 255;
-
-/// Facts that one Datalog evaluation may hold, and its rounds. Wall-clock time is not a limit on
-/// authority: a busy machine must not deny (see [`DATALOG_MAX_MS`]).
-/// Edges: `evaluate::an_evaluation_ends_beyond_each_of_its_limits`.
-pub const DATALOG_MAX_FACTS: u64 = 2_000;
-/// See [`DATALOG_MAX_FACTS`]. Our blocks hold no rules, so one round reaches the fixed point.
-/// Edges: `evaluate::an_evaluation_ends_beyond_each_of_its_limits`.
-pub const DATALOG_MAX_ITERATIONS: u64 = 4;
-/// A stop for a machine that hangs; running into it means *unavailable*, never *denied*.
-/// Edges: `evaluate::an_evaluation_ends_beyond_each_of_its_limits`.
-pub const DATALOG_MAX_MS: u64 = 2_000;

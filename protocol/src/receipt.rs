@@ -6,9 +6,10 @@ use crate::{
     digest::{ChainId, Digest},
     extension::Extensions,
     id::InvocationId,
+    key::PublicKey,
     name::{InstanceId, TrustDomain},
     payload,
-    signed::Statement,
+    signed::{NotOpened, Signed, Statement},
     time::Timestamp,
 };
 
@@ -50,4 +51,30 @@ payload! {
 
 impl Statement for Receipt {
     const TYPE: &'static str = "application/vnd.countersign.receipt.v1";
+}
+
+/// A receipt whose signature was verified apart from the decision that it ends up in. Decisions are made
+/// one after another, and a verification takes longer than all the rest of one.
+#[derive(Clone, Debug)]
+pub struct OpenedReceipt {
+    signed: Signed,
+    receipt: Receipt,
+    by: PublicKey,
+}
+
+impl OpenedReceipt {
+    /// Verifies that it is signed by exactly that key. Whether it should be is the decision's question.
+    pub fn open(signed: Signed, key: PublicKey) -> Result<Self, NotOpened> {
+        Ok(Self { receipt: signed.open(&[key])?, signed, by: key })
+    }
+
+    /// The receipt as it was signed.
+    pub fn signed(&self) -> &Signed {
+        &self.signed
+    }
+
+    /// What it says, if it is by that key.
+    pub(crate) fn by(&self, key: PublicKey) -> Result<&Receipt, NotOpened> {
+        if self.by == key { Ok(&self.receipt) } else { Err(NotOpened::Signers) }
+    }
 }

@@ -15,10 +15,8 @@ use crate::{
 };
 
 /// Reasons that no decision gives in such a world, and why.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("NAME_NOT_NORMAL", "a service gives it for the text of a name; here names are values"),
-    ("DECISION_UNAVAILABLE", "an evaluation within the limits of the format does not run into its own"),
-];
+const ELSEWHERE: &[(&str, &str)] =
+    &[("NAME_NOT_NORMAL", "a service gives it for the text of a name; here names are values")];
 
 /// Cells that nothing can meet, and why.
 const UNREACHABLE: &[(&str, &str)] = &[

@@ -2,6 +2,7 @@
 
 use countersign_protocol::{
     capability::{Arguments, Request},
+    digest::ChainId,
     id::InvocationId,
     limits::BODY_MAX_BYTES,
     payload::{Malformed, Payload},
@@ -19,6 +20,8 @@ pub(super) struct Asked {
     pub(super) proof: Signed,
     /// The id that the proof claims.
     pub(super) id: InvocationId,
+    /// The chain that the proof claims.
+    pub(super) chain: ChainId,
     /// What the proof claims is to be done, with the arguments that go with it.
     pub(super) request: Request,
     pub(super) arguments: Vec<u8>,
@@ -42,6 +45,7 @@ impl Asked {
             token: UnverifiedToken::from_bytes(message.token),
             proof,
             id: claimed.invocation_id,
+            chain: claimed.chain_id,
             request,
             arguments: message.arguments,
             body: message.body,

@@ -13,7 +13,7 @@ use countersign_protocol::{
     limits::BODY_MAX_BYTES,
     name::InstanceId,
     payload::Payload,
-    receipt::Receipt,
+    receipt::{OpenedReceipt, Receipt},
     refusal::{Reason, Refusal},
     require, require_some,
     signed::Signed,
@@ -146,8 +146,8 @@ impl Mediator {
         let Course { asked, allowed, deadline, .. } = course;
         ServeResponse {
             invocation_id: asked.id.to_string(),
-            token: asked.token.as_bytes().to_vec(),
-            activation: self.activator.sign(&allowed.activation).to_bytes(),
+            token: asked.token.into_bytes(),
+            activation: self.chains.activate(&allowed.activation, &self.activator).into(),
             proof: asked.proof.to_bytes(),
             arguments: asked.arguments,
             body: asked.body,
@@ -205,12 +205,21 @@ impl Mediator {
 
     /// Records an end with the callee's receipt, if it is a valid one.
     async fn receipted(&self, id: InvocationId, answer: Answer) -> Result<Done, Refusal> {
-        let receipt = read_receipt(&answer)?;
+        let receipt = self.open_receipt(id, read_receipt(&answer)?)?;
         let body = Bytes::from(answer.body);
         // Kept first: whoever finds the end finds the body.
         self.results.put(id, body.clone(), self.domain.clock().now());
-        let ended = self.end(id, &End::Receipt(&receipt)).await;
+        let ended = self.end(id, &End::Opened(&receipt)).await;
         ended.inspect_err(|_| self.results.remove(&id))?.into_done(Some(body))
+    }
+
+    /// Verifies a receipt while nobody waits for the state.
+    fn open_receipt(&self, id: InvocationId, signed: Signed) -> Result<OpenedReceipt, Refusal> {
+        let key = self.domain.peek(|state, _| {
+            let invocation = recorded(state.invocation(&id))?;
+            state.callee_key(invocation).map_err(fault)
+        });
+        OpenedReceipt::open(signed, key?).map_err(fault)
     }
 
     /// Records an end. A ledger that is busy for a moment does not keep an invocation open for ever.
@@ -276,11 +285,10 @@ fn pass_on(message: ServeResponse, room: Room, callee: &Callee, pending: &Arc<Pe
 
 /// A receipt that vouches for the body that came with it. Who signed it, the core checks.
 fn read_receipt(answer: &Answer) -> Result<Signed, Refusal> {
-    let fault = |detail: String| Refusal::new("API-040", Reason::CalleeFault, detail);
     let size = answer.body.len();
     require!("API-044", size <= BODY_MAX_BYTES, Reason::CalleeFault, "The body has {size} bytes.");
-    let signed = Signed::from_bytes(&answer.receipt).map_err(|error| fault(format!("{error}.")))?;
-    let receipt: Receipt = signed.peek_unverified().map_err(|error| fault(format!("{error}.")))?;
+    let signed = Signed::from_bytes(&answer.receipt).map_err(fault)?;
+    let receipt: Receipt = signed.peek_unverified().map_err(fault)?;
     require!(
         "API-043",
         receipt.result == Digest::of(&answer.body),
@@ -288,6 +296,10 @@ fn read_receipt(answer: &Answer) -> Result<Signed, Refusal> {
         "It is for another body."
     );
     Ok(signed)
+}
+
+fn fault(why: impl std::fmt::Display) -> Refusal {
+    Refusal::new("API-040", Reason::CalleeFault, format!("{why}."))
 }
 
 /// Whatever is wrong with a receipt, its caller did not do.

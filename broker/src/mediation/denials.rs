@@ -63,7 +63,6 @@ pub(crate) fn is_denial(refusal: &Refusal) -> bool {
             | Reason::OutcomeUnknown
             | Reason::ResultNotRetained
             | Reason::LedgerUnavailable
-            | Reason::DecisionUnavailable
             | Reason::ClockWentBack
             | Reason::Overloaded
     )

@@ -67,13 +67,15 @@ impl Mediator {
         case.invocation = Some(asked.id);
         // Until the chain is known to name the caller, it is a stranger to it.
         case.lower(Viewer::Stranger);
-        let token = asked.token.clone().verify(self.activator.keys())?;
-        case.see(&token);
+        let verified = self.chains.verify(&asked.token, asked.chain, self.activator.keys())?;
+        let token = &verified.token;
+        case.see(token);
         // A stranger hears this whatever the state of the chain is.
         let holds = token.leaf().holder.instance == case.actor.instance;
         require!("API-035", holds, Reason::ProofInvalid, "The caller does not hold the chain.");
         let activation = self.activation(token.chain_id())?;
-        let active = ActiveToken::new(token, activation.clone())?;
+        self.chains.keep(&verified);
+        let active = ActiveToken::new(verified.token, activation.clone())?;
         let presented = Presentation { proof: &asked.proof, request: &asked.request, body: &asked.body };
         let permit = active.permit(&presented, self.domain.clock().now())?;
         Ok((asked, Allowed { permit, activation }))

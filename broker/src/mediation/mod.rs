@@ -13,6 +13,7 @@
 mod asked;
 mod callee;
 mod callees;
+mod chains;
 mod course;
 mod denials;
 mod invoke;
@@ -37,6 +38,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{activation::Activator, domain::Domain, gate::caller};
 use callees::Callees;
+use chains::Chains;
 use denials::Denials;
 use open::Open;
 use results::Results;
@@ -58,6 +60,7 @@ pub(crate) struct Mediator {
     domain: Arc<Domain>,
     activator: Arc<Activator>,
     callees: Callees,
+    chains: Chains,
     open: Open,
     results: Results,
     denials: Denials,
@@ -75,6 +78,7 @@ impl Mediation {
             domain,
             activator,
             callees: Callees::new(),
+            chains: Chains::new(),
             open: Open::default(),
             results: Results::default(),
             denials: Denials::default(),

@@ -20,11 +20,22 @@ impl Writer {
         self.raw_varint(value);
     }
 
-    /// A nested message.
+    /// A nested message. It is written where it stands, with room for the length of a short one; a longer
+    /// one is moved by the bytes that its length takes more.
     pub(crate) fn message(&mut self, number: u32, fill: impl FnOnce(&mut Writer)) {
-        let mut nested = Writer::default();
-        fill(&mut nested);
-        self.bytes(number, &nested.into_bytes());
+        self.raw_varint(u64::from(number) << 3 | 2);
+        let start = self.bytes.len();
+        self.bytes.push(0);
+        fill(self);
+        let length = self.bytes.len() - start - 1;
+        let mut stated = Writer::default();
+        match self.bytes.get_mut(start) {
+            Some(room) if length < 0x80 => *room = length as u8,
+            _ => {
+                stated.raw_varint(length as u64);
+                drop(self.bytes.splice(start..=start, stated.into_bytes()));
+            }
+        }
     }
 
     /// A length-delimited field, stated even where it is empty.

@@ -45,8 +45,6 @@ pub enum Reason {
     DeadlineExceeded,
     /// The deadline has passed.
     DeadlinePassed,
-    /// The decision could not be completed in its resource limits.
-    DecisionUnavailable,
     /// One sender signed two different moves for the same place; the negotiation has ended.
     Equivocation,
     /// A critical extension is not known here.
@@ -168,7 +166,6 @@ impl Reason {
         Reason::ContractSuspended,
         Reason::DeadlineExceeded,
         Reason::DeadlinePassed,
-        Reason::DecisionUnavailable,
         Reason::Equivocation,
         Reason::ExtensionUnknown,
         Reason::GrantNotAllowed,
@@ -242,7 +239,6 @@ impl Reason {
             Reason::ContractSuspended => "CONTRACT_SUSPENDED",
             Reason::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Reason::DeadlinePassed => "DEADLINE_PASSED",
-            Reason::DecisionUnavailable => "DECISION_UNAVAILABLE",
             Reason::Equivocation => "EQUIVOCATION",
             Reason::ExtensionUnknown => "EXTENSION_UNKNOWN",
             Reason::GrantNotAllowed => "GRANT_NOT_ALLOWED",
@@ -317,7 +313,6 @@ impl Reason {
             Reason::ContractSuspended => 7,
             Reason::DeadlineExceeded => 4,
             Reason::DeadlinePassed => 9,
-            Reason::DecisionUnavailable => 14,
             Reason::Equivocation => 9,
             Reason::ExtensionUnknown => 3,
             Reason::GrantNotAllowed => 7,
@@ -392,7 +387,6 @@ impl Reason {
             Reason::ContractSuspended => Retry::Later,
             Reason::DeadlineExceeded => Retry::Later,
             Reason::DeadlinePassed => Retry::No,
-            Reason::DecisionUnavailable => Retry::Later,
             Reason::Equivocation => Retry::No,
             Reason::ExtensionUnknown => Retry::No,
             Reason::GrantNotAllowed => Retry::No,
@@ -467,7 +461,6 @@ impl Reason {
             Reason::ContractSuspended => Reason::ContractSuspended,
             Reason::DeadlineExceeded => Reason::DeadlineExceeded,
             Reason::DeadlinePassed => Reason::DeadlinePassed,
-            Reason::DecisionUnavailable => Reason::DecisionUnavailable,
             Reason::Equivocation => Reason::Equivocation,
             Reason::ExtensionUnknown => Reason::ExtensionUnknown,
             Reason::GrantNotAllowed => Reason::GrantNotAllowed,
@@ -548,7 +541,6 @@ impl Reason {
                 "The callee did not answer in time; the invocation's outcome is unknown."
             }
             Reason::DeadlinePassed => "The deadline has passed.",
-            Reason::DecisionUnavailable => "The decision could not be completed in its resource limits.",
             Reason::Equivocation => {
                 "One sender signed two different moves for the same place; the negotiation has ended."
             }
@@ -647,7 +639,6 @@ impl Reason {
             Reason::DeadlinePassed => {
                 "Begin anew, with a later deadline; compare this machine's clock with GetInfo."
             }
-            Reason::DecisionUnavailable => "Try again; this is not a denial.",
             Reason::Equivocation => "Both signed moves are in the ledger.",
             Reason::ExtensionUnknown => "Leave the extension out, or ask GetInfo which are supported.",
             Reason::GrantNotAllowed => {

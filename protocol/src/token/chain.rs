@@ -1,4 +1,4 @@
-//! Names of chains, and the keys between blocks.
+//! Names of chains.
 
 use super::{
     compile,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     digest::{ChainId, tagged_hash},
-    key::{PublicKey, SigningKey},
+    key::PublicKey,
     name::TrustDomain,
 };
 
@@ -19,8 +19,8 @@ pub fn grant_chain_id(domain: &TrustDomain, payload: &[u8]) -> ChainId {
 ///
 /// One signed hop can be wrapped into Biscuits with different bytes and different revocation ids;
 /// this stays the same, so revocations, budgets, proofs and contracts refer to it.
-pub fn hop_chain_id(parent: ChainId, payload: &[u8], grantor: &PublicKey) -> ChainId {
-    ChainId::from_bytes(tagged_hash("countersign hop v1", &[parent.as_bytes(), payload, grantor.as_bytes()]))
+pub fn hop_chain_id(parent: ChainId, payload: &[u8], grantor: &[u8; 32]) -> ChainId {
+    ChainId::from_bytes(tagged_hash("countersign hop v1", &[parent.as_bytes(), payload, grantor]))
 }
 
 impl GrantTerms {
@@ -33,14 +33,8 @@ impl GrantTerms {
 impl HopTerms {
     /// Names the chain that this hop, signed by `grantor`, makes of `parent`.
     pub fn chain_id(&self, parent: ChainId, grantor: &PublicKey) -> ChainId {
-        hop_chain_id(parent, &compile::hop_block(self), grantor)
+        hop_chain_id(parent, &compile::hop_block(self), &grantor.to_array())
     }
-}
-
-/// The key with which Biscuit links the block after `chain`. It is derived from public data and so
-/// is itself public: a token holds no secret and is of no use without the holder's proof (TOK-021).
-pub(super) fn next_key(chain: ChainId) -> SigningKey {
-    SigningKey::from_seed(&tagged_hash("countersign next key v1", &[chain.as_bytes()]))
 }
 
 /// One link of a verified chain.

@@ -4,7 +4,7 @@
 //! unknown, sizes capped before anything is parsed (TOK-001 to TOK-004).
 
 use crate::{
-    key::{PublicKey, Signature},
+    key::Signature,
     limits::{BLOCK_MAX_BYTES, CHAIN_MAX_DEPTH, TOKEN_MAX_BYTES},
     payload::{Malformed, Reader, Writer},
 };
@@ -12,6 +12,8 @@ use crate::{
 /// Biscuit's signature version for third-party blocks.
 pub(super) const THIRD_PARTY_SIGNATURE: u64 = 1;
 const ED25519: u64 = 0;
+/// The last field of every container: tag and length, twice, and the secret.
+pub(super) const PROOF_BYTES: usize = 36;
 
 /// A token taken apart, nothing verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +26,15 @@ pub(super) struct Container {
     pub(super) next_secret: [u8; 32],
 }
 
+/// The bytes that are said to be a key. Whether they are is looked at where the key is used: nearly all of
+/// them are found equal to a key that is known already.
+pub(super) type KeyBytes = [u8; 32];
+
 /// A block, the key that signs the next one, and the signature over both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SealedBlock {
     pub(super) payload: Vec<u8>,
-    pub(super) next_key: PublicKey,
+    pub(super) next_key: KeyBytes,
     pub(super) signature: Signature,
 }
 
@@ -36,7 +42,7 @@ pub(super) struct SealedBlock {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HopBlock {
     pub(super) block: SealedBlock,
-    pub(super) grantor: PublicKey,
+    pub(super) grantor: KeyBytes,
     pub(super) grantor_signature: Signature,
 }
 
@@ -82,23 +88,21 @@ impl Container {
         let mut writer = Writer::default();
         writer.stated_varint(1, u64::from(self.root_key_id));
         writer.message(2, |block| self.authority.write(block));
-        for hop in &self.hops {
-            writer.message(3, |block| {
-                hop.block.write(block);
-                block.message(4, |external| {
-                    external.bytes(1, hop.grantor_signature.as_bytes());
-                    external.message(2, |key| write_key(key, &hop.grantor));
-                });
-                block.stated_varint(5, THIRD_PARTY_SIGNATURE);
-            });
-        }
-        writer.message(4, |proof| proof.bytes(1, &self.next_secret));
-        writer.into_bytes()
+        self.hops.iter().for_each(|hop| hop.write(&mut writer));
+        let blocks = writer.into_bytes();
+        with_proof(blocks, &self.next_secret)
+    }
+
+    /// The blocks of a container with one more.
+    pub(super) fn append(blocks: &[u8], hop: &HopBlock, next_secret: &KeyBytes) -> Vec<u8> {
+        let mut writer = Writer::default();
+        hop.write(&mut writer);
+        with_proof([blocks, &writer.into_bytes()].concat(), next_secret)
     }
 
     /// The signature that the next hop's grantor must sign over.
     pub(super) fn last_signature(&self) -> &Signature {
-        self.hops.last().map_or(&self.authority.signature, |hop| &hop.block.signature)
+        &self.hops.last().map_or(&self.authority, |hop| &hop.block).signature
     }
 }
 
@@ -108,6 +112,25 @@ impl SealedBlock {
         writer.message(2, |key| write_key(key, &self.next_key));
         writer.bytes(3, self.signature.as_bytes());
     }
+}
+
+impl HopBlock {
+    fn write(&self, writer: &mut Writer) {
+        writer.message(3, |block| {
+            self.block.write(block);
+            block.message(4, |external| {
+                external.bytes(1, self.grantor_signature.as_bytes());
+                external.message(2, |key| write_key(key, &self.grantor));
+            });
+            block.stated_varint(5, THIRD_PARTY_SIGNATURE);
+        });
+    }
+}
+
+fn with_proof(blocks: Vec<u8>, next_secret: &KeyBytes) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.message(4, |proof| proof.bytes(1, next_secret));
+    [blocks, writer.into_bytes()].concat()
 }
 
 fn read_authority(bytes: &[u8]) -> Result<SealedBlock, Malformed> {
@@ -143,19 +166,19 @@ fn read_block(reader: &mut Reader<'_>) -> Result<SealedBlock, Malformed> {
     Ok(SealedBlock { payload: payload.to_vec(), next_key, signature })
 }
 
-fn read_key(bytes: &[u8]) -> Result<PublicKey, Malformed> {
+fn read_key(bytes: &[u8]) -> Result<KeyBytes, Malformed> {
     let mut reader = Reader::new(bytes);
     if reader.stated_varint(1)? != Some(ED25519) {
         return Err(Malformed::Value { field: 1 });
     }
-    let key = PublicKey::try_from(required(&mut reader, 2)?).map_err(|_| Malformed::Value { field: 2 })?;
+    let key = fixed(required(&mut reader, 2)?, 2)?;
     reader.finish()?;
     Ok(key)
 }
 
-fn write_key(writer: &mut Writer, key: &PublicKey) {
+fn write_key(writer: &mut Writer, key: &KeyBytes) {
     writer.stated_varint(1, ED25519);
-    writer.bytes(2, key.as_bytes());
+    writer.bytes(2, key);
 }
 
 fn required<'a>(reader: &mut Reader<'a>, number: u32) -> Result<&'a [u8], Malformed> {

@@ -193,13 +193,15 @@ const FIRST_OWN_SYMBOL: usize = 1024;
 
 impl Symbols {
     fn index(&mut self, text: &str) -> u64 {
+        // Most are looked up among the own ones, which are none of the others.
+        if let Some(own) = self.0.iter().position(|symbol| symbol == text) {
+            return (FIRST_OWN_SYMBOL + own) as u64;
+        }
         if let Some(index) = DEFAULT_SYMBOLS.iter().position(|symbol| *symbol == text) {
             return index as u64;
         }
-        let own = self.0.iter().position(|symbol| symbol == text).unwrap_or_else(|| {
-            self.0.push(text.to_owned());
-            self.0.len() - 1
-        });
+        self.0.push(text.to_owned());
+        let own = self.0.len() - 1;
         (FIRST_OWN_SYMBOL + own) as u64
     }
 }

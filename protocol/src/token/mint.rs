@@ -2,9 +2,10 @@
 
 use super::{
     UnverifiedToken,
-    chain::{grant_chain_id, hop_chain_id, next_key},
+    chain::{grant_chain_id, hop_chain_id},
     compile,
-    container::{Container, HopBlock, SealedBlock, THIRD_PARTY_SIGNATURE},
+    container::{Container, HopBlock, KeyBytes, SealedBlock, THIRD_PARTY_SIGNATURE},
+    link_key::LinkKey,
     terms::{GrantTerms, HopTerms},
     verify::Token,
 };
@@ -13,11 +14,10 @@ use crate::key::{PublicKey, Signature, SigningKey};
 /// Signs a grant with the trust domain's capability key of that number.
 pub fn mint_grant(terms: &GrantTerms, key_id: u32, capability_key: &SigningKey) -> UnverifiedToken {
     let payload = compile::authority_block(terms);
-    let next = next_key(grant_chain_id(&terms.domain, &payload));
-    let signature = capability_key.sign(&authority_message(&payload, &next.public()));
-    let authority = SealedBlock { payload, next_key: next.public(), signature };
-    let container =
-        Container { root_key_id: key_id, authority, hops: Vec::new(), next_secret: *next.to_seed() };
+    let next = LinkKey::after(grant_chain_id(&terms.domain, &payload));
+    let signature = capability_key.sign(&authority_message(&payload, next.public()));
+    let authority = SealedBlock { payload, next_key: *next.public(), signature };
+    let container = Container { root_key_id: key_id, authority, hops: Vec::new(), next_secret: *next.seed() };
     UnverifiedToken::from_bytes(container.write())
 }
 
@@ -25,7 +25,7 @@ pub fn mint_grant(terms: &GrantTerms, key_id: u32, capability_key: &SigningKey) 
 /// from the contract.
 pub fn sign_hop(parent: &Token, terms: &HopTerms, holder_key: &SigningKey) -> Signature {
     let payload = compile::hop_block(terms);
-    holder_key.sign(&hop_message(&payload, parent.container().last_signature()))
+    holder_key.sign(&hop_message(&payload, parent.last_signature()))
 }
 
 /// Appends a hop that `grantor` signed. Nothing is checked here: the result is unverified.
@@ -44,26 +44,25 @@ fn append_signed(
     grantor: PublicKey,
     grantor_signature: Signature,
 ) -> UnverifiedToken {
-    let mut container = parent.container().clone();
-    let next = next_key(hop_chain_id(parent.chain_id(), &payload, &grantor));
-    let message = block_message(&payload, &next.public(), container.last_signature(), &grantor_signature);
-    let signature = SigningKey::from_seed(&container.next_secret).sign(&message);
-    let block = SealedBlock { payload, next_key: next.public(), signature };
-    container.hops.push(HopBlock { block, grantor, grantor_signature });
-    container.next_secret = *next.to_seed();
-    UnverifiedToken::from_bytes(container.write())
+    let grantor = grantor.to_array();
+    let next = LinkKey::after(hop_chain_id(parent.chain_id(), &payload, &grantor));
+    let message = block_message(&payload, next.public(), parent.last_signature(), &grantor_signature);
+    let signature = LinkKey::after(parent.chain_id()).sign(&message);
+    let block = SealedBlock { payload, next_key: *next.public(), signature };
+    let hop = HopBlock { block, grantor, grantor_signature };
+    UnverifiedToken::from_bytes(Container::append(parent.blocks(), &hop, next.seed()))
 }
 
 /// A hop of any content, as a hostile holder would make it.
 #[cfg(test)]
 pub(super) fn append_payload(parent: &Token, payload: Vec<u8>, grantor: &SigningKey) -> UnverifiedToken {
-    let signature = grantor.sign(&hop_message(&payload, parent.container().last_signature()));
+    let signature = grantor.sign(&hop_message(&payload, parent.last_signature()));
     append_signed(parent, payload, grantor.public(), signature)
 }
 
 /// Biscuit's authority signature, version 0.
-fn authority_message(payload: &[u8], next: &PublicKey) -> Vec<u8> {
-    [payload, &0u32.to_le_bytes(), next.as_bytes()].concat()
+pub(super) fn authority_message(payload: &[u8], next: &KeyBytes) -> Vec<u8> {
+    [payload, &0u32.to_le_bytes(), next].concat()
 }
 
 /// Biscuit's external signature, version 1.
@@ -76,7 +75,7 @@ pub(super) fn hop_message(payload: &[u8], previous: &Signature) -> Vec<u8> {
 /// Biscuit's block signature, version 1.
 pub(super) fn block_message(
     payload: &[u8],
-    next: &PublicKey,
+    next: &KeyBytes,
     previous: &Signature,
     external: &Signature,
 ) -> Vec<u8> {
@@ -89,7 +88,7 @@ pub(super) fn block_message(
         b"\0ALGORITHM\0",
         &0u32.to_le_bytes(),
         b"\0NEXTKEY\0",
-        next.as_bytes(),
+        next,
         b"\0PREVSIG\0",
         previous.as_bytes(),
         b"\0EXTERNALSIG\0",

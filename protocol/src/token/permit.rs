@@ -1,7 +1,8 @@
 //! From a verified chain to a permitted use of it.
 
+use std::sync::Arc;
+
 use super::{
-    evaluate,
     proof::{self, Presentation, Proof, Via},
     verify::Token,
 };
@@ -71,13 +72,14 @@ impl Activation {
 /// A verified chain that its home ledger has activated.
 #[derive(Clone, Debug)]
 pub struct ActiveToken {
-    token: Token,
+    token: Arc<Token>,
     activation: Activation,
 }
 
 impl ActiveToken {
     /// Joins a chain and its activation.
-    pub fn new(token: Token, activation: Activation) -> Result<Self, Refusal> {
+    pub fn new(token: impl Into<Arc<Token>>, activation: Activation) -> Result<Self, Refusal> {
+        let token = token.into();
         let reason = Reason::NotActivated;
         require!("CHN-021", activation.domain == token.grant().domain, reason, "It is of another domain.");
         require!("CHN-021", activation.chain_id == token.chain_id(), reason, "It is of another chain.");
@@ -105,8 +107,7 @@ impl ActiveToken {
     }
 
     /// Decides one use of the chain: the holder's proof, then every link's time, audience and
-    /// capabilities by the table, then the Datalog of every block. All must allow; revocation, replay
-    /// and budget are the ledger's to decide.
+    /// capabilities. Revocation, replay and budget are the ledger's to decide.
     pub fn permit(&self, presented: &Presentation<'_>, now: Timestamp) -> Result<Permit, Refusal> {
         let proof = proof::check(&self.token, self.activation.leaf, presented, now)?;
         self.allows(presented.request, now)?;
@@ -118,10 +119,12 @@ impl ActiveToken {
         })
     }
 
-    /// What the chain says of a request, whoever makes it: the table, and then the Datalog.
+    /// What the chain says of a request, whoever makes it.
+    ///
+    /// The table decides alone. The Datalog of the blocks would say the same: that is shown for the table,
+    /// not asked on each use.
     pub fn allows(&self, request: &Request, now: Timestamp) -> Result<(), Refusal> {
-        self.token.table().decide(request, now)?;
-        evaluate::checks_hold(&self.token, request, now)
+        self.token.table().decide(request, now)
     }
 
     /// Decides a use of the past as far as the ledger recorded it: the proof, and every link's time,
@@ -143,7 +146,7 @@ pub struct Recorded {
     pub whatever_the_arguments: bool,
 }
 
-/// A use of a chain that proof, table and Datalog allow. Only [`ActiveToken::permit`] makes one.
+/// A use of a chain that proof and table allow. Only [`ActiveToken::permit`] makes one.
 #[derive(Clone, Debug)]
 pub struct Permit {
     chain: Vec<ChainId>,

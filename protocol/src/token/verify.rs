@@ -1,17 +1,16 @@
 //! From received bytes to a verified chain.
 
-use biscuit_auth::{Algorithm, Biscuit};
-
 use super::{
-    chain::{Link, grant_chain_id, hop_chain_id, next_key},
+    chain::{Link, grant_chain_id, hop_chain_id},
     compile,
-    container::{Container, HopBlock, NotRead},
+    container::{Container, HopBlock, NotRead, PROOF_BYTES},
+    seal::{Sealed, Seals, read_key},
     table::Table,
     terms::{GrantTerms, HopTerms},
 };
 use crate::{
     digest::ChainId,
-    key::PublicKey,
+    key::{PublicKey, Signature},
     ledger::LeafIndex,
     limits::CHAIN_MAX_DEPTH,
     name::TrustDomain,
@@ -36,12 +35,18 @@ impl UnverifiedToken {
         &self.0
     }
 
+    /// The bytes, to be sent on.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// What the blocks say before a single signature is verified: the grant, and each hop with the key
     /// that claims to have signed it. Only to be shown as such.
     pub fn peek_unverified(&self) -> Result<(GrantTerms, Vec<(PublicKey, HopTerms)>), Refusal> {
         let container = self.container()?;
         let grant = terms_in("grant", &container.authority.payload)?;
-        let hops = container.hops.iter().map(|hop| Ok((hop.grantor, terms_in("hop", &hop.block.payload)?)));
+        let hops = container.hops.iter();
+        let hops = hops.map(|hop| Ok((read_key(&hop.grantor)?, terms_in("hop", &hop.block.payload)?)));
         Ok((grant, hops.collect::<Result<_, Refusal>>()?))
     }
 
@@ -69,20 +74,36 @@ impl UnverifiedToken {
             "The domain has no capability key {}.",
             container.root_key_id
         );
-        let biscuit = verify_signatures(&self.0, &root.key)?;
-        let grant = read_grant(&container, keys.domain())?;
-        let (ancestors, leaf) = walk(&container, &grant)?;
-        let table = Table::compile(&ancestors, &leaf);
-        Ok(Token {
-            bytes: self.0.clone(),
-            container,
-            biscuit,
-            minted_by: root.clone(),
-            grant,
-            ancestors,
-            leaf,
-            table,
-        })
+        let mut seals = Seals::begin(&container, keys.domain(), &root.key)?;
+        let grant = read_grant(&container, keys.domain());
+        let walk = grant.and_then(|grant| Ok((Walk::begin(&grant, seals.last())?, grant)));
+        let (walk, grant) = Walk::on(walk, &mut seals, &container.hops)?;
+        Ok(Token::new(self.0.clone(), &container, root.clone(), grant, walk))
+    }
+
+    /// What [`Self::verify`] gives, for a token that goes on from a chain which is verified already: only
+    /// what follows is verified. A token that does not go on from it is verified whole.
+    pub fn verify_after(&self, parent: &Token, keys: &KeySet) -> Result<Token, Refusal> {
+        if !parent.is_verified_by(keys) || !parent.is_prefix_of(self) {
+            return self.verify(keys);
+        }
+        let container = self.container()?;
+        let mut seals = Seals::after(&container, parent.chain_id(), parent.depth())?;
+        let walk = Walk { ancestors: parent.ancestors.clone(), leaf: parent.leaf.clone() };
+        let hops = container.hops.get(parent.depth()..).unwrap_or_default();
+        let (walk, grant) = Walk::on(Ok((walk, parent.grant.clone())), &mut seals, hops)?;
+        Ok(Token::new(self.0.clone(), &container, parent.minted_by.clone(), grant, walk))
+    }
+
+    /// The names of the chains that its blocks make in that domain, from the grant on, whoever signed them.
+    pub(super) fn peek_chain_ids(&self, domain: &TrustDomain) -> Result<Vec<ChainId>, Refusal> {
+        let container = self.container()?;
+        let mut ids = vec![grant_chain_id(domain, &container.authority.payload)];
+        for hop in &container.hops {
+            let parent = ids.last().copied().into_iter();
+            ids.extend(parent.map(|id| hop_chain_id(id, &hop.block.payload, &hop.grantor)));
+        }
+        Ok(ids)
     }
 }
 
@@ -90,8 +111,8 @@ impl UnverifiedToken {
 #[derive(Clone, Debug)]
 pub struct Token {
     bytes: Vec<u8>,
-    container: Container,
-    biscuit: Biscuit,
+    /// What the next hop's signatures refer to.
+    last_signature: Signature,
     /// The capability key that signed the grant.
     minted_by: DomainKey,
     grant: GrantTerms,
@@ -103,6 +124,12 @@ pub struct Token {
 }
 
 impl Token {
+    fn new(bytes: Vec<u8>, of: &Container, minted_by: DomainKey, grant: GrantTerms, walk: Walk) -> Self {
+        let Walk { ancestors, leaf } = walk;
+        let (table, last_signature) = (Table::compile(&ancestors, &leaf), *of.last_signature());
+        Self { bytes, last_signature, minted_by, grant, ancestors, leaf, table }
+    }
+
     /// The bytes, to be sent on.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
@@ -135,7 +162,7 @@ impl Token {
 
     /// How many hops follow the grant.
     pub fn depth(&self) -> usize {
-        self.container.hops.len()
+        self.ancestors.len()
     }
 
     /// The grant is signed by the key that was the domain's for the leaf that records it (TOK-008).
@@ -162,27 +189,26 @@ impl Token {
         Ok(())
     }
 
-    /// The chain with another table than its own.
-    #[cfg(test)]
-    pub(super) fn with_table(self, table: Table) -> Self {
-        Self { table, ..self }
+    pub(super) fn last_signature(&self) -> &Signature {
+        &self.last_signature
     }
 
-    pub(super) fn container(&self) -> &Container {
-        &self.container
+    /// The bytes of all its blocks: what follows is the secret of the last next key.
+    pub(super) fn blocks(&self) -> &[u8] {
+        let blocks = self.bytes.len().saturating_sub(PROOF_BYTES);
+        self.bytes.get(..blocks).unwrap_or_default()
     }
 
-    pub(super) fn biscuit(&self) -> &Biscuit {
-        &self.biscuit
+    /// Whether verifying it anew would begin at the same key.
+    pub(super) fn is_verified_by(&self, keys: &KeySet) -> bool {
+        let same_domain = self.grant.domain == *keys.domain();
+        same_domain && keys.capability_key(self.minted_by.id) == Some(&self.minted_by)
     }
-}
 
-/// Lets biscuit-auth verify the authority's signature, each block's, and each grantor's, strictly.
-fn verify_signatures(bytes: &[u8], root: &PublicKey) -> Result<Biscuit, Refusal> {
-    let untrusted = |detail: String| Refusal::new("TOK-005", Reason::TokenUntrusted, detail);
-    let root = biscuit_auth::PublicKey::from_bytes(root.as_bytes(), Algorithm::Ed25519)
-        .map_err(|error| untrusted(error.to_string()))?;
-    Biscuit::from(bytes, root).map_err(|error| untrusted(error.to_string()))
+    /// Whether those bytes begin with all of its blocks.
+    pub(super) fn is_prefix_of(&self, token: &UnverifiedToken) -> bool {
+        token.0.starts_with(self.blocks())
+    }
 }
 
 fn read_grant(container: &Container, domain: &TrustDomain) -> Result<GrantTerms, Refusal> {
@@ -206,32 +232,56 @@ fn read_grant(container: &Container, domain: &TrustDomain) -> Result<GrantTerms,
     Ok(grant)
 }
 
-/// Walks from the grant to the last hop: the links above the leaf, and the leaf.
-fn walk(container: &Container, grant: &GrantTerms) -> Result<(Vec<Link>, Link), Refusal> {
-    let authority = &container.authority;
-    let chain_id = grant_chain_id(&grant.domain, &authority.payload);
-    check_next_key(chain_id, &authority.next_key)?;
-    let mut ancestors = Vec::new();
-    let mut leaf =
-        Link { chain_id, holder: grant.holder.clone(), rights: grant.rights.clone(), contract: None };
-    for hop in &container.hops {
-        let next = step(&leaf, hop)?;
-        ancestors.push(std::mem::replace(&mut leaf, next));
-        let principal = leaf.holder.instance.principal();
-        let loops = ancestors.iter().any(|link| link.holder.instance.principal() == principal);
-        require!("CHN-005", !loops, Reason::ChainLoops, "It is {principal}.");
-    }
-    // The proof's secret is that of the last next key: biscuit-auth has held the one to the other.
-    Ok((ancestors, leaf))
+/// The links up to here.
+struct Walk {
+    ancestors: Vec<Link>,
+    leaf: Link,
 }
 
-fn step(parent: &Link, hop: &HopBlock) -> Result<Link, Refusal> {
+impl Walk {
+    fn begin(grant: &GrantTerms, sealed: Sealed) -> Result<Self, Refusal> {
+        check_next_key(sealed)?;
+        let (holder, rights) = (grant.holder.clone(), grant.rights.clone());
+        let leaf = Link { chain_id: sealed.chain_id, holder, rights, contract: None };
+        Ok(Self { ancestors: Vec::new(), leaf })
+    }
+
+    /// Goes on, hop after hop: its signatures, then what it says. A signature that does not hold is what
+    /// is refused first, wherever it stands; so what is wrong with a block waits for the signatures of
+    /// all others, and nothing after it is looked at.
+    fn on<'a>(
+        mut so_far: Result<(Self, GrantTerms), Refusal>,
+        seals: &mut Seals<'a>,
+        hops: &'a [HopBlock],
+    ) -> Result<(Self, GrantTerms), Refusal> {
+        for hop in hops {
+            let holder = so_far.as_ref().ok().map(|(walk, _)| &walk.leaf.holder.key);
+            let sealed = seals.check(hop, holder)?;
+            so_far = so_far.and_then(|(mut walk, grant)| {
+                walk.push(step(&walk.leaf, hop, sealed)?)?;
+                Ok((walk, grant))
+            });
+        }
+        seals.finish()?;
+        so_far
+    }
+
+    fn push(&mut self, next: Link) -> Result<(), Refusal> {
+        self.ancestors.push(std::mem::replace(&mut self.leaf, next));
+        let principal = self.leaf.holder.instance.principal();
+        let loops = self.ancestors.iter().any(|link| link.holder.instance.principal() == principal);
+        require!("CHN-005", !loops, Reason::ChainLoops, "It is {principal}.");
+        Ok(())
+    }
+}
+
+fn step(parent: &Link, hop: &HopBlock, sealed: Sealed) -> Result<Link, Refusal> {
     require!(
         "CHN-001",
-        hop.grantor == parent.holder.key,
+        hop.grantor == parent.holder.key.to_array(),
         Reason::HopNotByHolder,
         "It is signed by {}, but {} holds the right.",
-        hop.grantor,
+        hex::encode(hop.grantor),
         parent.holder.instance
     );
     let payload = &hop.block.payload;
@@ -246,15 +296,15 @@ fn step(parent: &Link, hop: &HopBlock) -> Result<Link, Refusal> {
     if let Some(widening) = parent.rights.first_widening(&terms.rights) {
         return Err(Refusal::new("CHN-002", Reason::RightsWidened, format!("In this hop {widening}.")));
     }
-    let chain_id = hop_chain_id(parent.chain_id, payload, &hop.grantor);
-    check_next_key(chain_id, &hop.block.next_key)?;
-    Ok(Link { chain_id, holder: terms.holder, rights: terms.rights, contract: Some(terms.contract) })
+    check_next_key(sealed)?;
+    let HopTerms { holder, rights, contract, .. } = terms;
+    Ok(Link { chain_id: sealed.chain_id, holder, rights, contract: Some(contract) })
 }
 
-fn check_next_key(chain: ChainId, key: &PublicKey) -> Result<(), Refusal> {
+fn check_next_key(sealed: Sealed) -> Result<(), Refusal> {
     require!(
         "TOK-021",
-        next_key(chain).public() == *key,
+        sealed.has_derived_key,
         Reason::TokenMalformed,
         "A next key is not the one that its chain id gives."
     );

@@ -9,7 +9,7 @@ use countersign_protocol::{
     id::InvocationId,
     ledger::{LeafIndex, Origin},
     negotiation::MoveKind,
-    receipt::Receipt,
+    receipt::{OpenedReceipt, Receipt},
     refusal::Reason,
     revocation::RevokeRequest,
     signed::{Signed, Statement},
@@ -282,9 +282,19 @@ fn a_receipt_is_the_callees_own_about_this_invocation() {
     for receipt in changed {
         let signed = receipt.sign(&key);
         assert_eq!(end(&mut world, id, &End::Receipt(&signed)), Err(Reason::CalleeFault), "{receipt:?}");
+        let opened = OpenedReceipt::open(signed, key.public()).unwrap();
+        assert_eq!(end(&mut world, id, &End::Opened(&opened)), Err(Reason::CalleeFault), "{receipt:?}");
     }
-    let forged = good.sign(&world.agent("mallory").key);
+    let mallory = world.agent("mallory").key;
+    let forged = good.sign(&mallory);
     assert_eq!(end(&mut world, id, &End::Receipt(&forged)), Err(Reason::CalleeFault));
+    // Whoever it was verified for, the decision asks whose it has to be.
+    let forged = OpenedReceipt::open(forged, mallory.public()).unwrap();
+    assert_eq!(end(&mut world, id, &End::Opened(&forged)), Err(Reason::CalleeFault));
+    assert!(OpenedReceipt::open(good.sign(&mallory), key.public()).is_err());
+    let opened = OpenedReceipt::open(good.sign(&key), key.public()).unwrap();
+    let twin = world.judge(|state, context| state.decide_end(context, id, &End::Opened(&opened)));
+    assert!(twin.is_ok(), "the twin");
     let events = end(&mut world, id, &End::Receipt(&good.sign(&key))).unwrap();
     assert!(
         matches!(&events[..], [Event::InvocationEnded(end)] if end.outcome == InvocationOutcome::Receipted)

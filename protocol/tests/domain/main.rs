@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
+mod answering;
 mod audit;
 mod budget;
 mod changes;

@@ -1,6 +1,6 @@
 //! The second opinion, taken from biscuit-auth alone: it verifies the signatures of the bytes and
 //! evaluates their checks over facts that are written down again from the specification's table
-//! (CHN-010). It knows nothing of a walk, so it has an opinion of chains that the core refuses, too.
+//! (CHN-103). It knows nothing of a walk, so it has an opinion of chains that the core refuses, too.
 
 use std::{net::IpAddr, time::Duration};
 

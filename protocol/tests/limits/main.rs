@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fs};
 
 /// Rows whose edges are met where they can be: in a shell, in an engine, at the end of a thousand
 /// invocations, or in both ends of one span. Each with its file and the test in it.
-const SHOWN_ELSEWHERE: [(&str, &str, &str); 13] = [
+const SHOWN_ELSEWHERE: [(&str, &str, &str); 12] = [
     (
         "negotiations_per_instance",
         "protocol/tests/domain/negotiation.rs",
@@ -55,7 +55,6 @@ const SHOWN_ELSEWHERE: [(&str, &str, &str); 13] = [
         "protocol/tests/domain/identity.rs",
         "a_certificate_lives_ten_seconds_at_least_and_an_hour_at_most",
     ),
-    ("datalog_max_ms", "protocol/src/token/evaluate.rs", "an_evaluation_ends_beyond_each_of_its_limits"),
 ];
 
 /// One row of a table: what is limited, both edges, and the reason beyond.

@@ -123,8 +123,7 @@ fn check_blocks_are_known(bytes: &[u8]) {
     }
 }
 
-/// Uses the token as its holder could. Whatever the leaf allows each ancestor allows, and where the walk
-/// says yes the Datalog does not say no.
+/// Uses the token as its holder could. Whatever the leaf allows each ancestor allows.
 fn check_use(token: &Token, keys: &KeySet) {
     let leaf = token.leaf();
     let Some(key) = keys::private(&leaf.holder.key) else { return };

@@ -350,8 +350,5 @@ impl World {
 }
 
 fn is_denial(refusal: &Refusal) -> bool {
-    !matches!(
-        refusal.reason(),
-        Reason::CalleeUnavailable | Reason::ClockWentBack | Reason::Overloaded | Reason::DecisionUnavailable
-    )
+    !matches!(refusal.reason(), Reason::CalleeUnavailable | Reason::ClockWentBack | Reason::Overloaded)
 }

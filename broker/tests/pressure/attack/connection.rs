@@ -74,6 +74,7 @@ pub(super) async fn false_newcomers(arena: &Arena, tally: &Tally) -> Vec<Deed> {
     let one = |token: JoinToken, tally: Tally| async move {
         loop {
             let token = JoinToken { secret: JoinSecret::generate(&mut OsRng), ..token.clone() };
+            tally.add("asked");
             let joined = Box::pin(Agent::join(&token, Options::new(Digest::of(b"mallory")))).await;
             match joined {
                 Ok(_) => panic!("it joined with a secret that nobody gave it"),

@@ -10,10 +10,11 @@ use crate::{
         State, fingerprint,
     },
     id::InvocationId,
+    key::PublicKey,
     ledger::LeafIndex,
     limits::{CLOCK_SKEW_MS, OPEN_INVOCATIONS_PER_INSTANCE, RESULT_RETENTION_MS},
     name::InstanceId,
-    receipt::Receipt,
+    receipt::OpenedReceipt,
     refusal::{Reason, Refusal},
     require, require_some,
     signed::{NotOpened, Signed},
@@ -21,7 +22,7 @@ use crate::{
     token::{Permit, Proof, Via},
 };
 
-/// A use that token, proof, walk and Datalog allow.
+/// A use that token, proof and walk allow.
 #[derive(Debug)]
 pub struct Begin<'a> {
     /// Made by [`ActiveToken::permit`](crate::token::ActiveToken::permit).
@@ -48,6 +49,8 @@ pub(crate) struct Wanted<'a> {
 pub enum End<'a> {
     /// The callee answered with a receipt, not yet verified.
     Receipt(&'a Signed),
+    /// The callee answered with a receipt that is signed, by whomever.
+    Opened(&'a OpenedReceipt),
     /// It was never forwarded.
     Cancelled,
     /// It was forwarded and no valid receipt came.
@@ -71,7 +74,7 @@ impl State {
         self.decide_wanted(context, actor, &wanted)
     }
 
-    /// The same for a use whose walk and Datalog are behind it.
+    /// The same for a use whose walk is behind it.
     pub(crate) fn decide_wanted(
         &self,
         context: &Context<'_>,
@@ -143,7 +146,7 @@ impl State {
         Ok(Reserve { amount, before, after, previous: leaf.account.last_leaf() })
     }
 
-    /// Whether a use that token and Datalog allow would get its INTENT now. What depends on a proof or
+    /// Whether a use that token and proof allow would get its INTENT now. What depends on a proof or
     /// on a callee that is there is left out; nothing is reserved.
     pub fn would_begin(&self, context: &Context<'_>, id: ChainId) -> Result<(), Refusal> {
         self.check_clock(context.now)?;
@@ -190,8 +193,15 @@ impl State {
         let reserved = invocation.reserved;
         let (outcome, receipt, settled) = match end {
             End::Receipt(signed) => {
-                let receipt = self.check_receipt(context, id, invocation, signed)?;
-                (InvocationOutcome::Receipted, Some((*signed).clone()), receipt.cost)
+                let opened = self.callee_key(invocation);
+                let opened = opened.and_then(|key| OpenedReceipt::open((*signed).clone(), key));
+                let opened = opened.map_err(not_its_receipt)?;
+                let cost = self.check_receipt(context, id, invocation, &opened)?;
+                (InvocationOutcome::Receipted, Some((*signed).clone()), cost)
+            }
+            End::Opened(opened) => {
+                let cost = self.check_receipt(context, id, invocation, opened)?;
+                (InvocationOutcome::Receipted, Some(opened.signed().clone()), cost)
             }
             End::Cancelled => (InvocationOutcome::Cancelled, None, Amount::ZERO),
             End::Unknown => (InvocationOutcome::Unknown, None, reserved),
@@ -218,14 +228,10 @@ impl State {
         context: &Context<'_>,
         id: InvocationId,
         invocation: &Invocation,
-        signed: &Signed,
-    ) -> Result<Receipt, Refusal> {
+        opened: &OpenedReceipt,
+    ) -> Result<Amount, Refusal> {
         let fault = Reason::CalleeFault;
-        let key = self.instance(&invocation.callee).map(|callee| callee.statement.key);
-        let receipt: Receipt = key
-            .ok_or(NotOpened::Signers)
-            .and_then(|key| signed.open(&[key]))
-            .map_err(|error| Refusal::new("API-040", fault, format!("{error}.")))?;
+        let receipt = self.callee_key(invocation).and_then(|key| opened.by(key)).map_err(not_its_receipt)?;
         let alone = invocation.session.is_none();
         require!("API-041", alone, fault, "It is for a request of a session, which has a result.");
         require!("API-041", receipt.domain == *context.domain, fault, "It is for another domain.");
@@ -235,8 +241,18 @@ impl State {
         require!("API-041", receipt.callee == invocation.callee, fault, "It is by another callee.");
         require!("API-042", receipt.cost <= invocation.reserved, fault, "It costs more than was reserved.");
         receipt.extensions.check()?;
-        Ok(receipt)
+        Ok(receipt.cost)
     }
+
+    /// The key by which an invocation's receipt has to be signed.
+    pub fn callee_key(&self, invocation: &Invocation) -> Result<PublicKey, NotOpened> {
+        let callee = self.instance(&invocation.callee);
+        callee.map(|callee| callee.statement.key).ok_or(NotOpened::Signers)
+    }
+}
+
+fn not_its_receipt(error: NotOpened) -> Refusal {
+    Refusal::new("API-040", Reason::CalleeFault, format!("{error}."))
 }
 
 fn check_not_busy(caller: &Instance) -> Result<(), Refusal> {

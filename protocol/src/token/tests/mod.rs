@@ -4,5 +4,6 @@
 mod bombs;
 mod fixture;
 mod hostile;
+mod known;
 mod oracle;
 mod uses;

@@ -10,7 +10,7 @@ use crate::{
     refusal::Reason,
     signed::{Signed, Statement},
     time::Timestamp,
-    token::{ActivatedBy, Activation, ActiveToken, Presentation, Proof, Token, Via},
+    token::{ActivatedBy, Activation, ActiveToken, Presentation, Proof, Via},
     trust::{DomainKey, KeyPurpose, KeySet},
 };
 
@@ -44,24 +44,6 @@ fn the_holder_may_do_what_every_link_allows() {
     }
     let elsewhere = Request { callee: principal("service/mail"), ..good_request() };
     assert_eq!(permit(&elsewhere, |_| ()), Err(Reason::AudienceMismatch));
-}
-
-/// CHN-008, CHN-010: where table and Datalog differ, whichever says no is heard.
-#[test]
-fn each_of_the_two_opinions_refuses_alone() {
-    let (wide, narrow) = (grant(), chain());
-    let ask = |token: Token| {
-        let token = activate(token);
-        let request = request("list", "file:/data/us/q3.csv", 10);
-        let signed =
-            proof(&token, &request).sign(&key(token.token().leaf().holder.instance.principal().short()));
-        token.permit(&presentation(&signed, &request), now()).err().map(|refusal| refusal.rule())
-    };
-    let (wide_table, narrow_table) = (wide.table().clone(), narrow.table().clone());
-    assert_eq!(ask(wide.clone()), None, "both allow");
-    assert_eq!(ask(narrow.clone()), Some("CHN-008"), "neither does");
-    assert_eq!(ask(narrow.with_table(wide_table)), Some("CHN-010"), "the Datalog alone refuses");
-    assert_eq!(ask(wide.with_table(narrow_table)), Some("CHN-008"), "the table alone refuses");
 }
 
 #[test]
