@@ -213,7 +213,9 @@ impl Domain {
         Ok(self.peek(|state, _| *state == folded))
     }
 
-    fn decide_now<T>(
+    /// Decides and waits for nothing: what was found, and the size of the ledger that must be durable
+    /// before anyone may hear of it.
+    pub(crate) fn decide_now<T>(
         &self,
         decide: impl FnOnce(&State, &Context<'_>) -> Decision,
         answer: impl FnOnce(&State) -> Result<T, Refusal>,
@@ -254,7 +256,8 @@ impl Domain {
         Ok(())
     }
 
-    async fn until_durable(&self, size: TreeSize) -> Result<(), Refusal> {
+    /// Waits until the ledger is durable up to that size.
+    pub(crate) async fn until_durable(&self, size: TreeSize) -> Result<(), Refusal> {
         // Why a write failed is in the log: the engine's words name files, and are nobody's business here.
         if self.waiting.until(size).await { Ok(()) } else { Err(unavailable()) }
     }

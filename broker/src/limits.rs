@@ -310,6 +310,39 @@ pub const REVOCATION_HEARTBEAT: Duration = Duration::from_secs(1);
 /// Edges: `revocation_feed::one_word_holds_so_many_chains_but_whole_leaves`.
 pub const REVOKED_TOLD_MAX: usize = 1_024;
 
+/// Sessions that one `Serve` stream may be in at once; what a callee states is within this.
+/// Edges: `sessions::a_callee_takes_so_many_sessions`.
+pub const CALLEE_SESSIONS_MAX: u32 = 256;
+
+/// Sessions of all callers together. Each has a task and a short queue to either side.
+/// Edges: `seats::one_holder_does_not_get_the_seats_of_others`.
+pub const SESSIONS_MAX: usize = 4_096;
+
+/// From a session's offer to its callee's answer. An honest one verifies and answers at once.
+/// Edges: `sessions::a_callee_that_does_not_answer_an_opening_is_not_waited_for`.
+pub const SESSION_ANSWER_MAX: Lifetime = Lifetime::from_millis(10_000);
+
+/// From the close of a session to its callee's last head.
+/// Edges: `sessions::a_callee_that_does_not_sign_at_the_close_is_not_waited_for`.
+pub const SESSION_CLOSE_MAX: Lifetime = Lifetime::from_millis(10_000);
+
+/// Requests of one session that have no result yet. The next one is not read before there is one.
+/// Edges: `sessions::a_session_has_so_many_requests_in_flight`.
+pub const SESSION_IN_FLIGHT_MAX: usize = 256;
+
+/// Words of a callee that wait for a session's task: a result of each request in flight, and heads. One
+/// that says more says what nobody asked for.
+/// Edges: `door::a_callee_says_no_more_than_it_was_asked_for`.
+pub const SESSION_HEARD_MAX: usize = 2 * SESSION_IN_FLIGHT_MAX + 2;
+
+/// Bytes of results that wait for a session's caller to take them: sixteen of the largest.
+/// Edges: `sessions::a_caller_takes_its_results_or_loses_its_session`.
+pub const SESSION_UNTAKEN_BYTES: usize = 16 * 1_024 * 1_024;
+
+/// How long a caller may leave the last words of its session waiting.
+/// Edges: none. It paces: nothing is lost by it that the ledger does not hold.
+pub const SESSION_LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Tokens of chains that need not be verified anew, in bytes of the tokens; verified, each takes some five
 /// times its bytes. A chain of one hop has two kilobytes, so thousands of chains are used without a second
 /// verification; the others are verified on each use.

@@ -56,6 +56,12 @@ pub(crate) fn all() -> Vec<(String, u64)> {
         CHECKPOINT_SIGNATURES_MAX,
         ORIGIN_MAX_BYTES,
         FINDINGS_MAX,
+        SESSIONS_PER_INSTANCE,
+        SESSION_SIGN_EVERY_MAX,
+        SESSION_SIGN_WITHIN_MIN_MS,
+        SESSION_SIGN_WITHIN_MAX_MS,
+        SESSION_HEAD_GRACE_MS,
+        SESSION_DEADLINE_MAX_MS,
     ]
     .map(|(name, value)| (name.to_lowercase(), value));
     all.sort();

@@ -87,6 +87,8 @@ pub enum About {
     Contract,
     /// The callee's receipt, or the result that came with it.
     Receipt,
+    /// What was said in a session.
+    Session,
     /// The ledger: a checkpoint or a proof.
     Ledger,
     /// The feed of revocations.
@@ -106,6 +108,7 @@ impl fmt::Display for About {
             Self::Negotiation => "account of a negotiation",
             Self::Contract => "contract",
             Self::Receipt => "receipt or result",
+            Self::Session => "account of a session",
             Self::Ledger => "ledger",
             Self::Revocations => "feed of revocations",
             Self::Evidence => "evidence of an invocation",
@@ -138,6 +141,12 @@ pub enum CallerFault {
     NotTheHolder {
         /// Who holds it.
         holder: String,
+    },
+    /// A session is with one callee.
+    #[error("the session is with {callee}. Open another one for another callee")]
+    AnotherCallee {
+        /// With whom.
+        callee: String,
     },
     /// The library that makes keys or connections failed.
     #[error("this process cannot make keys or connections: {why}. Check its build and its limits")]

@@ -52,6 +52,7 @@ mod page;
 mod renewal;
 mod revocation;
 mod serve;
+mod session;
 
 pub mod channel;
 pub mod limits;
@@ -71,6 +72,7 @@ pub use link::Link;
 pub use negotiate::{Ask, Delegated, Delegatee, Delegator, Offer, OfferReply, RequestReply, Terms, Wanted};
 pub use revocation::{Preview, Revocations, Revoked, Target};
 pub use serve::{Handler, Invocation, Outcome};
+pub use session::{Reply, Session, SessionTerms};
 
 /// Compiles the quick start of the README.
 #[cfg(doctest)]

@@ -101,6 +101,18 @@ pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 /// Edges: `export::bytes_that_are_too_many_are_not_looked_at`.
 pub const EXPORT_MAX_BYTES: usize = 64 * 1024;
 
+/// Requests of a session that are unanswered at once; further ones wait in the order of their calls.
+/// Edges: none. It paces: the broker reads no more than as many, and what waits is the caller's own.
+pub const SESSION_WINDOW: usize = 256;
+
+/// How long the close of a session waits for its results and the callee's signature.
+/// Edges: none. It paces: what was done is in the ledger.
+pub const SESSION_CLOSE_MAX: Duration = Duration::from_secs(75);
+
+/// Sessions that a callee is in at once, each of some kilobytes and the verified chain.
+/// Edges: none. It is stated in the hello, and what a broker offers beyond it is left.
+pub const SERVED_SESSIONS_MAX: u32 = 64;
+
 /// Tokens of chains that need not be verified anew, in bytes of the tokens; verified, each takes some five
 /// times its bytes. A thousand callers' chains, for the callee of them all.
 /// Edges: `recent::what_was_not_used_for_long_makes_room`.

@@ -309,6 +309,8 @@ def fits(message, value):
         window = value["window"]
         require(0 < value["per_call"] <= value["ceiling"])
         require(window is None or value["per_call"] <= window["ceiling"])
+    elif message == "SessionOpening":
+        require(1 <= value["sign_every"] <= 256 and 100 <= value["sign_within"] <= 60_000)
     elif message == "ChangeRequest":
         sides = {1: (1, 3), 2: (1, 3), 3: (2,), 4: (1, 2)}[value["kind"]]
         shown = (value["invocation"] is not None) + (value["evidence"] is not None)

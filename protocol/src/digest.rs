@@ -83,6 +83,10 @@ digest!(
     TranscriptHash
 );
 digest!(
+    /// Running hash of what one side of a session has said (SES-003).
+    SessionLink
+);
+digest!(
     /// An RFC 6962 hash: a leaf, a node or a root of the ledger's tree.
     TreeHash
 );

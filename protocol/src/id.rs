@@ -6,7 +6,7 @@ use rand_core::RngCore;
 use thiserror::Error;
 use uuid::{Builder, Uuid, Variant, Version};
 
-use crate::time::Timestamp;
+use crate::{digest::tagged_hash, time::Timestamp};
 
 /// The bytes or text are not a UUID of version 7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -98,6 +98,10 @@ uuid7!(
     InvocationId
 );
 uuid7!(
+    /// One session: many invocations under one proof.
+    SessionId
+);
+uuid7!(
     /// Makes a write idempotent: the same id with the same content has the same answer.
     RequestId
 );
@@ -105,6 +109,18 @@ uuid7!(
     /// One running copy of a principal.
     InstanceUuid
 );
+
+impl InvocationId {
+    /// The invocation that a session's request is: whoever knows session and number knows the id (SES-004).
+    pub fn in_session(session: SessionId, seq: u64) -> Self {
+        let hash =
+            tagged_hash("countersign session invocation v1", &[session.as_bytes(), &seq.to_be_bytes()]);
+        let mut random = [0; 10];
+        random.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        let made = (session.0.as_u128() >> 80) as u64;
+        Self(Builder::from_unix_timestamp_millis(made, &random).into_uuid())
+    }
+}
 
 fn version_7(uuid: Uuid) -> Option<Uuid> {
     let is_7 = uuid.get_version() == Some(Version::SortRand) && uuid.get_variant() == Variant::RFC4122;

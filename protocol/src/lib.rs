@@ -25,6 +25,7 @@ pub mod payload;
 pub mod receipt;
 pub mod refusal;
 pub mod revocation;
+pub mod session;
 #[cfg(feature = "toml")]
 pub mod settings;
 pub mod signed;

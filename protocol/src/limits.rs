@@ -125,6 +125,33 @@ pub const CLOCK_SKEW_MS: u64 = 30 * 1000;
 /// Edges: `main::each_decision_is_bounded_where_the_specification_says`.
 pub const GRANT_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
+/// Sessions that one instance has open as their caller: each costs the broker a task and what waits in it.
+/// Edges: `session::an_instance_has_only_so_many_sessions`.
+pub const SESSIONS_PER_INSTANCE: usize = 32;
+
+/// Links after which a side of a session signs its head at the latest; what a session states is within
+/// this. A bundle of evidence holds a digest of each.
+/// Edges: `session::an_opening_states_how_often_heads_are_signed`.
+pub const SESSION_SIGN_EVERY_MAX: u32 = 256;
+
+/// The shortest time, in milliseconds, that an opening can leave a side to sign its head in. A shorter one
+/// would be broken by a slow network.
+/// Edges: `session::an_opening_states_how_often_heads_are_signed`.
+pub const SESSION_SIGN_WITHIN_MIN_MS: u64 = 100;
+
+/// The longest such time, in milliseconds: how long a link may stand without a signature.
+/// Edges: `session::an_opening_states_how_often_heads_are_signed`.
+pub const SESSION_SIGN_WITHIN_MAX_MS: u64 = 60 * 1000;
+
+/// How much later than that, in milliseconds, a head may reach the broker.
+/// Edges: `session::a_tail_without_a_signature_is_bounded_in_time`.
+pub const SESSION_HEAD_GRACE_MS: u64 = 5 * 1000;
+
+/// How far ahead, in milliseconds, the deadline of a session's request may be: as long as any invocation
+/// may take, and a clock that is ahead.
+/// Edges: `session::a_request_waits_no_longer_than_it_may`.
+pub const SESSION_DEADLINE_MAX_MS: u64 = 5 * 60 * 1000 + CLOCK_SKEW_MS;
+
 /// Invocations of one instance whose RESULT is outstanding.
 /// Edges: `limits::endless_open_invocations_are_refused`.
 pub const OPEN_INVOCATIONS_PER_INSTANCE: usize = 1024;
@@ -169,9 +196,11 @@ pub const CHECKPOINT_MAX_BYTES: usize = 128 * 1024;
 pub const CHECKPOINT_SIGNATURES_MAX: usize = 64;
 
 /// Entries of one evidence bundle: the keys, the INTENT and the RESULT, every link of the deepest
-/// chain, and the admission of its originator, of each holder and of the callee.
+/// chain, and the admission of its originator, of each holder and of the callee; of a request in a session
+/// also the session's opening and answer, and what either side said up to the head that covers it.
 /// Edges: `main::each_form_is_bounded_where_the_specification_says`.
-pub const BUNDLE_ENTRIES_MAX: usize = 3 + (CHAIN_MAX_DEPTH + 1) + (CHAIN_MAX_DEPTH + 3);
+pub const BUNDLE_ENTRIES_MAX: usize =
+    3 + (CHAIN_MAX_DEPTH + 1) + (CHAIN_MAX_DEPTH + 3) + 2 + 2 * (SESSION_SIGN_EVERY_MAX as usize + 1);
 
 /// Bytes of one evidence bundle: that many entries of the largest size with their paths, a
 /// checkpoint and a policy. It fits the 4 MiB that gRPC receives by default.

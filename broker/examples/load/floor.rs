@@ -20,7 +20,8 @@ use countersign_protocol::{
 };
 use countersign_store::{EmbeddedStore, Store};
 use countersign_wire::v1::{
-    Answer, InvokeRequest, InvokeResponse, ServeRequest, ServeResponse,
+    Answer, InvokeRequest, InvokeResponse, OpenSessionRequest, OpenSessionResponse, ServeRequest,
+    ServeResponse,
     mediation_client::MediationClient,
     mediation_server::{Mediation, MediationServer},
 };
@@ -115,6 +116,15 @@ async fn write(directory: PathBuf, mut waiting: mpsc::Receiver<Commit>) {
 
 #[tonic::async_trait]
 impl Mediation for Relay {
+    type OpenSessionStream = tokio_stream::Empty<Result<OpenSessionResponse, Status>>;
+
+    async fn open_session(
+        &self,
+        _: Request<Streaming<OpenSessionRequest>>,
+    ) -> Result<Response<Self::OpenSessionStream>, Status> {
+        Err(Status::unimplemented("the floor is of Invoke alone"))
+    }
+
     async fn invoke(&self, request: Request<InvokeRequest>) -> Result<Response<InvokeResponse>, Status> {
         let InvokeRequest { token, proof, arguments, body, .. } = request.into_inner();
         let is_signed = self.ledger.is_some();
@@ -126,8 +136,16 @@ impl Mediation for Relay {
         let (answer, answered) = oneshot::channel();
         self.waiting.lock().unwrap().insert(id.clone(), answer);
         let (activation, deadline_ms) = (vec![7; ACTIVATION], 1_800_000_000_000);
-        let message =
-            ServeResponse { invocation_id: id, token, activation, proof, arguments, body, deadline_ms };
+        let message = ServeResponse {
+            invocation_id: id,
+            token,
+            activation,
+            proof,
+            arguments,
+            body,
+            deadline_ms,
+            session: None,
+        };
         let callee = self.callee.lock().unwrap().clone().unwrap();
         callee.send(Ok(message)).await.unwrap();
         let Answer { receipt, body, .. } = answered.await.unwrap();
@@ -182,7 +200,7 @@ pub(crate) async fn relay(tls_directory: &str, ledger: Option<PathBuf>) {
 pub(crate) async fn callee(tls_directory: &str, address: &str, is_signed: bool) {
     let mut client = MediationClient::new(tls::connect(address, tls_directory).await);
     let (answers, outgoing) = mpsc::channel(1_024);
-    let hello = ServeRequest { trust_domain: String::new(), capacity: 1_024, answer: None };
+    let hello = ServeRequest { trust_domain: String::new(), capacity: 1_024, ..Default::default() };
     answers.send(hello).await.unwrap();
     let mut forwarded = client.serve(ReceiverStream::new(outgoing)).await.unwrap().into_inner();
     say("serves");
@@ -196,7 +214,7 @@ pub(crate) async fn callee(tls_directory: &str, address: &str, is_signed: bool) 
             }
             let (receipt, body) = (signer.sign(RECEIPT), message.body);
             let answer = Some(Answer { invocation_id: message.invocation_id, receipt, body });
-            let answer = ServeRequest { trust_domain: String::new(), capacity: 0, answer };
+            let answer = ServeRequest { answer, ..Default::default() };
             let _ = answers.send(answer).await;
         });
     }

@@ -133,9 +133,17 @@ pub(crate) fn statements_in(event: &Event) -> Vec<Signed> {
         Event::Intent(event) => Some(&event.proof),
         Event::InvocationEnded(event) => event.receipt.as_ref(),
         Event::KeysRotated(event) => Some(&event.rotation),
-        Event::KeysPublished(_) | Event::JoinTokenIssued(_) | Event::ChainClosed(_) | Event::Denied(_) => {
-            None
-        }
+        Event::SessionOpened(event) => Some(&event.opening),
+        Event::SessionAnswered(event) => Some(&event.answer),
+        Event::SessionSigned(event) => Some(&event.head),
+        Event::KeysPublished(_)
+        | Event::JoinTokenIssued(_)
+        | Event::ChainClosed(_)
+        | Event::Denied(_)
+        | Event::SessionIntent(_)
+        | Event::SessionPassed(_)
+        | Event::SessionResulted(_)
+        | Event::SessionEnded(_) => None,
     };
     one.cloned().into_iter().collect()
 }

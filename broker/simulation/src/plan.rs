@@ -44,6 +44,8 @@ counted! {
         Grant,
         /// A holder has something done.
         Use,
+        /// A holder has several things done under one proof.
+        Sit,
         /// Somebody revokes a chain or an instance.
         Revoke,
         /// Somebody holds a contract up or takes it up again, gives one back, or declares a breach.
@@ -88,7 +90,7 @@ counted! {
 }
 
 /// How often each act is drawn, before a seed's own taste.
-const WEIGHTS: [(Act, u32); 28] = [
+const WEIGHTS: [(Act, u32); 29] = [
     (Act::Ask, 8),
     (Act::Answer, 10),
     (Act::Decide, 10),
@@ -97,6 +99,7 @@ const WEIGHTS: [(Act, u32); 28] = [
     (Act::Race, 2),
     (Act::Grant, 2),
     (Act::Use, 20),
+    (Act::Sit, 6),
     (Act::Revoke, 3),
     (Act::Change, 8),
     (Act::Retry, 8),

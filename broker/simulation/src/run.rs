@@ -101,6 +101,7 @@ impl World {
             Act::Race => self.race(step),
             Act::Grant => self.make_grant(step),
             Act::Use => self.use_chain(step),
+            Act::Sit => self.sit(step),
             Act::Revoke => self.make_revocation(step),
             Act::Change => self.make_change(step),
             Act::Retry => self.retry_any(step),

@@ -7,16 +7,19 @@ use std::{
 };
 
 use countersign_protocol::{
-    id::InvocationId,
+    id::{InvocationId, SessionId},
     name::InstanceId,
     refusal::{Refusal, Viewer},
     time::Timestamp,
 };
-use countersign_wire::v1::{Answer, ServeResponse};
+use countersign_wire::v1::{Answer, ServeResponse, ServedSession};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
 
-use super::pending::{Pending, unknown};
+use super::{
+    pending::{Pending, unknown},
+    session::{Parcel, Session},
+};
 use crate::{
     channel::Seat,
     domain::Domain,
@@ -41,17 +44,27 @@ pub(super) struct Callee {
     instance: InstanceId,
     places: Arc<Semaphore>,
     room: Arc<Semaphore>,
+    sessions: Arc<Semaphore>,
     line: Mutex<Line>,
     over: watch::Sender<bool>,
     _seat: Seat,
 }
 
+/// Something that waits for the stream to take it.
+#[derive(Debug)]
+enum Item {
+    Invocation(Arc<Pending>),
+    Session(Arc<Session>, Box<Parcel>),
+}
+
 #[derive(Debug, Default)]
 struct Line {
     /// What the stream has not taken.
-    waiting: VecDeque<Arc<Pending>>,
+    waiting: VecDeque<Item>,
     /// What it has taken and not answered; no more than there are places.
     taken: BTreeMap<InvocationId, Arc<Pending>>,
+    /// The sessions that it is in or has been offered; no more than it takes.
+    sessions: BTreeMap<SessionId, Arc<Session>>,
     /// The stream, where it waits for something to take.
     waker: Option<Waker>,
     /// Why the stream ends.
@@ -61,11 +74,12 @@ struct Line {
 }
 
 impl Callee {
-    pub(super) fn new(instance: InstanceId, capacity: u32, seat: Seat) -> Arc<Self> {
-        let places = usize::try_from(capacity).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+    pub(super) fn new(instance: InstanceId, capacity: u32, sessions: u32, seat: Seat) -> Arc<Self> {
+        let permits = |count: u32| usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             instance,
-            places: Arc::new(Semaphore::new(places)),
+            places: Arc::new(Semaphore::new(permits(capacity))),
+            sessions: Arc::new(Semaphore::new(permits(sessions))),
             room: Arc::new(Semaphore::new(CALLEE_WAITING_KIB)),
             line: Mutex::default(),
             over: watch::Sender::new(false),
@@ -105,15 +119,65 @@ impl Callee {
             drop(line);
             return pending.give_up(gone());
         }
-        line.waiting.push_back(pending);
+        line.waiting.push_back(Item::Invocation(pending));
         let waker = line.waker.take();
         drop(line);
         waker.into_iter().for_each(Waker::wake);
     }
 
+    /// A place among its sessions; `None` where there is none.
+    pub(super) fn session_place(&self) -> Option<Place> {
+        Arc::clone(&self.sessions).try_acquire_owned().ok()
+    }
+
+    /// Waits for a place and so many kilobytes of its share and of `whole`, behind whoever waits already.
+    pub(super) async fn wait_for(&self, kib: u32, whole: Arc<Semaphore>) -> Option<(Place, Room)> {
+        let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        let share = Arc::clone(&self.room).acquire_many_owned(kib).await.ok()?;
+        let whole = whole.acquire_many_owned(kib).await.ok()?;
+        Some((place, Room { _share: share, _whole: whole }))
+    }
+
+    /// Begins to hear what it says in that session.
+    pub(super) fn join(&self, session: &Arc<Session>) {
+        self.line().sessions.insert(session.id(), Arc::clone(session));
+    }
+
+    /// Tells it something in a session, after all that it was told before.
+    pub(super) fn tell(&self, session: &Arc<Session>, parcel: Parcel) {
+        let mut line = self.line();
+        if line.end.is_some() {
+            drop(line);
+            return session.shut(gone());
+        }
+        line.waiting.push_back(Item::Session(Arc::clone(session), Box::new(parcel)));
+        let waker = line.waker.take();
+        drop(line);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Tells it that a session is over, and nothing else of that.
+    pub(super) fn part(&self, session: &Arc<Session>) {
+        let mut line = self.line();
+        line.sessions.remove(&session.id());
+        line.waiting.retain(|item| !matches!(item, Item::Session(other, _) if other.id() == session.id()));
+        drop(line);
+        self.tell(session, Parcel::over(session.id()));
+    }
+
+    /// Something that it says in a session; in one that it is not in, it concerns nobody.
+    pub(super) fn say(&self, said: ServedSession) {
+        let id = said.session_id.parse().ok();
+        let session = id.and_then(|id| self.line().sessions.get(&id).cloned());
+        match session {
+            Some(session) => session.hear(said),
+            None => tracing::debug!(callee = %self.instance, "a word in a session that is over"),
+        }
+    }
+
     /// Takes an invocation that will not be forwarded out of the queue.
     pub(super) fn forget(&self, id: InvocationId) {
-        self.line().waiting.retain(|pending| pending.id() != id);
+        self.line().waiting.retain(|item| !matches!(item, Item::Invocation(other) if other.id() == id));
     }
 
     /// The next invocation that may be forwarded.
@@ -135,12 +199,21 @@ impl Callee {
                     return Poll::Pending;
                 };
                 // It is known as taken before it can be answered.
-                line.taken.insert(next.id(), Arc::clone(&next));
+                if let Item::Invocation(next) = &next {
+                    line.taken.insert(next.id(), Arc::clone(next));
+                }
                 next
             };
-            match next.forward(domain) {
-                Some(message) => return Poll::Ready(Some(Ok(message))),
-                None => drop(self.line().taken.remove(&next.id())),
+            match next {
+                Item::Invocation(next) => match next.forward(domain) {
+                    Some(message) => return Poll::Ready(Some(Ok(message))),
+                    None => drop(self.line().taken.remove(&next.id())),
+                },
+                Item::Session(session, parcel) => {
+                    if let Some(message) = session.forward(*parcel, domain) {
+                        return Poll::Ready(Some(Ok(message)));
+                    }
+                }
             }
         }
     }
@@ -157,14 +230,16 @@ impl Callee {
 
     /// Ends the stream. What it has not taken is cancelled, what it has not answered is unknown.
     pub(super) fn end(&self, why: Refusal) {
-        let (left, waker) = {
+        let (left, sessions, waker) = {
             let mut line = self.line();
             line.end.get_or_insert(why);
-            let waiting = std::mem::take(&mut line.waiting);
+            let waiting = std::mem::take(&mut line.waiting).into_iter().filter_map(Item::invocation);
             let taken = std::mem::take(&mut line.taken);
-            (waiting.into_iter().chain(taken.into_values()).collect::<Vec<_>>(), line.waker.take())
+            let left: Vec<_> = waiting.chain(taken.into_values()).collect();
+            (left, std::mem::take(&mut line.sessions), line.waker.take())
         };
         left.iter().for_each(|pending| pending.give_up(gone()));
+        sessions.values().for_each(|session| session.shut(gone()));
         self.over.send_replace(true);
         waker.into_iter().for_each(Waker::wake);
     }
@@ -178,6 +253,15 @@ impl Callee {
     fn line(&self) -> MutexGuard<'_, Line> {
         // Each change under the lock is one step.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Item {
+    fn invocation(self) -> Option<Arc<Pending>> {
+        match self {
+            Self::Invocation(pending) => Some(pending),
+            Self::Session(..) => None,
+        }
     }
 }
 

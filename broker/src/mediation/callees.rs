@@ -41,10 +41,15 @@ impl Callees {
 
     /// Adds a stream. It takes over from an older one of the same instance, which only finishes
     /// what it has.
-    pub(super) fn add(&self, instance: &InstanceId, capacity: u32) -> Result<Arc<Callee>, Refusal> {
+    pub(super) fn add(
+        &self,
+        instance: &InstanceId,
+        capacity: u32,
+        sessions: u32,
+    ) -> Result<Arc<Callee>, Refusal> {
         let seat = self.seats.take(Holder::Instance(instance.clone()));
         let seat = require_some!("API-052", seat, Reason::Overloaded, "It has too many streams open.");
-        let callee = Callee::new(instance.clone(), capacity, seat);
+        let callee = Callee::new(instance.clone(), capacity, sessions, seat);
         self.streams().entry(instance.principal().clone()).or_default().push(Arc::clone(&callee));
         Ok(callee)
     }
@@ -75,6 +80,18 @@ impl Callees {
             let (place, room) = callee.reserve(kib, whole)?;
             Some((callee, place, room))
         })
+    }
+
+    /// A place among the sessions of an instance of `principal`: of those that have one, where most is free.
+    pub(super) fn session_place(&self, principal: &PrincipalId) -> Option<(Arc<Callee>, Place)> {
+        let mut callees = self.newest(principal);
+        callees.sort_by_cached_key(|callee| Reverse(callee.free()));
+        callees.into_iter().find_map(|callee| callee.session_place().map(|place| (callee, place)))
+    }
+
+    /// What all streams together have for content that waits for them.
+    pub(super) fn room(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.room)
     }
 
     /// Ends the streams of instances that may not act any more.

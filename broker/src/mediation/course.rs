@@ -152,6 +152,7 @@ impl Mediator {
             arguments: asked.arguments,
             body: asked.body,
             deadline_ms: deadline.as_millis(),
+            session: None,
         }
     }
 

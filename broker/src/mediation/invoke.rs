@@ -22,10 +22,10 @@ use crate::{
 
 /// A call, and what is known of it so far.
 #[derive(Debug)]
-struct Case {
-    actor: Actor,
+pub(super) struct Case {
+    pub(super) actor: Actor,
     /// How much the caller may know of a refusal.
-    viewer: Viewer,
+    pub(super) viewer: Viewer,
     invocation: Option<InvocationId>,
     chain: Option<ChainId>,
 }
@@ -46,9 +46,7 @@ impl Mediator {
         patience: Option<Duration>,
     ) -> Result<InvokeResponse, Status> {
         let deadline = deadline(self.domain.clock().now(), patience);
-        let admin = self.domain.policy().admins.contains(actor.instance.principal());
-        let viewer = if admin { Viewer::Operator } else { Viewer::Party };
-        let mut case = Case { actor, viewer, invocation: None, chain: None };
+        let mut case = Case::new(self, actor);
         let outcome = match self.allow(&mut case, message) {
             Ok((asked, allowed)) => {
                 let course = Course { actor: case.actor.clone(), asked, allowed, deadline };
@@ -71,10 +69,7 @@ impl Mediator {
         case.lower(Viewer::Stranger);
         let verified = self.chains.verify(&asked.token, asked.chain, self.activator.keys())?;
         let token = &verified.token;
-        case.chain = Some(token.chain_id());
-        if is_party(token, &case.actor) {
-            case.lower(Viewer::Party);
-        }
+        case.see(token);
         // A stranger hears this whatever the state of the chain is.
         let holds = token.leaf().holder.instance == case.actor.instance;
         require!("API-035", holds, Reason::ProofInvalid, "The caller does not hold the chain.");
@@ -87,13 +82,13 @@ impl Mediator {
     }
 
     /// The broker is the home of the chain: what activated it is what its own state says.
-    fn activation(&self, id: ChainId) -> Result<Activation, Refusal> {
+    pub(super) fn activation(&self, id: ChainId) -> Result<Activation, Refusal> {
         let activation = self.domain.peek(|state, _| state.activation(id));
         Ok(require_some!("CHN-032", activation, Reason::NotActivated))
     }
 
     /// Records a denial, and says of it what the caller may know.
-    async fn refused(&self, case: &Case, refusal: &Refusal) -> Status {
+    pub(super) async fn refused(&self, case: &Case, refusal: &Refusal) -> Status {
         if is_denial(refusal)
             && let Some(uncounted) = self.denials.count(&case.actor.instance, self.domain.clock().now())
         {
@@ -113,8 +108,23 @@ impl Mediator {
 }
 
 impl Case {
+    /// A call of which nothing is known but who makes it.
+    pub(super) fn new(mediator: &Mediator, actor: Actor) -> Self {
+        let admin = mediator.domain.policy().admins.contains(actor.instance.principal());
+        let viewer = if admin { Viewer::Operator } else { Viewer::Party };
+        Self { actor, viewer, invocation: None, chain: None }
+    }
+
+    /// Its chain is verified: whoever is a party to it may know more than a stranger.
+    pub(super) fn see(&mut self, token: &Token) {
+        self.chain = Some(token.chain_id());
+        if is_party(token, &self.actor) {
+            self.lower(Viewer::Party);
+        }
+    }
+
     /// An operator stays one.
-    fn lower(&mut self, viewer: Viewer) {
+    pub(super) fn lower(&mut self, viewer: Viewer) {
         if self.viewer != Viewer::Operator {
             self.viewer = viewer;
         }

@@ -23,13 +23,14 @@ mod pending;
 mod results;
 mod revocation;
 mod serve;
+mod session;
 mod settle;
 
 use std::{sync::Arc, time::Duration};
 
 use countersign_protocol::limits::{BODY_MAX_BYTES, PAYLOAD_MAX_BYTES, TOKEN_MAX_BYTES};
 use countersign_wire::v1::{
-    InvokeRequest, InvokeResponse, ServeRequest,
+    InvokeRequest, InvokeResponse, OpenSessionRequest, ServeRequest,
     mediation_server::{Mediation as Service, MediationServer},
 };
 use tokio::sync::watch;
@@ -41,10 +42,12 @@ use chains::Chains;
 use denials::Denials;
 use open::Open;
 use results::Results;
+use session::Sessions;
 
 pub(crate) use denials::is_denial;
 pub use outcome::RECEIPT_TRAILER;
 pub use serve::Forwarding;
+pub use session::Saying;
 pub use settle::settle_unknown;
 
 /// The service `Mediation`. Clones share one state.
@@ -61,6 +64,7 @@ pub(crate) struct Mediator {
     open: Open,
     results: Results,
     denials: Denials,
+    sessions: Sessions,
     /// How many revocations have been enforced.
     epoch: watch::Sender<u64>,
 }
@@ -78,6 +82,7 @@ impl Mediation {
             open: Open::default(),
             results: Results::default(),
             denials: Denials::default(),
+            sessions: Sessions::new(),
             epoch: watch::Sender::new(epoch),
         });
         tokio::spawn(Mediator::watch_epoch(Arc::downgrade(&mediator), mediator.domain.durable()));
@@ -101,6 +106,16 @@ impl Service for Mediation {
         let actor = caller(&request)?;
         let patience = grpc_timeout(request.metadata());
         self.0.invoke(actor, request.into_inner(), patience).await.map(Response::new)
+    }
+
+    type OpenSessionStream = Saying;
+
+    async fn open_session(
+        &self,
+        request: Request<Streaming<OpenSessionRequest>>,
+    ) -> Result<Response<Saying>, Status> {
+        let actor = caller(&request)?;
+        self.0.open_session(actor, request.into_inner()).await.map(Response::new)
     }
 
     type ServeStream = Forwarding;

@@ -41,6 +41,8 @@ impl Ended {
             }
             (InvocationOutcome::Cancelled, _) => Err(cancelled("")),
             (InvocationOutcome::Receipted | InvocationOutcome::Unknown, _) => Err(unknown("")),
+            // Its id is derived from a session's: it has another fingerprint than any proof.
+            (InvocationOutcome::InSession, _) => Err(unknown("It was a request of a session.")),
         }
     }
 }

@@ -23,6 +23,7 @@ impl Mediator {
             let check = |pending: &Arc<Pending>| pending.check(state, context);
             open.into_iter().filter_map(|pending| Some((check(&pending).err()?, pending))).collect()
         });
+        self.sessions.enforce(&self.domain);
         // Waits for whoever is forwarding one of them at this moment.
         void.into_iter().for_each(|(refusal, pending)| pending.cancel(refusal));
         self.callees.end_unadmitted(&self.domain);

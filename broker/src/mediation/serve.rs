@@ -18,7 +18,7 @@ use tonic::Status;
 
 use super::{Mediator, callee::Callee};
 use crate::{
-    limits::{CALLEE_CAPACITY_MAX, SERVE_HELLO_MAX},
+    limits::{CALLEE_CAPACITY_MAX, CALLEE_SESSIONS_MAX, SERVE_HELLO_MAX},
     status::status,
 };
 
@@ -57,7 +57,7 @@ impl Mediator {
         let first = timeout(SERVE_HELLO_MAX, inbound.next()).await.ok().flatten();
         let hello = require_some!("API-050", first.and_then(Result::ok), Reason::DeadlinePassed, "No hello.");
         self.domain.check_named(&hello.trust_domain)?;
-        let bare = hello.answer.is_none();
+        let bare = hello.answer.is_none() && hello.session.is_none();
         require!("API-054", bare, Reason::PayloadMalformed, "An answer came before any invocation.");
         let capacity = hello.capacity;
         require!(
@@ -66,7 +66,14 @@ impl Mediator {
             Reason::LimitExceeded,
             "Its capacity is {capacity}, not 1 to {CALLEE_CAPACITY_MAX}."
         );
-        self.callees.add(&actor.instance, capacity)
+        require!(
+            "SES-060",
+            hello.sessions <= CALLEE_SESSIONS_MAX,
+            Reason::LimitExceeded,
+            "It takes {} sessions, not 0 to {CALLEE_SESSIONS_MAX}.",
+            hello.sessions
+        );
+        self.callees.add(&actor.instance, capacity, hello.sessions)
     }
 
     /// Takes a callee off the list and ends what it had.
@@ -101,7 +108,8 @@ where
             () = callee.until_over() => return left(),
         };
         match message {
-            Some(Ok(ServeRequest { answer: Some(answer), .. })) => callee.answer(answer),
+            Some(Ok(ServeRequest { answer: Some(answer), session: None, .. })) => callee.answer(answer),
+            Some(Ok(ServeRequest { answer: None, session: Some(said), .. })) => callee.say(said),
             Some(Ok(_)) => {
                 return Refusal::new("API-054", Reason::PayloadMalformed, "After the hello come answers.");
             }

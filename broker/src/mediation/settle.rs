@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countersign_protocol::{
-    domain::{End, State},
-    id::InvocationId,
+    domain::{End, SessionCause, State},
+    id::{InvocationId, SessionId},
     refusal::Refusal,
 };
 use tokio::task::JoinSet;
@@ -23,6 +23,7 @@ pub async fn settle_unknown(domain: &Arc<Domain>) -> Result<usize, Refusal> {
         let open = |state: &State| state.open_invocations().map(|(id, _)| *id).take(AT_ONCE).collect();
         let open: Vec<InvocationId> = domain.peek(|state, _| open(state));
         if open.is_empty() {
+            end_sessions(domain).await?;
             return Ok(settled);
         }
         settled += open.len();
@@ -31,6 +32,16 @@ pub async fn settle_unknown(domain: &Arc<Domain>) -> Result<usize, Refusal> {
             ended.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
         }
     }
+}
+
+/// Nobody is in a session that was open when the broker stopped.
+async fn end_sessions(domain: &Arc<Domain>) -> Result<(), Refusal> {
+    let open: Vec<SessionId> = domain.peek(|state, _| state.open_sessions().map(|(id, _)| *id).collect());
+    for id in open {
+        let cause = SessionCause::Stopped;
+        domain.decide(|state, context| state.decide_end_session(context, id, cause), |_| Ok(())).await?;
+    }
+    Ok(())
 }
 
 async fn end(domain: Arc<Domain>, id: InvocationId) -> Result<(), Refusal> {

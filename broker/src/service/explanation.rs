@@ -55,6 +55,7 @@ impl Gathered {
         let events = self.entries.iter().filter_map(|(_, bytes)| Entry::from_bytes(bytes).ok());
         let mut policies = events.filter_map(|entry| match entry.event {
             Event::Intent(intent) => Some(intent.policy),
+            Event::SessionIntent(intent) => Some(intent.policy),
             _ => None,
         });
         policies.next()

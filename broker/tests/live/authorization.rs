@@ -10,10 +10,11 @@ use countersign_protocol::{
     contract::{ChangeKind, ChangeRequest, Side},
     extension::Extensions,
     grant::GrantRequest,
-    id::{GrantId, InvocationId, NegotiationId, RequestId},
+    id::{GrantId, InvocationId, NegotiationId, RequestId, SessionId},
     negotiation::{Move, MoveKind, Request, empty_transcript, extend_transcript},
     payload::Payload,
     revocation::RevokeRequest,
+    session::{Ephemeral, SessionOpening},
     signed::{Signed, Statement},
     time::Lifetime,
     token::{Nonce, Proof, Via},
@@ -225,8 +226,22 @@ impl Caller<'_> {
                 });
                 MediationClient::new(channel).invoke(request).await.map(|_| None)
             }
+            "Mediation/OpenSession" => {
+                let first = tokio_stream::once(v1::OpenSessionRequest {
+                    trust_domain: DOMAIN.into(),
+                    token: self.world.story.contracted.token().as_bytes().to_vec(),
+                    opening: self.opening().to_bytes(),
+                    ..Default::default()
+                });
+                MediationClient::new(channel).open_session(first).await.map(|_| None)
+            }
             "Mediation/Serve" => {
-                let hello = tokio_stream::once(request!(ServeRequest { capacity: 1, answer: None }));
+                let hello = tokio_stream::once(request!(ServeRequest {
+                    capacity: 1,
+                    answer: None,
+                    session: None,
+                    sessions: 0
+                }));
                 MediationClient::new(channel).serve(hello).await.map(|_| None)
             }
             other => panic!("{other} is called by nobody"),
@@ -342,6 +357,27 @@ impl Caller<'_> {
     }
 
     /// A use of the researcher's chain, by the caller.
+    fn opening(&self) -> Signed {
+        let (now, held) = (self.who.clock.now(), &self.world.story.contracted);
+        let opening = SessionOpening {
+            domain: DOMAIN.parse().unwrap(),
+            session_id: SessionId::new(now, &mut OsRng),
+            chain_id: held.chain_id(),
+            activation_leaf: held.active().activation().leaf,
+            caller: self.who.instance().clone(),
+            callee: principal("service/files"),
+            key: Ephemeral::generate(&mut OsRng).public(),
+            sign_every: 1,
+            sign_within: Lifetime::from_millis(1_000),
+            nonce: Nonce::new(&mut OsRng),
+            issued: now,
+            expires: now.plus(Lifetime::from_millis(30_000)),
+            channel: self.who.actor().spki,
+            extensions: Extensions::none(),
+        };
+        opening.sign(&self.who.key)
+    }
+
     fn proof(&self) -> Signed {
         let (now, held) = (self.who.clock.now(), &self.world.story.contracted);
         let proof = Proof {

@@ -14,5 +14,6 @@ mod joining;
 mod mediating;
 mod rotating;
 mod scrape;
+mod sessions;
 mod story;
 mod support;

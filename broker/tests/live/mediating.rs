@@ -174,7 +174,9 @@ struct Callee {
 impl Callee {
     async fn of(agent: &Agent) -> Self {
         let (say, said) = mpsc::channel(8);
-        say.send(v1::ServeRequest { trust_domain: DOMAIN.into(), capacity: 4, answer: None }).await.unwrap();
+        say.send(v1::ServeRequest { trust_domain: DOMAIN.into(), capacity: 4, ..Default::default() })
+            .await
+            .unwrap();
         let stream = mediation(agent).await.serve(ReceiverStream::new(said)).await.unwrap().into_inner();
         Self { agent: agent.clone(), say, stream }
     }

@@ -60,7 +60,7 @@ impl From<&Error> for Exit {
             Error::Caller(fault) => match fault {
                 CallerFault::IdentityEnded | CallerFault::NotTheHolder { .. } => Self::Denied,
                 CallerFault::NotAnExport { .. } => Self::Tampered,
-                CallerFault::TooLarge { .. } => Self::Usage,
+                CallerFault::TooLarge { .. } | CallerFault::AnotherCallee { .. } => Self::Usage,
                 CallerFault::Local { .. } => Self::Unavailable,
             },
         }

@@ -22,7 +22,7 @@ use super::{
     answered::{Answered, Served, Turn},
     verify::{Verified, verify},
 };
-use crate::{agent::Agent, limits::ANSWER_MARGIN};
+use crate::{agent::Agent, error::Error, limits::ANSWER_MARGIN};
 
 /// Where invocations are done.
 pub(super) struct Desk<H> {
@@ -33,6 +33,15 @@ pub(super) struct Desk<H> {
 impl<H: Handler> Desk<H> {
     pub(super) fn new(agent: Agent, handler: H) -> Self {
         Self { agent, handler: Arc::new(handler) }
+    }
+
+    pub(super) fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    /// Tells the handler of something that does not verify.
+    pub(super) fn rejected(&self, what: &str, why: &Error) {
+        self.handler.rejected(what, why);
     }
 
     /// Verifies an invocation, does it, and answers on the stream that it came by.
@@ -84,7 +93,7 @@ impl<H: Handler> Desk<H> {
 
     /// Lets the handler do it. If it panics, is not done shortly before the deadline, or gives more than can be sent,
     /// it may have done something all the same: it is signed as failed, at the cost of one call.
-    async fn outcome(&self, invocation: Invocation, per_call: Amount) -> Outcome {
+    pub(super) async fn outcome(&self, invocation: Invocation, per_call: Amount) -> Outcome {
         let left = Duration::from_millis(invocation.deadline.since(self.agent.now()).as_millis());
         let handler = Arc::clone(&self.handler);
         // A task of its own, so that a panic ends nothing else. It ends with this one.
@@ -105,5 +114,5 @@ impl<H: Handler> Desk<H> {
 fn answer(id: InvocationId, answered: Answered) -> v1::ServeRequest {
     let Answered { receipt, body } = answered;
     let answer = v1::Answer { invocation_id: id.to_string(), receipt, body };
-    v1::ServeRequest { trust_domain: String::new(), capacity: 0, answer: Some(answer) }
+    v1::ServeRequest { answer: Some(answer), ..Default::default() }
 }

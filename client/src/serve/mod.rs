@@ -2,6 +2,7 @@
 
 mod answered;
 mod desk;
+mod session;
 mod verify;
 
 use std::{collections::BTreeMap, convert::Infallible, future::Future, num::NonZeroU32, sync::Arc};
@@ -19,13 +20,13 @@ use tokio_stream::{StreamExt as _, StreamMap, wrappers::ReceiverStream};
 use tonic::{Streaming, transport::Channel};
 
 pub(crate) use self::answered::Served;
-use self::desk::Desk;
+use self::{desk::Desk, session::ServedSessions};
 use crate::{
     agent::Agent,
     connection::{Pauses, error_of, unavailable},
     error::Error,
     feed::opening,
-    limits::{CALL_MAX, CAPACITY_MAX, MESSAGE_MAX_BYTES},
+    limits::{CALL_MAX, CAPACITY_MAX, MESSAGE_MAX_BYTES, SERVED_SESSIONS_MAX},
 };
 
 /// An invocation whose token, activation and proof have been verified end to end.
@@ -34,7 +35,7 @@ pub struct Invocation {
     /// Which.
     pub id: InvocationId,
     /// The chain under which it is made, from the originator to the caller.
-    pub chain: ActiveToken,
+    pub chain: Arc<ActiveToken>,
     /// Action, resource and typed arguments.
     pub request: Request,
     /// The opaque body.
@@ -89,6 +90,7 @@ impl Agent {
         let capacity = capacity.get().min(CAPACITY_MAX);
         let desk = Arc::new(Desk::new(self.clone(), handler));
         let mut serving = Serving { streams: StreamMap::new(), answers: BTreeMap::new(), opened: 0 };
+        let mut sessions = ServedSessions::default();
         let mut channels = self.inner.connection.channels();
         let mut work = JoinSet::new();
         let mut pauses = Pauses::default();
@@ -113,10 +115,20 @@ impl Agent {
                     Ok(message) => {
                         pauses.reset();
                         let answers = serving.answers.get(&stream).cloned();
-                        work.spawn(Arc::clone(&desk).work(message, answers));
+                        match message.session {
+                            None => drop(work.spawn(Arc::clone(&desk).work(message, answers))),
+                            // In its order: what is verified of one request rests on those before it.
+                            Some(said) => {
+                                let due = sessions.hear(&desk, stream, said, answers).await;
+                                due.into_iter().for_each(|due| drop(work.spawn(due.work(Arc::clone(&desk)))));
+                            }
+                        }
                     }
                     // The stream has ended; its answers have nowhere to go.
-                    Err(_) => serving.close(stream),
+                    Err(_) => {
+                        serving.close(stream);
+                        sessions.close(stream);
+                    }
                 },
                 Some(_) = work.join_next(), if !work.is_empty() => {}
                 _ = channels.changed() => channels.mark_changed(),
@@ -137,7 +149,8 @@ impl Serving {
     async fn open(&mut self, agent: &Agent, channel: Channel, capacity: u32) -> Result<(), Error> {
         // Each place can hold one answer, and the first message is the hello.
         let (answers, outgoing) = mpsc::channel(capacity as usize + 1);
-        let hello = v1::ServeRequest { trust_domain: agent.domain().to_string(), capacity, answer: None };
+        let (trust_domain, sessions) = (agent.domain().to_string(), SERVED_SESSIONS_MAX);
+        let hello = v1::ServeRequest { trust_domain, capacity, sessions, ..Default::default() };
         if answers.try_send(hello).is_err() {
             return Err(unavailable("serve", "the stream ended at once"));
         }

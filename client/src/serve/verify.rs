@@ -1,5 +1,7 @@
 //! From what the broker forwards to an invocation that may be done.
 
+use std::sync::Arc;
+
 use countersign_protocol::{
     capability::{Arguments, Request},
     digest::{Digest, tagged_hash},
@@ -49,6 +51,7 @@ pub(super) fn verify(agent: &Agent, message: v1::ServeResponse) -> Result<Verifi
     let deadline = Timestamp::new(message.deadline_ms).ok_or_else(|| bad("it has no deadline".into()))?;
     let fingerprint = fingerprint(permit.proof());
     let id = permit.proof().invocation_id;
+    let chain = Arc::new(chain);
     let invocation = Invocation { id, chain, request, body: message.body, deadline };
     Ok(Verified { invocation, proof: permit.proof_digest(), fingerprint })
 }

@@ -12,4 +12,5 @@ mod negotiating;
 mod renewing;
 mod revoking;
 mod serving;
+mod sessions;
 mod world;

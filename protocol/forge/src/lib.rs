@@ -14,6 +14,7 @@ mod cast;
 pub mod ed25519;
 pub mod envelope;
 pub mod note;
+pub mod session;
 mod stage;
 mod talk;
 mod terms;

@@ -2,11 +2,11 @@
 
 use crate::{
     contract::{ChangeRequest, Side},
-    digest::Digest,
+    digest::{ChainId, Digest},
     domain::{
         Actor, Attested, Changed, Context, Decision, EndCause, Event, GrantIssued, GrantRule, Intent,
         InvocationEnded, InvocationOutcome, JoinTokenIssued, KeysRotated, NegotiationEnded, Policy, Revoked,
-        State, Wanted,
+        SessionIntent, SessionOpened, State, Wanted, WantedSession,
     },
     grant::GrantRequest,
     key::SigningKey,
@@ -15,6 +15,7 @@ use crate::{
     negotiation::Move,
     refusal::Refusal,
     revocation::RevokeRequest,
+    session::{SessionHead, SessionOpening},
     signed::{Signed, Statement},
     time::{Lifetime, Timestamp},
     token::{ActiveToken, Proof, UnverifiedToken},
@@ -70,6 +71,24 @@ impl Again<'_> {
             Event::Changed(event) => self.change(event),
             Event::Intent(event) => self.intent(event),
             Event::InvocationEnded(event) => self.end(event),
+            Event::SessionOpened(event) => self.open_session(event),
+            Event::SessionAnswered(event) => self.with(policy(), |context| {
+                state.decide_session_answer(context, event.session_id, &event.answer)
+            }),
+            Event::SessionIntent(event) => self.intent_in_session(event),
+            Event::SessionPassed(event) => {
+                self.with(policy(), |context| state.decide_passed(context, event.clone()))
+            }
+            Event::SessionResulted(event) => self.with(policy(), |context| {
+                state.decide_session_result(context, event.session_id, &event.result)
+            }),
+            Event::SessionSigned(event) => {
+                let head: SessionHead = peek(&event.head)?;
+                let (id, side) = (head.session_id, head.side);
+                self.with(policy(), |context| state.decide_session_head(context, id, side, &event.head))
+            }
+            Event::SessionEnded(event) => self
+                .with(policy(), |context| state.decide_end_session(context, event.session_id, event.cause)),
             Event::Denied(denied) => self.actor(&denied.caller).map(|_| vec![event.clone()]),
         }
     }
@@ -197,16 +216,46 @@ impl Again<'_> {
     fn intent(self, event: &Intent) -> Verdict {
         let proof: Proof = peek(&event.proof)?;
         let actor = self.actor(&proof.caller)?;
-        let chain = self.state.chain(&proof.chain_id).ok_or("its chain is unknown")?;
-        let activation = self.state.activation(proof.chain_id).ok_or("its chain is unknown")?;
-        let token = UnverifiedToken::from_bytes(chain.token.clone()).verify(self.keys);
-        let active = token.and_then(|token| ActiveToken::new(token, activation)).map_err(refused)?;
+        let active = self.active(proof.chain_id)?;
         let recorded = active.recheck(&event.proof, self.now).map_err(refused)?;
         let chain: Vec<_> = active.token().links().map(|link| link.chain_id).collect();
         let (signed, callee) = (&event.proof, Some(&event.callee));
         let wanted = Wanted { proof: &recorded.proof, chain: &chain, signed, callee };
         let policy = Policy { digest: event.policy, ..policy() };
         self.with(policy, |context| self.state.decide_wanted(context, &actor, &wanted))
+    }
+
+    fn active(self, id: ChainId) -> Result<ActiveToken, String> {
+        let chain = self.state.chain(&id).ok_or("its chain is unknown")?;
+        let activation = self.state.activation(id).ok_or("its chain is unknown")?;
+        let token = UnverifiedToken::from_bytes(chain.token.clone()).verify(self.keys);
+        token.and_then(|token| ActiveToken::new(token, activation)).map_err(refused)
+    }
+
+    fn open_session(self, event: &SessionOpened) -> Verdict {
+        let opening: SessionOpening = peek(&event.opening)?;
+        let actor = self.actor(&opening.caller)?;
+        let active = self.active(opening.chain_id)?;
+        let permit = active.permit_session(&event.opening, self.now).map_err(refused)?;
+        let wanted = WantedSession {
+            opening: permit.opening(),
+            chain: permit.chain(),
+            signed: &event.opening,
+            callee: Some(&event.callee),
+        };
+        let policy = Policy { digest: event.policy, ..policy() };
+        self.with(policy, |context| self.state.decide_wanted_session(context, &actor, &wanted))
+    }
+
+    fn intent_in_session(self, event: &SessionIntent) -> Verdict {
+        let session = self.state.session(&event.session_id).ok_or("its session is unknown")?;
+        let active = self.active(session.chain)?;
+        let callee = session.callee.principal();
+        active.recheck_request(callee, &event.request, self.now).map_err(refused)?;
+        let policy = Policy { digest: event.policy, ..policy() };
+        self.with(policy, |context| {
+            self.state.decide_wanted_request(context, event.session_id, &event.request)
+        })
     }
 
     fn end(self, event: &InvocationEnded) -> Verdict {
@@ -216,6 +265,7 @@ impl Again<'_> {
             (InvocationOutcome::Cancelled, _) => End::Cancelled,
             (InvocationOutcome::Unknown, _) => End::Unknown,
             (InvocationOutcome::Receipted, None) => return Err("it has no receipt".into()),
+            (InvocationOutcome::InSession, _) => return Err("a result in a session ends it by itself".into()),
         };
         self.with(policy(), |context| self.state.decide_end(context, event.invocation_id, &end))
     }

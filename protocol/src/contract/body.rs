@@ -54,6 +54,8 @@ code_enum! {
     pub enum Acceptance {
         /// The callee's signed receipt.
         SignedReceipt = 1,
+        /// That, or its result in a session, which it signs for together with others (SES-010).
+        SessionResult = 2,
     }
 }
 

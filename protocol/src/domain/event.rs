@@ -3,13 +3,14 @@
 use crate::{
     capability::Amount,
     code_enum, contract,
-    digest::{ChainId, Digest, TreeHash},
-    id::{InvocationId, NegotiationId},
+    digest::{ChainId, Digest, SessionLink, TreeHash},
+    id::{InvocationId, NegotiationId, SessionId},
     identity::InstanceStatement,
     ledger::{LeafIndex, TreeSize},
     name::{InstanceId, PrincipalId, Word},
     payload,
     payload::{Code, Malformed, Payload},
+    session::{SessionRequest, SessionResult},
     signed::Signed,
     time::Timestamp,
     trust::KeySet,
@@ -216,6 +217,8 @@ code_enum! {
         Cancelled = 2,
         /// It was forwarded, and no valid receipt arrived: it may have been done.
         Unknown = 3,
+        /// Its result came in a session; no `InvocationEnded` says so.
+        InSession = 4,
     }
 }
 
@@ -230,6 +233,128 @@ payload! {
         3 => pub receipt: Option<Signed>,
         /// What it cost.
         4 => pub settled: Amount,
+    }
+}
+
+payload! {
+    /// A session may begin: its one proof is used up. It is durable before the callee hears of it.
+    pub struct SessionOpened {
+        /// What the caller signed.
+        1 => pub opening: Signed,
+        /// The chain from the grant to the leaf.
+        2 => pub chain: Vec<ChainId>,
+        /// Who everything answers to.
+        3 => pub originator: PrincipalId,
+        /// The instance that it is offered to.
+        4 => pub callee: InstanceId,
+        /// Digest of the policy that allowed it.
+        5 => pub policy: Digest,
+        /// The number of revocations that the decision had seen.
+        6 => pub epoch: u64,
+    }
+}
+
+payload! {
+    /// A callee took the session. It is durable before the caller hears of it.
+    pub struct SessionAnswered {
+        /// The session.
+        1 => pub session_id: SessionId,
+        /// What the callee signed.
+        2 => pub answer: Signed,
+    }
+}
+
+payload! {
+    /// A request within a session was permitted. It is durable before anything is forwarded.
+    pub struct SessionIntent {
+        /// The session.
+        1 => pub session_id: SessionId,
+        /// What is to be done.
+        2 => pub request: SessionRequest,
+        /// The link before it.
+        3 => pub before_link: SessionLink,
+        /// The ledger on which it was decided: its size
+        4 => pub seen_size: TreeSize,
+        /// and root.
+        5 => pub seen_root: TreeHash,
+        /// Digest of the policy that allowed it.
+        6 => pub policy: Digest,
+        /// The number of revocations that the decision had seen.
+        7 => pub epoch: u64,
+        /// What is reserved.
+        8 => pub reserved: Amount,
+        /// The leaf's account before
+        9 => pub before: Balance,
+        /// and after.
+        10 => pub after: Balance,
+        /// The last leaf that changed the account.
+        11 => pub previous: LeafIndex,
+    }
+}
+
+payload! {
+    /// A request within a session was refused: it is a link all the same, and nothing else.
+    pub struct SessionPassed {
+        /// The session.
+        1 => pub session_id: SessionId,
+        /// What was wanted.
+        2 => pub request: SessionRequest,
+        /// The reason.
+        3 => pub reason: Word,
+        /// The sentence of the specification.
+        4 => pub rule: Word,
+    }
+}
+
+payload! {
+    /// A callee's result came within a session. It is durable before the caller hears of it.
+    pub struct SessionResulted {
+        /// The session.
+        1 => pub session_id: SessionId,
+        /// The callee's word.
+        2 => pub result: SessionResult,
+        /// The link before it.
+        3 => pub before_link: SessionLink,
+        /// What is settled by it; nothing where the invocation had ended without it.
+        4 => pub settled: Amount,
+    }
+}
+
+payload! {
+    /// One side of a session signed for all that it had said.
+    pub struct SessionSigned {
+        /// What it signed.
+        1 => pub head: Signed,
+    }
+}
+
+code_enum! {
+    /// Why a session ended.
+    pub enum SessionCause {
+        /// Its caller closed it, and both sides signed for all of it.
+        Closed = 1,
+        /// Its caller left.
+        CallerLeft = 2,
+        /// Its callee left, or did not take it.
+        CalleeLeft = 3,
+        /// Its chain or a side of it may not be used any more.
+        Void = 4,
+        /// Its caller broke the rules.
+        CallerFault = 5,
+        /// Its callee did.
+        CalleeFault = 6,
+        /// The broker stopped.
+        Stopped = 7,
+    }
+}
+
+payload! {
+    /// A session ended. Nothing is decided within it any more.
+    pub struct SessionEnded {
+        /// The session.
+        1 => pub session_id: SessionId,
+        /// Why.
+        2 => pub cause: SessionCause,
     }
 }
 
@@ -320,6 +445,20 @@ events! {
     KeysRotated = 15,
     /// See [`Changed`].
     Changed = 16,
+    /// See [`SessionOpened`].
+    SessionOpened = 17,
+    /// See [`SessionAnswered`].
+    SessionAnswered = 18,
+    /// See [`SessionIntent`].
+    SessionIntent = 19,
+    /// See [`SessionPassed`].
+    SessionPassed = 20,
+    /// See [`SessionResulted`].
+    SessionResulted = 21,
+    /// See [`SessionSigned`].
+    SessionSigned = 22,
+    /// See [`SessionEnded`].
+    SessionEnded = 23,
 }
 
 payload! {

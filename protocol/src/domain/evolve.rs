@@ -3,14 +3,15 @@
 
 use super::{
     account::Account,
-    event::{ContractFinalized, Entry, Event, GrantIssued, Intent, InvocationEnded},
+    event::{ContractFinalized, Entry, Event, GrantIssued, Intent, InvocationEnded, InvocationOutcome},
     state::{Chain, Due, Forget, Instance, Invocation, JoinToken, Standing, State, Trace},
 };
 use crate::{
-    contract::{self, ContractBody},
+    capability::Amount,
+    contract::{self, Acceptance, ContractBody},
     digest::{ChainId, Digest, TreeHash},
     grant::GrantRequest,
-    id::RequestId,
+    id::{InvocationId, RequestId},
     identity::InstanceStatement,
     ledger::{LeafIndex, leaf_hash},
     limits::{CLOCK_SKEW_MS, RESULT_RETENTION_MS},
@@ -81,6 +82,13 @@ impl State {
             Event::Changed(event) => self.change(&event.request, leaf)?,
             Event::Intent(event) => self.intend(event, leaf, now)?,
             Event::InvocationEnded(event) => self.end_invocation(event, leaf, now)?,
+            Event::SessionOpened(event) => self.open_session(event, leaf)?,
+            Event::SessionAnswered(event) => self.answer_session(event, leaf)?,
+            Event::SessionIntent(event) => self.intend_in_session(event, leaf, now)?,
+            Event::SessionPassed(event) => self.ask(event.session_id, &event.request, leaf, now).map(drop)?,
+            Event::SessionResulted(event) => self.result_in_session(event, leaf, now)?,
+            Event::SessionSigned(event) => self.sign_session(&event.head, leaf)?,
+            Event::SessionEnded(event) => self.end_session(event.session_id, leaf, now)?,
             Event::Denied(_) => {}
         }
         Some(())
@@ -98,6 +106,7 @@ impl State {
             negotiating: 0,
             negotiated: 0,
             invoking: 0,
+            sessions: 0,
         };
         self.instances.insert(statement.instance.clone(), instance);
     }
@@ -130,6 +139,7 @@ impl State {
             leaf,
             at: now,
             depth: 0,
+            sessions: true,
             token: event.token.clone(),
             state: contract::State::Active,
             turns: Vec::new(),
@@ -171,6 +181,7 @@ impl State {
             leaf,
             at: now,
             depth: body.depth,
+            sessions: body.acceptance == Acceptance::SessionResult,
             token: event.token.clone(),
             state: contract::State::Active,
             turns: Vec::new(),
@@ -296,7 +307,8 @@ impl State {
         }
         self.chains.get_mut(&proof.chain_id)?.account.set_balance(event.after.clone(), leaf);
         self.instances.get_mut(&proof.caller)?.invoking += 1;
-        let trace = Trace { intent: leaf, ended: None, chain: proof.chain_id, callee };
+        let trace =
+            Trace { intent: leaf, ended: None, chain: proof.chain_id, callee, session: None, told: None };
         self.traces.insert(event.invocation_id, trace);
         let invocation = Invocation {
             fingerprint: super::fingerprint(&proof),
@@ -308,28 +320,42 @@ impl State {
             intent: leaf,
             ended: None,
             outcome: None,
+            session: None,
         };
         self.invocations.insert(event.invocation_id, invocation);
         Some(())
     }
 
     fn end_invocation(&mut self, event: &InvocationEnded, leaf: LeafIndex, now: Timestamp) -> Option<()> {
-        let invocation = self.invocations.get_mut(&event.invocation_id)?;
+        let outcome = (event.outcome, event.receipt.clone());
+        self.conclude_invocation(event.invocation_id, outcome, event.settled, leaf, now)
+    }
+
+    /// Ends an invocation, once.
+    pub(super) fn conclude_invocation(
+        &mut self,
+        id: InvocationId,
+        outcome: (InvocationOutcome, Option<Signed>),
+        settled: Amount,
+        leaf: LeafIndex,
+        now: Timestamp,
+    ) -> Option<()> {
+        let invocation = self.invocations.get_mut(&id)?;
         if invocation.ended.is_some() {
             return None;
         }
         invocation.ended = Some(leaf);
-        self.traces.get_mut(&event.invocation_id)?.ended = Some(leaf);
-        invocation.outcome = Some((event.outcome, event.receipt.clone()));
+        self.traces.get_mut(&id)?.ended = Some(leaf);
+        invocation.outcome = Some(outcome);
         let (chain, caller, reserved) = (invocation.chain, invocation.caller.clone(), invocation.reserved);
         // Not before the id itself is too old to be used again (API-030), and not before a caller
         // had the time to ask for the result.
-        let from = event.invocation_id.time()?.max(now);
+        let from = id.time()?.max(now);
         let kept_until = from.plus(Lifetime::from_millis(RESULT_RETENTION_MS));
-        self.forget.insert((kept_until, Forget::Invocation(event.invocation_id)));
+        self.forget.insert((kept_until, Forget::Invocation(id)));
         let caller = self.instances.get_mut(&caller)?;
         caller.invoking = caller.invoking.saturating_sub(1);
-        self.chains.get_mut(&chain)?.account.settle(reserved, event.settled, leaf);
+        self.chains.get_mut(&chain)?.account.settle(reserved, settled, leaf);
         self.release(chain, leaf);
         Some(())
     }
@@ -344,6 +370,7 @@ impl State {
                 Forget::JoinToken(secret) => drop(self.join_tokens.remove(&secret)),
                 Forget::Negotiation(id) => self.forget_negotiation(id),
                 Forget::Revocation(id) => drop(self.revocations.remove(&id)),
+                Forget::Session(id) => drop(self.sessions.remove(&id)),
             }
         }
     }

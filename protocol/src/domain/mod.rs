@@ -11,17 +11,19 @@ mod event;
 mod evolve;
 mod evolve_change;
 mod evolve_negotiation;
+mod evolve_session;
 mod snapshot;
 mod state;
 
 pub use account::Account;
 pub use census::Census;
-pub use decide::{Actor, Attested, Begin, Context, Decision, End, GrantRule, Policy};
-pub(crate) use decide::{Wanted, check_issued};
+pub use decide::{Actor, Attested, Begin, Context, Decision, End, GrantRule, OpenSession, Policy};
+pub(crate) use decide::{Wanted, WantedSession, check_issued};
 pub use event::*;
 pub use snapshot::FOLD_VERSION;
 pub use state::{
-    Chain, Instance, Invocation, JoinToken, MadeMove, Negotiation, Standing, StandingOffer, State, Trace,
+    Chain, Instance, Invocation, JoinToken, MadeMove, Negotiation, Said, Session, Spoken, Standing,
+    StandingOffer, State, Strands, Trace,
 };
 
 use crate::{

@@ -9,14 +9,15 @@ use super::{account::Account, event::EndCause};
 use crate::{
     capability::Rights,
     code_enum, contract,
-    digest::{ChainId, ContractHash, Digest, TranscriptHash},
-    id::{AwardId, ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId},
+    digest::{ChainId, ContractHash, Digest, SessionLink, TranscriptHash},
+    id::{AwardId, ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId, SessionId},
     identity::InstanceStatement,
     ledger::{LeafIndex, Origin, Tree, TreeSize},
     name::{InstanceId, PrincipalId},
     negotiation,
+    session::{Side, Strand},
     signed::Signed,
-    time::Timestamp,
+    time::{Lifetime, Timestamp},
     token::{ActivatedBy, Activation, Nonce},
     trust::KeySet,
 };
@@ -45,6 +46,9 @@ pub struct State {
     pub(super) changes: BTreeMap<LeafIndex, NegotiationId>,
     pub(super) invocations: BTreeMap<InvocationId, Invocation>,
     pub(super) traces: BTreeMap<InvocationId, Trace>,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    /// Where the ledger holds what was said in sessions, and what was signed for it. Never forgotten.
+    pub(super) session_leaves: BTreeMap<(SessionId, Said), LeafIndex>,
     pub(super) nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
     pub(super) revocations: BTreeMap<RequestId, (Digest, LeafIndex)>,
     /// The chains that ended before their time, each at the leaf that did it.
@@ -71,6 +75,7 @@ pub(super) enum Forget {
     JoinToken(Digest),
     Negotiation(NegotiationId),
     Revocation(RequestId),
+    Session(SessionId),
 }
 
 /// A join token that exists.
@@ -107,6 +112,8 @@ pub struct Instance {
     pub negotiated: usize,
     /// Its invocations that have not ended.
     pub invoking: usize,
+    /// Its sessions that have not ended.
+    pub sessions: usize,
 }
 
 code_enum! {
@@ -150,6 +157,8 @@ pub struct Chain {
     pub at: Timestamp,
     /// How many hops follow the grant.
     pub depth: u32,
+    /// Whether its contract takes a result in a session for a completed invocation; a grant does.
+    pub sessions: bool,
     /// The token.
     pub token: Vec<u8>,
     /// Whether it is in force.
@@ -267,6 +276,64 @@ pub struct Invocation {
     pub ended: Option<LeafIndex>,
     /// Its outcome and the callee's receipt.
     pub outcome: Option<(super::event::InvocationOutcome, Option<Signed>)>,
+    /// The session that it is a request of, and the link that the request is; none where it has a proof.
+    pub session: Option<(SessionId, SessionLink)>,
+}
+
+/// A session. It is remembered until its id is too old to be used again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Names the signed opening.
+    pub opening: Digest,
+    /// Who calls.
+    pub caller: InstanceId,
+    /// Whom.
+    pub callee: InstanceId,
+    /// Under which chain.
+    pub chain: ChainId,
+    /// After how many links a side signs,
+    pub sign_every: u32,
+    /// and how long after the first that it has not signed for.
+    pub sign_within: Lifetime,
+    /// What both sides have said; none before the callee has answered.
+    pub strands: Option<Strands>,
+    /// The leaf that opened it.
+    pub opened: LeafIndex,
+    /// The leaf that ended it.
+    pub ended: Option<LeafIndex>,
+}
+
+/// What both sides of a session have said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strands {
+    /// The caller.
+    pub requests: Spoken,
+    /// The callee.
+    pub results: Spoken,
+}
+
+/// What one side has said, and for how much of it it has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// All of it.
+    pub strand: Strand,
+    /// How many links the last head covers.
+    pub covered: u64,
+    /// When the first link came that it does not cover.
+    pub since: Option<Timestamp>,
+}
+
+/// Something of a session that the ledger holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Said {
+    /// The opening.
+    Opening,
+    /// The answer.
+    Answer,
+    /// A side's link, by its number.
+    Link(Side, u64),
+    /// A side's head, by the number of the last link that it covers.
+    Head(Side, u64),
 }
 
 /// Where the ledger holds an invocation. Unlike the rest of it, this is never forgotten, so that
@@ -281,6 +348,10 @@ pub struct Trace {
     pub chain: ChainId,
     /// The leaf that admitted the callee: a few bytes in place of a name.
     pub callee: LeafIndex,
+    /// The session that it is a request of, and the request's number.
+    pub session: Option<(SessionId, u64)>,
+    /// The number of the session's result for it, however late.
+    pub told: Option<u64>,
 }
 
 impl State {
@@ -459,6 +530,31 @@ impl State {
     /// Invocations without an end: after a restart, their outcome is unknown.
     pub fn open_invocations(&self) -> impl Iterator<Item = (&InvocationId, &Invocation)> {
         self.invocations.iter().filter(|(_, invocation)| invocation.ended.is_none())
+    }
+
+    /// A session that is remembered.
+    pub fn session(&self, id: &SessionId) -> Option<&Session> {
+        self.sessions.get(id)
+    }
+
+    /// Sessions without an end: after a restart, nobody is in them.
+    pub fn open_sessions(&self) -> impl Iterator<Item = (&SessionId, &Session)> {
+        self.sessions.iter().filter(|(_, session)| session.ended.is_none())
+    }
+
+    /// Where the ledger holds something that was said in a session, however long ago it was.
+    pub fn session_leaf(&self, id: SessionId, said: Said) -> Option<LeafIndex> {
+        self.session_leaves.get(&(id, said)).copied()
+    }
+
+    /// A side's first head that covers its link of that number: the last link that it covers, and its leaf.
+    pub fn session_head(&self, id: SessionId, side: Side, number: u64) -> Option<(u64, LeafIndex)> {
+        let heads = (id, Said::Head(side, number))..=(id, Said::Head(side, u64::MAX));
+        let ((_, said), leaf) = self.session_leaves.range(heads).next()?;
+        match said {
+            Said::Head(_, count) => Some((*count, *leaf)),
+            _ => None,
+        }
     }
 
     /// What the home ledger signs to make a chain usable.

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::{Bundle, ProvenEntry};
 use crate::{
     digest::ChainId,
-    domain::{Actor, Chain, Context, State, Trace},
-    id::InvocationId,
+    domain::{Actor, Chain, Context, Said, State, Trace},
+    id::{InvocationId, SessionId},
     ledger::{LeafIndex, SignedCheckpoint, leaf_hash},
     name::InstanceId,
     payload::{Bounded, Payload},
     refusal::{Reason, Refusal},
     require, require_some,
+    session::Side,
     signed::Signed,
     token::Activation,
 };
@@ -50,7 +51,22 @@ pub fn leaves(state: &State, id: InvocationId) -> Result<Vec<LeafIndex>, Refusal
     let mut leaves: BTreeSet<LeafIndex> = admitted.chain(links.iter().map(|link| link.leaf)).collect();
     leaves.extend([trace.intent, trace.callee]);
     leaves.extend(state.keys_leaf().into_iter().chain(trace.ended));
+    if let Some((session, seq)) = trace.session {
+        let said = [Said::Opening, Said::Answer].into_iter().filter_map(|it| state.session_leaf(session, it));
+        leaves.extend(said);
+        leaves.extend(up_to_head(state, session, Side::Caller, seq));
+        let told = trace.told.map(|number| up_to_head(state, session, Side::Callee, number));
+        leaves.extend(told.into_iter().flatten());
+    }
     Ok(leaves.into_iter().collect())
+}
+
+/// A side's link of that number; and, where a head covers it, that head and all links between the two.
+fn up_to_head(state: &State, session: SessionId, side: Side, number: u64) -> Vec<LeafIndex> {
+    let head = state.session_head(session, side, number);
+    let last = head.map_or(number, |(covered, _)| covered);
+    let links = (number..=last).filter_map(|number| state.session_leaf(session, Said::Link(side, number)));
+    links.chain(head.map(|(_, leaf)| leaf)).collect()
 }
 
 /// Puts a bundle together. The entries are the ledger's bytes at [`leaves`], in that order; the

@@ -38,7 +38,8 @@ payload! {
         2 => pub checkpoint: SignedCheckpoint,
         /// The domain's keys, the INTENT and, once there is one, the RESULT; the grant and each
         /// contract of the chain; the admission of the originator's instance, of each holder and of the
-        /// callee. In ascending order of their leaves, each once, and nothing else.
+        /// callee; where it is a request in a session, the session's opening and answer, and what each
+        /// side said from there on up to its first head that covers it. In ascending order of their leaves, each once, and nothing else.
         3 => pub entries: Bounded<ProvenEntry, 1, BUNDLE_ENTRIES_MAX>,
         /// The activation of the chain's last link.
         4 => pub activation: Signed,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ProvenEntry, evidence::check_admission};
+use super::{ProvenEntry, evidence::check_admission, session::SessionEntries};
 use crate::{
     digest::ChainId,
     domain::{ContractFinalized, Entry, Event, GrantIssued, Intent, InvocationEnded, KeysPublished},
@@ -32,6 +32,7 @@ pub(super) struct Collection {
     end: Option<Recorded<InvocationEnded>>,
     contracts: BTreeMap<ChainId, Recorded<ContractFinalized>>,
     admitted: BTreeMap<InstanceId, Recorded<InstanceStatement>>,
+    session: SessionEntries,
 }
 
 impl Collection {
@@ -64,7 +65,9 @@ impl Collection {
                 let (instance, event) = (event.statement.instance.clone(), event.statement);
                 self.admitted.insert(instance, Recorded { leaf, at, event }).is_some()
             }
-            _ => return Err(unneeded(leaf, "is about something else")),
+            event => {
+                self.session.add(leaf, at, event).ok_or_else(|| unneeded(leaf, "is about something else"))?
+            }
         };
         require!("LOG-034", !twice, Reason::BundleInvalid, "There is a second {}.", kind.name());
         Ok(())
@@ -80,6 +83,17 @@ impl Collection {
 
     pub(super) fn intent(&mut self) -> Result<Recorded<Intent>, Refusal> {
         taken(&mut self.intent, "INTENT")
+    }
+
+    /// What was said in a session, if anything was; then there must be no INTENT but the session's.
+    pub(super) fn session(&mut self) -> Result<Option<SessionEntries>, Refusal> {
+        let session = std::mem::take(&mut self.session);
+        if session.is_empty() {
+            return Ok(None);
+        }
+        let alone = self.intent.is_none();
+        require!("LOG-034", alone, Reason::BundleInvalid, "It is a request of a session and something else.");
+        Ok(Some(session))
     }
 
     /// The end, if there was one.

@@ -6,10 +6,11 @@ use crate::{
     capability::{Amount, ResourceName, Rights},
     digest::{ChainId, ContractHash, Digest},
     domain::InvocationOutcome,
-    id::{ContractId, InvocationId},
+    id::{ContractId, InvocationId, SessionId},
     ledger::{Checkpoint, LeafIndex, Origin, TreeSize},
     name::{InstanceId, PrincipalId, Word},
     receipt::Receipt,
+    session::SessionResult,
     time::Timestamp,
 };
 
@@ -36,6 +37,8 @@ pub struct Explanation {
     pub decided: Timestamp,
     /// The leaf that allowed it.
     pub intent: LeafIndex,
+    /// The session in which it was asked for, if it was.
+    pub session: Option<SessionId>,
     /// What came of it; nothing while it is open.
     pub end: Option<Ended>,
     /// What signatures and proofs show.
@@ -70,6 +73,8 @@ pub struct Ended {
     pub outcome: InvocationOutcome,
     /// The callee's word, where there is one.
     pub receipt: Option<Receipt>,
+    /// The callee's word in a session, where there is one.
+    pub result: Option<SessionResult>,
     /// What it cost.
     pub settled: Amount,
     /// The leaf that says so.
@@ -121,6 +126,10 @@ pub enum Proven {
     Activated,
     /// The holder signed for exactly this use.
     Requested(InstanceId),
+    /// The holder opened the session, and signed for this request together with others.
+    RequestedInSession(InstanceId),
+    /// The callee took the session.
+    SessionAnswered(InstanceId),
     /// Every link was valid then, and names this callee, action and resource.
     WithinRights {
         /// Whether no constraint on arguments could have said no.
@@ -137,6 +146,11 @@ pub enum Proven {
     PolicyNamed(Digest),
     /// The callee signed what came of it.
     Receipted {
+        /// What it cost.
+        settled: Amount,
+    },
+    /// The callee signed for its result in a session together with others.
+    ResultedInSession {
         /// What it cost.
         settled: Amount,
     },
@@ -162,6 +176,10 @@ pub enum Attested {
     Negotiated,
     /// The policy itself is not shown.
     PolicyNotShown(Digest),
+    /// The holder of the session asked for it: no head of it covers the request.
+    RequestInSession,
+    /// The callee gave that result: no head of it covers the result.
+    ResultInSession,
     /// No result had come yet.
     StillOpen,
     /// It was never forwarded.
@@ -172,7 +190,12 @@ pub enum Attested {
 
 impl Explanation {
     /// What an INTENT that was checked shows, and what it leaves open.
-    pub(super) fn state_what_intent_shows(&mut self, whatever_the_arguments: bool, reserved: Amount) {
+    pub(super) fn state_what_intent_shows(
+        &mut self,
+        whatever_the_arguments: bool,
+        reserved: Amount,
+        requested: Vec<Proven>,
+    ) {
         let Checkpoint { origin, size, .. } = self.checkpoint.clone();
         let links = self.links.iter().map(|link| {
             let (by, to, leaf) = (link.grantor.clone(), link.holder.clone(), link.leaf);
@@ -181,11 +204,10 @@ impl Explanation {
                 None => Proven::Granted { by, to, leaf },
             }
         });
-        let caller = self.links.last().map(|link| link.holder.clone());
         let mut proven = vec![Proven::CheckpointSigned { origin, size }, Proven::Logged, Proven::KeysPinned];
         proven.extend(links);
         proven.extend([Proven::Narrowed, Proven::Activated]);
-        proven.extend(caller.map(Proven::Requested));
+        proven.extend(requested);
         proven.extend([
             Proven::WithinRights { whatever_the_arguments },
             Proven::DecidedOnThisLog,
@@ -224,6 +246,11 @@ impl fmt::Display for Proven {
             Self::Narrowed => f.write_str("No link allows anything that the link before it does not."),
             Self::Activated => f.write_str("The domain activated the chain by the leaf that made it."),
             Self::Requested(caller) => write!(f, "{caller} signed for this one use, on its own channel."),
+            Self::RequestedInSession(caller) => write!(
+                f,
+                "{caller} opened the session on its own channel, and signed for this request together with others."
+            ),
+            Self::SessionAnswered(callee) => write!(f, "{callee} signed that it takes the session."),
             Self::WithinRights { whatever_the_arguments: true } => f.write_str(
                 "Every link was valid at that time and allows this action on this resource at this callee.",
             ),
@@ -239,6 +266,10 @@ impl fmt::Display for Proven {
             Self::Receipted { settled } => {
                 write!(f, "The callee signed for what it did, and that it cost {settled}.")
             }
+            Self::ResultedInSession { settled } => write!(
+                f,
+                "The callee signed for what it did together with others, and that it cost {settled}."
+            ),
         }
     }
 }
@@ -256,6 +287,12 @@ impl fmt::Display for Attested {
             Self::AttestorSaw => "Each process was what its attestor took it for when it joined.",
             Self::Negotiated => "The negotiations ran by the rules before both sides signed.",
             Self::PolicyNotShown(digest) => return write!(f, "The policy was the one of digest {digest}."),
+            Self::RequestInSession => {
+                "The caller asked for it in the session; no signature of the caller covers it."
+            }
+            Self::ResultInSession => {
+                "The callee gave that result in the session; no signature of the callee covers it."
+            }
             Self::StillOpen => "It had no result when this was gathered.",
             Self::NotForwarded => "It was cancelled before it was forwarded.",
             Self::NoReceiptCame => "It was forwarded, and no valid receipt came back.",

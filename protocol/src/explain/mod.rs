@@ -11,6 +11,8 @@ mod bundle;
 mod collect;
 mod evidence;
 mod explanation;
+mod session;
+mod sitting;
 mod verify;
 
 pub use assemble::{activation, assemble, leaves, may_see};

@@ -6,10 +6,10 @@ use super::{
     evidence::{Conclusion, Use, check_contract, check_end, check_grant, check_intent, worthless},
 };
 use crate::{
-    digest::Digest,
+    digest::{ChainId, Digest, TreeHash},
     domain::{Intent, InvocationEnded, InvocationOutcome},
     grant::GrantRequest,
-    ledger::{Checkpoint, leaf_hash},
+    ledger::{Checkpoint, LeafIndex, leaf_hash},
     name::InstanceId,
     payload::Payload,
     refusal::{Reason, Refusal},
@@ -33,12 +33,10 @@ impl Bundle {
         let published = entries.keys()?;
         let known = keys.continues(&published.event.keys);
         require!("LOG-035", known, INVALID, "The ledger holds other keys.");
-        let intent = entries.intent()?;
-        let (links, token) = walk(keys, &mut entries, &intent)?;
-        let active = self.activate(keys, &links, token)?;
-        let mut explanation = self.explain_intent(&checkpoint, &entries, &intent, links, &active)?;
-        let end = entries.end();
-        explain_end(&mut explanation, &entries, &intent, end)?;
+        let (mut explanation, policy) = match entries.session()? {
+            Some(session) => self.explain_session(keys, &checkpoint, &mut entries, &session)?,
+            None => self.explain_alone(keys, &checkpoint, &mut entries)?,
+        };
         let originator = explanation.links.first().map(|link| &link.grantor);
         let mut needed: Vec<&InstanceId> = explanation.links.iter().map(|link| &link.holder).collect();
         needed.extend(originator.into_iter().chain([&explanation.callee]));
@@ -46,8 +44,24 @@ impl Bundle {
         let joined: Vec<Proven> = joined.map(Proven::Joined).collect();
         entries.finish(&needed)?;
         explanation.proven.extend(joined);
-        self.explain_policy(&mut explanation, &intent.event)?;
+        self.explain_policy(&mut explanation, policy)?;
         Ok(explanation)
+    }
+
+    /// An invocation with a proof of its own.
+    fn explain_alone(
+        &self,
+        keys: &KeySet,
+        checkpoint: &Checkpoint,
+        entries: &mut Collection,
+    ) -> Result<(Explanation, Digest), Refusal> {
+        let intent = entries.intent()?;
+        let (links, token) = walk(keys, entries, &intent.event.chain, intent.leaf)?;
+        let active = self.activate(keys, &links, token)?;
+        let mut explanation = self.explain_intent(checkpoint, entries, &intent, links, &active)?;
+        let end = entries.end();
+        explain_end(&mut explanation, entries, &intent, end)?;
+        Ok((explanation, intent.event.policy))
     }
 
     fn open_checkpoint(&self, keys: &KeySet) -> Result<Checkpoint, Refusal> {
@@ -68,7 +82,12 @@ impl Bundle {
 
     /// The chain's activation is the domain's, by the leaf that made the last link. That it is for the
     /// domain's log, whose name the checkpoint bears, an active token is held to already (CHN-023).
-    fn activate(&self, keys: &KeySet, links: &[ExplainedLink], token: Token) -> Result<ActiveToken, Refusal> {
+    pub(super) fn activate(
+        &self,
+        keys: &KeySet,
+        links: &[ExplainedLink],
+        token: Token,
+    ) -> Result<ActiveToken, Refusal> {
         let activation = Activation::open(&self.activation, keys).map_err(worthless("LOG-040"))?;
         let made = links.last().map(|link| link.leaf);
         require!("LOG-040", Some(activation.leaf) == made, INVALID, "It names another leaf.");
@@ -90,8 +109,7 @@ impl Bundle {
         entries.admitted_before(leaf, &event.callee)?;
         let usage = Use { intent: event, leaf, at: intent.at };
         let token::Recorded { proof, whatever_the_arguments } = check_intent(usage, active, caller)?;
-        let own = self.entries.iter().find(|entry| entry.leaf == leaf);
-        let before = own.map(|entry| entry.inclusion(checkpoint.size).root_before());
+        let before = self.root_before(checkpoint, leaf);
         require!("LOG-041", before == Some(event.seen_root), INVALID, "It was decided on another ledger.");
         let mut explanation = Explanation {
             invocation_id: event.invocation_id,
@@ -104,16 +122,23 @@ impl Bundle {
             arguments: proof.arguments,
             decided: intent.at,
             intent: leaf,
+            session: None,
             end: None,
             proven: Vec::new(),
             attested: Vec::new(),
         };
-        explanation.state_what_intent_shows(whatever_the_arguments, event.reserved);
+        let requested = vec![Proven::Requested(proof.caller)];
+        explanation.state_what_intent_shows(whatever_the_arguments, event.reserved, requested);
         Ok(explanation)
     }
 
-    fn explain_policy(&self, explanation: &mut Explanation, intent: &Intent) -> Result<(), Refusal> {
-        let digest = intent.policy;
+    /// The root of the tree before that leaf.
+    pub(super) fn root_before(&self, checkpoint: &Checkpoint, leaf: LeafIndex) -> Option<TreeHash> {
+        let own = self.entries.iter().find(|entry| entry.leaf == leaf);
+        own.map(|entry| entry.inclusion(checkpoint.size).root_before())
+    }
+
+    fn explain_policy(&self, explanation: &mut Explanation, digest: Digest) -> Result<(), Refusal> {
         if let Some(policy) = &self.policy {
             require!("LOG-044", Digest::of(policy) == digest, INVALID, "The policy is not the one named.");
             explanation.proven.push(Proven::PolicyNamed(digest));
@@ -126,10 +151,11 @@ impl Bundle {
 
 /// From the grant to the last link: each was signed by whoever held the one before it, and logged
 /// after it.
-fn walk(
+pub(super) fn walk(
     keys: &KeySet,
     entries: &mut Collection,
-    intent: &Recorded<Intent>,
+    chain: &[ChainId],
+    used: LeafIndex,
 ) -> Result<(Vec<ExplainedLink>, Token), Refusal> {
     let grant = entries.grant()?;
     let request: GrantRequest = grant
@@ -149,7 +175,7 @@ fn walk(
         leaf: grant.leaf,
         at: grant.at,
     }];
-    for chain in intent.event.chain.iter().skip(1) {
+    for chain in chain.iter().skip(1) {
         let contract = entries.contract(chain)?;
         let parent = token.leaf().clone();
         let ordered = links.last().is_some_and(|link| link.leaf < contract.leaf);
@@ -166,7 +192,7 @@ fn walk(
         links.push(explained(&concluded, &contract));
         token = concluded.token;
     }
-    let used = links.last().is_some_and(|link| link.leaf < intent.leaf);
+    let used = links.last().is_some_and(|link| link.leaf < used);
     require!("LOG-039", used, INVALID, "It was used before it was made.");
     token.check_granted_at(grant.leaf).map_err(worthless("LOG-037"))?;
     Ok((links, token))
@@ -203,8 +229,11 @@ fn explain_end(
     match outcome {
         InvocationOutcome::Receipted => explanation.proven.push(Proven::Receipted { settled }),
         InvocationOutcome::Cancelled => explanation.attested.push(Attested::NotForwarded),
-        InvocationOutcome::Unknown => explanation.attested.push(Attested::NoReceiptCame),
+        // `check_end` has refused the last of these.
+        InvocationOutcome::Unknown | InvocationOutcome::InSession => {
+            explanation.attested.push(Attested::NoReceiptCame);
+        }
     }
-    explanation.end = Some(Ended { outcome, receipt, settled, leaf, at });
+    explanation.end = Some(Ended { outcome, receipt, result: None, settled, leaf, at });
     Ok(())
 }

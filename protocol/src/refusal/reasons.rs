@@ -127,6 +127,10 @@ pub enum Reason {
     RightsWidened,
     /// The negotiation has used all its rounds.
     RoundsExhausted,
+    /// A contract of the chain asks for a signed receipt of each invocation.
+    SessionNotAllowed,
+    /// The session is not open, or it has ended.
+    SessionOver,
     /// A signature does not verify under the key that must have made it.
     SignatureInvalid,
     /// Another move came first.
@@ -205,6 +209,8 @@ impl Reason {
         Reason::Revoked,
         Reason::RightsWidened,
         Reason::RoundsExhausted,
+        Reason::SessionNotAllowed,
+        Reason::SessionOver,
         Reason::SignatureInvalid,
         Reason::StaleTranscript,
         Reason::StatementStale,
@@ -277,6 +283,8 @@ impl Reason {
             Reason::Revoked => "REVOKED",
             Reason::RightsWidened => "RIGHTS_WIDENED",
             Reason::RoundsExhausted => "ROUNDS_EXHAUSTED",
+            Reason::SessionNotAllowed => "SESSION_NOT_ALLOWED",
+            Reason::SessionOver => "SESSION_OVER",
             Reason::SignatureInvalid => "SIGNATURE_INVALID",
             Reason::StaleTranscript => "STALE_TRANSCRIPT",
             Reason::StatementStale => "STATEMENT_STALE",
@@ -350,6 +358,8 @@ impl Reason {
             Reason::Revoked => 7,
             Reason::RightsWidened => 7,
             Reason::RoundsExhausted => 9,
+            Reason::SessionNotAllowed => 9,
+            Reason::SessionOver => 9,
             Reason::SignatureInvalid => 3,
             Reason::StaleTranscript => 10,
             Reason::StatementStale => 9,
@@ -423,6 +433,8 @@ impl Reason {
             Reason::Revoked => Retry::No,
             Reason::RightsWidened => Retry::No,
             Reason::RoundsExhausted => Retry::No,
+            Reason::SessionNotAllowed => Retry::No,
+            Reason::SessionOver => Retry::Fresh,
             Reason::SignatureInvalid => Retry::No,
             Reason::StaleTranscript => Retry::Fresh,
             Reason::StatementStale => Retry::Fresh,
@@ -496,6 +508,8 @@ impl Reason {
             Reason::Revoked => Reason::Revoked,
             Reason::RightsWidened => Reason::RightsWidened,
             Reason::RoundsExhausted => Reason::RoundsExhausted,
+            Reason::SessionNotAllowed => Reason::NotAvailable,
+            Reason::SessionOver => Reason::SessionOver,
             Reason::SignatureInvalid => Reason::SignatureInvalid,
             Reason::StaleTranscript => Reason::StaleTranscript,
             Reason::StatementStale => Reason::StatementStale,
@@ -587,6 +601,10 @@ impl Reason {
             Reason::Revoked => "A link of the chain was revoked.",
             Reason::RightsWidened => "A hop allows something that the hop before it does not.",
             Reason::RoundsExhausted => "The negotiation has used all its rounds.",
+            Reason::SessionNotAllowed => {
+                "A contract of the chain asks for a signed receipt of each invocation."
+            }
+            Reason::SessionOver => "The session is not open, or it has ended.",
             Reason::SignatureInvalid => "A signature does not verify under the key that must have made it.",
             Reason::StaleTranscript => "Another move came first.",
             Reason::StatementStale => {
@@ -692,6 +710,10 @@ impl Reason {
                 "Narrow the capabilities, audiences, times or budget to within the parent's."
             }
             Reason::RoundsExhausted => "Accept, reject, or open a new negotiation.",
+            Reason::SessionNotAllowed => {
+                "Use Invoke; or negotiate a contract that accepts results in a session."
+            }
+            Reason::SessionOver => "Ask Explain what came of its requests, then open another session.",
             Reason::SignatureInvalid => {
                 "Sign the DSSE encoding of the payload type and these exact bytes with the instance key."
             }

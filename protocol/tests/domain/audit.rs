@@ -11,7 +11,7 @@ use countersign_protocol::{
     digest::ChainId,
     domain::{
         ChainClosed, ContractFinalized, End, EndCause, Event, InvocationEnded, InvocationOutcome,
-        KeysPublished, NegotiationEnded, Revoked, State,
+        KeysPublished, NegotiationEnded, Revoked, SessionCause, State,
     },
     extension::Extensions,
     identity::RenewStatement,
@@ -19,6 +19,7 @@ use countersign_protocol::{
     negotiation::MoveKind,
     refusal::{Reason, Refusal},
     revocation::RevokeRequest,
+    session,
     signed::{Signed, Statement},
     trust::KeyPurpose,
 };
@@ -31,6 +32,7 @@ use crate::{
     explain::ledger,
     invocation::{begin, end, present, proof, receipt, revoke},
     rotation::rotate,
+    session::Sitting,
 };
 
 /// alice → planner → researcher, with a contract that can be used.
@@ -46,7 +48,7 @@ fn audited(entries: &[Vec<u8>], checkpoint: &SignedCheckpoint) -> Report {
     audit.finish(checkpoint)
 }
 
-fn audit(world: &World) -> Report {
+pub(crate) fn audit(world: &World) -> Report {
     audited(&ledger(world), &world.checkpoint())
 }
 
@@ -96,6 +98,14 @@ pub(crate) fn eventful() -> World {
         end(&mut world, id, &how).unwrap();
     }
     begin(&mut world, "fetcher", other).unwrap();
+    let mut sitting = Sitting::within(world, grant, "planner");
+    sitting.ask().unwrap();
+    sitting.tell(1).unwrap();
+    sitting.pass_over();
+    sitting.sign(session::Side::Caller).unwrap();
+    sitting.sign(session::Side::Callee).unwrap();
+    sitting.end(SessionCause::Closed).unwrap();
+    let mut world = sitting.world;
     let mut talk = Talk::new(&mut world, "planner", "researcher");
     talk.request(&mut world, rights(9, 4)).unwrap();
     talk.offer(&mut world, grant, rights(3, 4)).unwrap();

@@ -66,9 +66,16 @@ pub(crate) fn relogged(bundle: &Bundle, ledger: &[Vec<u8>]) -> Bundle {
 pub(crate) fn see_again(ledger: &mut [Vec<u8>]) {
     let mut tree = Tree::default();
     for bytes in ledger {
-        if let Ok(Entry { time, event: Event::Intent(mut intent) }) = Entry::from_bytes(bytes) {
-            intent.seen_root = tree.root();
-            *bytes = Entry { time, event: Event::Intent(intent) }.to_bytes();
+        match Entry::from_bytes(bytes) {
+            Ok(Entry { time, event: Event::Intent(mut intent) }) => {
+                intent.seen_root = tree.root();
+                *bytes = Entry { time, event: Event::Intent(intent) }.to_bytes();
+            }
+            Ok(Entry { time, event: Event::SessionIntent(mut intent) }) => {
+                intent.seen_root = tree.root();
+                *bytes = Entry { time, event: Event::SessionIntent(intent) }.to_bytes();
+            }
+            _ => {}
         }
         tree.push(leaf_hash(bytes));
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that cannot build its input must stop")]
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
+mod answering;
 mod audit;
 mod awards;
 mod budget;
@@ -21,6 +22,8 @@ mod negotiation;
 mod races;
 mod replacing;
 mod rotation;
+mod session;
+mod sitting;
 mod snapshot;
 mod strangers;
 mod tampered;

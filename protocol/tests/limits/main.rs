@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fs};
 
 /// Rows whose edges are met where they can be: in a shell, in an engine, at the end of a thousand
 /// invocations, or in both ends of one span. Each with its file and the test in it.
-const SHOWN_ELSEWHERE: [(&str, &str, &str); 6] = [
+const SHOWN_ELSEWHERE: [(&str, &str, &str); 12] = [
     (
         "negotiations_per_instance",
         "protocol/tests/domain/negotiation.rs",
@@ -21,6 +21,28 @@ const SHOWN_ELSEWHERE: [(&str, &str, &str); 6] = [
         "protocol/tests/domain/limits.rs",
         "endless_open_invocations_are_refused",
     ),
+    ("sessions_per_instance", "protocol/tests/domain/session.rs", "an_instance_has_only_so_many_sessions"),
+    (
+        "session_sign_every_max",
+        "protocol/tests/domain/session.rs",
+        "an_opening_states_how_often_heads_are_signed",
+    ),
+    (
+        "session_sign_within_min_ms",
+        "protocol/tests/domain/session.rs",
+        "an_opening_states_how_often_heads_are_signed",
+    ),
+    (
+        "session_sign_within_max_ms",
+        "protocol/tests/domain/session.rs",
+        "an_opening_states_how_often_heads_are_signed",
+    ),
+    (
+        "session_head_grace_ms",
+        "protocol/tests/domain/session.rs",
+        "a_tail_without_a_signature_is_bounded_in_time",
+    ),
+    ("session_deadline_max_ms", "protocol/tests/domain/session.rs", "a_request_waits_no_longer_than_it_may"),
     ("body_max_bytes", "broker/src/mediation/tests/attacks.rs", "a_body_has_its_limit"),
     ("batch_max_entries", "broker/store/src/tests/suite.rs", "nothing_beyond_a_limit_is_written"),
     (

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use super::{ATTACKS, Problem, Text};
 use crate::codegen::Registry;
 
-const AREAS: [&str; 14] =
-    ["CONV", "IDN", "TOK", "CTR", "CHN", "NEG", "LOG", "API", "TIM", "ERR", "LIM", "VER", "SEC", "GRA"];
+const AREAS: [&str; 15] = [
+    "CONV", "IDN", "TOK", "CTR", "CHN", "NEG", "LOG", "API", "TIM", "ERR", "LIM", "VER", "SEC", "GRA", "SES",
+];
 
 const ROLES: [&str; 6] = ["Broker", "Client", "Issuer", "Verifier", "Log", "Party"];
 

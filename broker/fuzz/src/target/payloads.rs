@@ -13,6 +13,7 @@ use countersign_protocol::{
     negotiation::{Accept, Counter, Move, Offer, Request},
     receipt::Receipt,
     revocation::RevokeRequest,
+    session::{SessionAnswer, SessionHead, SessionOpening, SessionRequest, SessionResult},
     signed::{KeyedSignature, Signed},
     token::{Activation, Evidence, GrantTerms, Holder, HopTerms, Proof},
     trust::{DomainKey, KeySet},
@@ -37,6 +38,7 @@ kinds! {
     Activation, Holder, Evidence, GrantTerms, HopTerms, Party, SeenCheckpoint, ContractBody, Request,
     Counter, Offer, Accept, Move, KeyedSignature, Signed, Checkpoint, InclusionProof, ConsistencyProof,
     ProvenEntry, Bundle, JoinToken, DomainKey, KeySet, Balance, Intent, InvocationEnded, Entry, ChangeRequest,
+    SessionOpening, SessionAnswer, SessionHead, SessionRequest, SessionResult,
 }
 
 /// The first byte selects the type of the rest.

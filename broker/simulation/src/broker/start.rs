@@ -1,8 +1,8 @@
 //! Losing power, and starting again from what is on the disk.
 
 use countersign_protocol::{
-    domain::{End, Entry, State},
-    id::InvocationId,
+    domain::{End, Entry, SessionCause, State},
+    id::{InvocationId, SessionId},
     payload::Payload,
 };
 
@@ -64,7 +64,7 @@ impl World {
         loop {
             let Some(process) = &self.process else { return Ok(()) };
             let open = process.state.open_invocations().map(|(id, _)| *id).next();
-            let Some(id): Option<InvocationId> = open else { return Ok(()) };
+            let Some(id): Option<InvocationId> = open else { return self.end_sessions() };
             if let Decided::Refused(..) = self.end(id, &End::Unknown)? {
                 // The clock is behind the ledger: nobody is served until it is not.
                 self.process = None;
@@ -74,6 +74,23 @@ impl World {
             self.pass(Point::Settling)?;
             self.flush()?;
         }
+    }
+
+    /// Nobody is in a session any more.
+    fn end_sessions(&mut self) -> Flow {
+        let open = self.process.iter().flat_map(|process| process.state.open_sessions());
+        let open: Vec<SessionId> = open.map(|(id, _)| *id).collect();
+        for id in open {
+            let cause = SessionCause::Stopped;
+            let ended = self.decide(|state, context| state.decide_end_session(context, id, cause))?;
+            if let Decided::Refused(..) = ended {
+                self.process = None;
+                self.outage = 1;
+                return Ok(());
+            }
+            self.flush()?;
+        }
+        Ok(())
     }
 
     /// Ends a step: what became of it, a crash included, is what the next one begins with.

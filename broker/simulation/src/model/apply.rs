@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use countersign_protocol::{
-    contract::{self, ContractBody},
+    contract::{self, Acceptance, ContractBody},
     digest::ChainId,
-    domain::{EndCause, Entry, Event, Intent, InvocationEnded},
+    domain::{EndCause, Entry, Event, Intent, InvocationOutcome},
     grant::GrantRequest,
-    id::NegotiationId,
+    id::{InvocationId, NegotiationId},
     identity::InstanceStatement,
     ledger::{LeafIndex, leaf_hash},
     name::InstanceId,
@@ -94,7 +94,16 @@ impl Model {
             Event::Revoked(event) => self.revoke(&event.request),
             Event::Changed(event) => self.change(&event.request),
             Event::Intent(event) => self.begin(event, now),
-            Event::InvocationEnded(event) => self.end(event, now),
+            Event::InvocationEnded(event) => {
+                self.end(event.invocation_id, event.outcome, event.settled.get(), now);
+            }
+            Event::SessionOpened(_)
+            | Event::SessionAnswered(_)
+            | Event::SessionIntent(_)
+            | Event::SessionPassed(_)
+            | Event::SessionResulted(_)
+            | Event::SessionSigned(_)
+            | Event::SessionEnded(_) => self.sit(&entry.event, now),
         }
     }
 
@@ -189,10 +198,9 @@ impl Model {
         self.uses.insert(intent.invocation_id, begun);
     }
 
-    fn end(&mut self, event: &InvocationEnded, now: Timestamp) {
-        let id = event.invocation_id;
+    pub(super) fn end(&mut self, id: InvocationId, outcome: InvocationOutcome, settled: u64, now: Timestamp) {
         let Some(ended) = self.uses.get_mut(&id) else { return };
-        ended.end = Some((event.outcome, event.settled.get()));
+        ended.end = Some((outcome, settled));
         ended.forget = id.time().map(|made| after(made.max(now), RETENTION_MS));
         let chain = ended.chain;
         let Some(link) = self.links.get(&chain) else { return };
@@ -257,6 +265,7 @@ fn grant(request: &GrantRequest, signed: &Signed, leaf: LeafIndex) -> Link {
         grant_id: request.grant_id,
         contract: None,
         status: Status::Active,
+        sessions: true,
         held_up_by: BTreeSet::new(),
         depth: 0,
         leaf,
@@ -268,6 +277,7 @@ fn agreed(body: ContractBody, signed: &Signed, leaf: LeafIndex) -> Link {
     Link {
         parent: Some(body.parent),
         contract: Some((body.contract_id, body.hash())),
+        sessions: body.acceptance == Acceptance::SessionResult,
         grantor: body.grantor.instance,
         holder: body.grantee.instance,
         rights: body.rights,

@@ -33,6 +33,7 @@ impl Model {
             .or_else(talks)
             .or_else(|| self.counts_differ(state))
             .or_else(|| self.uses_differ(state))
+            .or_else(|| self.sittings_differ(state))
     }
 
     fn member_differs(&self, id: &InstanceId, core: &Instance) -> Option<Violation> {
@@ -98,6 +99,16 @@ impl Model {
             return None;
         }
         differs(Invariant::Model, format!("counts: {core:?} in the core, {here:?} here"))
+    }
+
+    fn sittings_differ(&self, state: &State) -> Option<Violation> {
+        let open = self.sessions.iter().filter(|(_, it)| it.ended.is_none()).map(|(id, _)| id);
+        let same = open.eq(state.open_sessions().map(|(id, _)| id));
+        let counts = state.instances().all(|(id, it)| {
+            let own = |sitting: &&super::Sitting| sitting.ended.is_none() && sitting.caller == *id;
+            self.sessions.values().filter(own).count() == it.sessions
+        });
+        if same && counts { None } else { differs(Invariant::Model, "other sessions are open".into()) }
     }
 
     fn uses_differ(&self, state: &State) -> Option<Violation> {

@@ -102,6 +102,13 @@ impl Model {
             ),
             Event::Intent(event) => outcome(self.judge_intent(event, now)),
             Event::InvocationEnded(event) => outcome(self.judge_end(event)),
+            Event::SessionOpened(_)
+            | Event::SessionAnswered(_)
+            | Event::SessionIntent(_)
+            | Event::SessionPassed(_)
+            | Event::SessionResulted(_)
+            | Event::SessionSigned(_)
+            | Event::SessionEnded(_) => outcome(self.judge_sitting(event, now)),
             Event::Denied(denied) => {
                 so(must(Rules, self.members.contains_key(&denied.caller), "a stranger's denial"))
             }

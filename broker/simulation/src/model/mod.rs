@@ -10,6 +10,7 @@ mod change;
 mod compare;
 mod judge;
 mod moves;
+mod session;
 mod standing;
 pub mod table;
 mod using;
@@ -22,7 +23,7 @@ use countersign_protocol::{
     contract::{Party, Side},
     digest::{ChainId, ContractHash, Digest, SpkiHash, TranscriptHash, TreeHash},
     domain::InvocationOutcome,
-    id::{AwardId, ContractId, GrantId, InvocationId, NegotiationId, RequestId},
+    id::{AwardId, ContractId, GrantId, InvocationId, NegotiationId, RequestId, SessionId},
     key::PublicKey,
     ledger::{EMPTY_ROOT, Frontier, LeafIndex},
     name::{InstanceId, PrincipalId},
@@ -33,6 +34,7 @@ use countersign_protocol::{
 };
 
 pub use moves::input;
+pub use session::Sitting;
 pub use verdict::Verdict;
 
 /// What is so.
@@ -50,6 +52,8 @@ pub struct Model {
     pub talks: BTreeMap<NegotiationId, Talk>,
     /// Invocations that are remembered, and those that are not.
     pub uses: BTreeMap<InvocationId, Use>,
+    /// Sessions, whether they are remembered or not.
+    pub sessions: BTreeMap<SessionId, Sitting>,
     /// Proofs that cannot be used again, and until when that has to be known.
     pub nonces: BTreeMap<(InstanceId, Nonce), Timestamp>,
     /// Revocations, and until when they are remembered.
@@ -172,6 +176,8 @@ pub struct Link {
     pub contract: Option<(ContractId, ContractHash)>,
     /// Whether it is in force.
     pub status: Status,
+    /// Whether it may be used in sessions.
+    pub sessions: bool,
     /// Who holds it up.
     pub held_up_by: BTreeSet<Side>,
     /// How many hops follow the grant.
@@ -301,6 +307,7 @@ impl Default for Model {
             links: BTreeMap::new(),
             talks: BTreeMap::new(),
             uses: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             nonces: BTreeMap::new(),
             revocations: BTreeMap::new(),
             epoch: 0,

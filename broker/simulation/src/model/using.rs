@@ -127,6 +127,7 @@ impl Model {
             InvocationOutcome::Receipted => settled <= known.reserved && receipt,
             InvocationOutcome::Cancelled => settled == 0 && !receipt,
             InvocationOutcome::Unknown => settled == known.reserved && !receipt,
+            InvocationOutcome::InSession => false,
         };
         must(Budget, fits, "another cost")?;
         Ok(Happens(EventKind::InvocationEnded))

@@ -8,6 +8,7 @@ mod hear;
 mod join;
 mod negotiate;
 mod serve;
+mod session;
 mod usage;
 mod view;
 

@@ -190,6 +190,8 @@ impl World {
         // Now and then in place of what the two have already.
         let replaces = self.replaceable(who, talk, holding.chain).filter(|_| how & 3 == 3);
         let party = &self.parties[who];
+        let sessions = how & 64 == 64;
+        let acceptance = if sessions { Acceptance::SessionResult } else { Acceptance::SignedReceipt };
         Some(ContractBody {
             version: ContractVersion::V1,
             contract_id: ContractId::new(self.now, &mut self.rng),
@@ -208,7 +210,7 @@ impl World {
             max_staleness: Lifetime::from_millis(1_000),
             offline: Offline::Forbidden,
             purpose: talk.purpose,
-            acceptance: Acceptance::SignedReceipt,
+            acceptance,
             failure: FailurePolicy::SettleReserved,
             seen: party.view.seen(),
             algorithm: Algorithm::Ed25519,

@@ -47,6 +47,7 @@ impl Witness {
             InvocationOutcome::Unknown => {
                 hold(Budget, settled == known.reserved, || "an unknown outcome is cheaper".into())
             }
+            InvocationOutcome::InSession => hold(Record, false, || format!("{id} ends as if in a session")),
             InvocationOutcome::Receipted => {
                 let key = self.model.members.get(&known.callee).map(|member| member.key);
                 let receipt =
@@ -67,7 +68,14 @@ impl Witness {
 
     /// No account is overdrawn.
     pub(super) fn check_accounts(&self, event: &Event) -> Flow {
-        if !matches!(event, Event::ContractFinalized(_) | Event::Intent(_) | Event::InvocationEnded(_)) {
+        if !matches!(
+            event,
+            Event::ContractFinalized(_)
+                | Event::Intent(_)
+                | Event::InvocationEnded(_)
+                | Event::SessionIntent(_)
+                | Event::SessionResulted(_)
+        ) {
             return Ok(());
         }
         for (id, link) in &self.model.links {

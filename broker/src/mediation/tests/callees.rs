@@ -301,7 +301,7 @@ fn what_waits_for_all_callees_is_bounded_too() {
     let mut rng = StdRng::seed_from_u64(7);
     let mut reserve = |kib: u32| {
         // Each has one stream with places enough, and the one with the most of them is asked.
-        callees.add(&files.instance(InstanceUuid::new(now, &mut rng)), 1).unwrap();
+        callees.add(&files.instance(InstanceUuid::new(now, &mut rng)), 1, 0).unwrap();
         callees.reserve(&files, kib, now).map(|(_, place, room)| (place, room))
     };
     assert!(reserve(each + 1).is_none(), "no callee has as much");
@@ -358,7 +358,7 @@ async fn a_stream_begins_with_a_hello() {
         let actor = world.agent("files").actor();
         world.mediation.0.serve(actor, ReceiverStream::new(heard)).await.err().map(|status| reason(&status))
     };
-    let hello = ServeRequest { trust_domain: "acme.example".into(), capacity: 1, answer: None };
+    let hello = ServeRequest { trust_domain: "acme.example".into(), capacity: 1, ..ServeRequest::default() };
     assert_eq!(open(hello.clone()).await, None, "the twin");
     let most = ServeRequest { capacity: CALLEE_CAPACITY_MAX, ..hello.clone() };
     assert_eq!(open(most).await, None, "the twin");
@@ -384,7 +384,8 @@ async fn a_callee_that_never_says_hello_is_not_waited_for() {
     let (world, _) = World::with_chain().await;
     let greeted_after = async |pause: Duration| {
         let (say, heard) = mpsc::channel(1);
-        let hello = ServeRequest { trust_domain: "acme.example".into(), capacity: 1, answer: None };
+        let hello =
+            ServeRequest { trust_domain: "acme.example".into(), capacity: 1, ..ServeRequest::default() };
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             let _ = say.send(Ok(hello)).await;

@@ -4,5 +4,6 @@ mod calls;
 mod crashes;
 mod replays;
 mod revoked;
+mod sessions;
 pub(crate) mod store;
 pub(crate) mod world;

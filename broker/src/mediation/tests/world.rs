@@ -288,8 +288,13 @@ impl World {
     }
 
     pub(crate) async fn try_serve(&self, name: &str, capacity: u32) -> Result<Callee, Status> {
+        let hello = ServeRequest { trust_domain: "acme.example".into(), capacity, ..ServeRequest::default() };
+        self.serve_with(name, hello).await
+    }
+
+    /// A callee that says that hello.
+    pub(crate) async fn serve_with(&self, name: &str, hello: ServeRequest) -> Result<Callee, Status> {
         let (say, heard) = mpsc::channel(64);
-        let hello = ServeRequest { trust_domain: "acme.example".into(), capacity, answer: None };
         say.send(Ok(hello)).await.unwrap();
         let agent = self.agent(name).clone();
         let stream = self.mediation.0.serve(agent.actor(), ReceiverStream::new(heard)).await?;

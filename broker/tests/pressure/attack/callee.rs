@@ -29,7 +29,8 @@ struct Serving {
 impl Serving {
     async fn open(agent: &Agent) -> Self {
         let (hello, said) = mpsc::channel(1);
-        let first = v1::ServeRequest { trust_domain: DOMAIN.into(), capacity: CAPACITY, answer: None };
+        let first =
+            v1::ServeRequest { trust_domain: DOMAIN.into(), capacity: CAPACITY, ..Default::default() };
         hello.send(first).await.unwrap();
         let mut client = MediationClient::new(agent.channel()).max_decoding_message_size(4 * LARGE);
         let stream = client.serve(ReceiverStream::new(said)).await.unwrap().into_inner();

@@ -81,6 +81,7 @@ impl From<&ContractBody> for ContractView {
             },
             acceptance: match body.acceptance {
                 Acceptance::SignedReceipt => "signed_receipt",
+                Acceptance::SessionResult => "session_result",
             },
             failure: match body.failure {
                 FailurePolicy::SettleReserved => "settle_reserved",

@@ -188,6 +188,7 @@ impl OutcomeView {
                 InvocationOutcome::Receipted => "receipted",
                 InvocationOutcome::Cancelled => "cancelled",
                 InvocationOutcome::Unknown => "unknown",
+                InvocationOutcome::InSession => "in_session",
             },
             settled: Some(end.settled.get()),
             leaf: Some(end.leaf.get()),
@@ -204,6 +205,7 @@ impl OutcomeView {
         let cost = format!("  settled at {}", self.settled.unwrap_or_default());
         match (self.state, &self.receipt) {
             ("open", _) => vec!["no result yet".to_owned()],
+            ("in_session", _) => vec![when("answered in a session,"), cost],
             ("cancelled", _) => vec![when("cancelled before it was forwarded,")],
             (_, Some(receipt)) => vec![
                 when(&format!("{}, with a receipt signed by the callee,", receipt.outcome)),

@@ -75,6 +75,32 @@ pub(crate) enum Lie {
     /// Another result than the callee signed for.
     ResultAltered,
 
+    // --- in sessions
+    /// The answer is not the callee's.
+    SessionAnswerForged,
+    /// The answer to another opening, true as such.
+    SessionAnswerOfAnother,
+    /// A request that the caller did not make.
+    RequestForged,
+    /// Another body than the caller sent.
+    RequestBodyAltered,
+    /// A request comes twice.
+    RequestReplayed,
+    /// Two requests change places.
+    RequestsReordered,
+    /// The first request is left out.
+    RequestDropped,
+    /// The caller's head, signed by another.
+    RequestsSignedByAnother,
+    /// A result that the callee did not give.
+    SessionResultForged,
+    /// Another body than the callee gave.
+    SessionResultAltered,
+    /// The callee's head, signed by another.
+    ResultsSignedByAnother,
+    /// The callee's head is left out.
+    HeadLeftOut,
+
     // --- about the ledger
     /// A checkpoint that an earlier one contradicts, at the same size.
     RootReplaced,

@@ -83,6 +83,7 @@ impl Shared {
             arguments: request.arguments.clone(),
             body: request.body.clone(),
             deadline_ms: now().as_millis() + 2_000,
+            session: None,
         };
         if self.lying(Lie::ForwardedBodyAltered) {
             message.body.push(b'!');
@@ -124,6 +125,17 @@ impl Shared {
 
 #[tonic::async_trait]
 impl v1::mediation_server::Mediation for Services {
+    type OpenSessionStream = ReceiverStream<super::session::Said>;
+
+    async fn open_session(
+        &self,
+        request: Request<Streaming<v1::OpenSessionRequest>>,
+    ) -> Result<Response<Self::OpenSessionStream>, Status> {
+        let (broker, actor) = self.of(&request)?;
+        let said = broker.open_session(actor, request.into_inner()).await?;
+        Ok(Response::new(ReceiverStream::new(said)))
+    }
+
     type ServeStream = ReceiverStream<Result<v1::ServeResponse, Status>>;
 
     async fn invoke(
@@ -184,8 +196,13 @@ impl v1::mediation_server::Mediation for Services {
         drop(broker);
         let weak = self.0.clone();
         tokio::spawn(async move {
-            while let Some(Ok(v1::ServeRequest { answer: Some(answer), .. })) = inbound.next().await {
+            while let Some(Ok(v1::ServeRequest { answer, session, .. })) = inbound.next().await {
                 let Some(broker) = weak.upgrade() else { return };
+                if let Some(said) = session {
+                    broker.served(said).await;
+                    continue;
+                }
+                let Some(answer) = answer else { return };
                 let waiting = broker.pending.lock().unwrap().remove(&answer.invocation_id);
                 waiting.into_iter().for_each(|waiting| drop(waiting.send(answer.clone())));
             }

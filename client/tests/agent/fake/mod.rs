@@ -12,6 +12,7 @@ mod listener;
 mod mediation;
 mod negotiation;
 mod revocation;
+mod session;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -126,6 +127,9 @@ pub(crate) struct Shared {
     pending: Mutex<HashMap<String, oneshot::Sender<v1::Answer>>>,
     bodies: Mutex<HashMap<String, Vec<u8>>>,
     forwarded_before: Mutex<Option<v1::ServeResponse>>,
+    /// Where what callees say in sessions goes.
+    sessions: Mutex<HashMap<String, mpsc::Sender<v1::ServedSession>>>,
+    answered_before: Mutex<Option<Signed>>,
     addresses: Mutex<(String, String)>,
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -170,6 +174,8 @@ impl Fake {
             pending: Mutex::default(),
             bodies: Mutex::default(),
             forwarded_before: Mutex::default(),
+            sessions: Mutex::default(),
+            answered_before: Mutex::default(),
             addresses: Mutex::default(),
             servers: Mutex::default(),
         }));
@@ -253,6 +259,7 @@ impl Fake {
             arguments: Vec::new(),
             body: Vec::new(),
             deadline_ms: now().as_millis() + 2_000,
+            session: None,
         };
         self.deliver_bare(callee, message).await;
     }

@@ -11,6 +11,7 @@ use crate::{
     },
     id::InvocationId,
     key::PublicKey,
+    ledger::LeafIndex,
     limits::{CLOCK_SKEW_MS, OPEN_INVOCATIONS_PER_INSTANCE, RESULT_RETENTION_MS},
     name::InstanceId,
     receipt::OpenedReceipt,
@@ -56,6 +57,14 @@ pub enum End<'a> {
     Unknown,
 }
 
+/// What a use takes of its account.
+pub(super) struct Reserve {
+    pub(super) amount: Amount,
+    pub(super) before: Balance,
+    pub(super) after: Balance,
+    pub(super) previous: LeafIndex,
+}
+
 impl State {
     /// Decides what only the ledger knows: revocation, replay, retries and budget. The INTENT that it
     /// gives is the linearization point of the invocation.
@@ -99,7 +108,7 @@ impl State {
     fn intent(&self, context: &Context<'_>, wanted: &Wanted<'_>, callee: &InstanceId) -> Decision {
         let proof = wanted.proof;
         let leaf = self.link(&proof.chain_id)?;
-        let (reserved, after) = self.reserve(context, proof.chain_id, leaf)?;
+        let Reserve { amount, before, after, previous } = self.reserve(context, proof.chain_id)?;
         Ok(vec![Event::Intent(Intent {
             invocation_id: proof.invocation_id,
             proof: wanted.signed.clone(),
@@ -110,34 +119,31 @@ impl State {
             seen_root: self.tree().root(),
             policy: context.policy.digest,
             epoch: self.epoch(),
-            reserved,
-            before: leaf.account.balance().clone(),
+            reserved: amount,
+            before,
             after,
-            previous: leaf.account.last_leaf(),
+            previous,
             approvals: Vec::new(),
         })])
     }
 
-    /// What one use reserves, and the account after that.
-    fn reserve(
-        &self,
-        context: &Context<'_>,
-        id: ChainId,
-        leaf: &Chain,
-    ) -> Result<(Amount, Balance), Refusal> {
-        let reserved = leaf.account.budget().per_call;
-        for (_, link) in self.path(id) {
-            let room = link.account.window_allows(reserved, context.now);
+    /// What one use reserves: windows of all links and the account of the last one have room for it.
+    pub(super) fn reserve(&self, context: &Context<'_>, chain: ChainId) -> Result<Reserve, Refusal> {
+        let leaf = self.link(&chain)?;
+        let amount = leaf.account.budget().per_call;
+        for (_, link) in self.path(chain) {
+            let room = link.account.window_allows(amount, context.now);
             require!("CTR-024", room, Reason::BudgetWindowExceeded, "The window of {}.", link.holder);
         }
         let after = require_some!(
             "CTR-021",
-            leaf.account.reserve(reserved),
+            leaf.account.reserve(amount),
             Reason::BudgetExceeded,
-            "{reserved} needed, {} available.",
+            "{amount} needed, {} available.",
             leaf.account.available()
         );
-        Ok((reserved, after))
+        let before = leaf.account.balance().clone();
+        Ok(Reserve { amount, before, after, previous: leaf.account.last_leaf() })
     }
 
     /// Whether a use that token and proof allow would get its INTENT now. What depends on a proof or
@@ -149,10 +155,10 @@ impl State {
         chain.reverse();
         self.check_in_force(context, &chain)?;
         self.instance(&leaf.holder).map_or(Ok(()), check_not_busy)?;
-        self.reserve(context, id, leaf).map(drop)
+        self.reserve(context, id).map(drop)
     }
 
-    fn link(&self, id: &ChainId) -> Result<&Chain, Refusal> {
+    pub(super) fn link(&self, id: &ChainId) -> Result<&Chain, Refusal> {
         Ok(require_some!("CHN-032", self.chain(id), Reason::NotActivated))
     }
 
@@ -201,16 +207,19 @@ impl State {
             End::Unknown => (InvocationOutcome::Unknown, None, reserved),
         };
         let ended = InvocationEnded { invocation_id: id, outcome, receipt, settled };
-        let mut events = vec![Event::InvocationEnded(ended)];
-        if let Some(chain) = self.chain(&invocation.chain) {
-            let mut account = chain.account.clone();
-            account.settle(reserved, settled, self.tree().size().next_leaf());
-            if account.is_exhausted() && !chain.state.is_terminal() {
-                let state = contract::State::Fulfilled;
-                events.push(Event::ChainClosed(ChainClosed { chain_id: invocation.chain, state }));
-            }
-        }
-        Ok(events)
+        Ok(std::iter::once(Event::InvocationEnded(ended))
+            .chain(self.fulfilled(invocation, settled))
+            .collect())
+    }
+
+    /// The end of a chain whose budget is used up by what one of its invocations settles.
+    pub(super) fn fulfilled(&self, invocation: &Invocation, settled: Amount) -> Option<Event> {
+        let chain = self.chain(&invocation.chain)?;
+        let mut account = chain.account.clone();
+        account.settle(invocation.reserved, settled, self.tree().size().next_leaf());
+        let state = contract::State::Fulfilled;
+        let used_up = account.is_exhausted() && !chain.state.is_terminal();
+        used_up.then_some(Event::ChainClosed(ChainClosed { chain_id: invocation.chain, state }))
     }
 
     /// A receipt is the callee's own word about this invocation and its proof.
@@ -223,6 +232,8 @@ impl State {
     ) -> Result<Amount, Refusal> {
         let fault = Reason::CalleeFault;
         let receipt = self.callee_key(invocation).and_then(|key| opened.by(key)).map_err(not_its_receipt)?;
+        let alone = invocation.session.is_none();
+        require!("API-041", alone, fault, "It is for a request of a session, which has a result.");
         require!("API-041", receipt.domain == *context.domain, fault, "It is for another domain.");
         require!("API-041", receipt.invocation_id == id, fault, "It is for another invocation.");
         require!("API-041", receipt.chain_id == invocation.chain, fault, "It is for another chain.");

@@ -13,11 +13,14 @@ mod negotiate;
 mod offer;
 mod replace;
 mod revoke;
+mod session;
 mod tick;
 
 pub use identity::Attested;
 pub(crate) use invoke::Wanted;
 pub use invoke::{Begin, End};
+pub use session::OpenSession;
+pub(crate) use session::WantedSession;
 
 use super::{
     event::Event,

@@ -7,21 +7,22 @@ use super::{
 use crate::{
     capability::{Amount, Budget, Rights},
     contract,
-    digest::{ChainId, ContractHash, Digest, TranscriptHash},
+    digest::{ChainId, ContractHash, Digest, SessionLink, TranscriptHash},
     domain::{
         Balance, Chain, EndCause, Instance, Invocation, InvocationOutcome, JoinToken, MadeMove, Negotiation,
-        Standing, StandingOffer, Trace,
+        Said, Session, Spoken, Standing, StandingOffer, Strands, Trace,
         state::{Due, Forget},
     },
-    id::{AwardId, ContractId, GrantId, InvocationId, NegotiationId, RequestId},
+    id::{AwardId, ContractId, GrantId, InvocationId, NegotiationId, RequestId, SessionId},
     identity::InstanceStatement,
     key::Signature,
     ledger::LeafIndex,
     name::{InstanceId, PrincipalId},
     negotiation,
     payload::{Code, Malformed, Reader, Writer},
+    session::{Side, Strand},
     signed::Signed,
-    time::Timestamp,
+    time::{Lifetime, Timestamp},
     token::{ActivatedBy, Nonce},
     trust::KeySet,
 };
@@ -44,6 +45,8 @@ elements!(
     PrincipalId,
     RequestId,
     Rights,
+    SessionId,
+    SessionLink,
     Signature,
     Signed,
     TranscriptHash,
@@ -52,10 +55,12 @@ elements!(
 numbers! {
     Amount: Amount::get, Amount::new;
     LeafIndex: LeafIndex::get, LeafIndex::new;
+    Lifetime: Lifetime::as_millis, |number| Some(Lifetime::from_millis(number));
     Timestamp: Timestamp::get, Timestamp::new;
     ActivatedBy: Code::code, Code::from_code;
     EndCause: Code::code, Code::from_code;
     InvocationOutcome: Code::code, Code::from_code;
+    Side: Code::code, Code::from_code;
     Standing: Code::code, Code::from_code;
     contract::Side: Code::code, Code::from_code;
     contract::State: Code::code, Code::from_code;
@@ -73,7 +78,8 @@ kept!(Instance {
     holds,
     negotiating,
     negotiated,
-    invoking
+    invoking,
+    sessions
 });
 kept!(Chain {
     parent,
@@ -89,6 +95,7 @@ kept!(Chain {
     leaf,
     at,
     depth,
+    sessions,
     token,
     state,
     turns,
@@ -115,8 +122,12 @@ kept!(Negotiation {
 });
 kept!(MadeMove { sender, seq, transcript, digest, leaf });
 kept!(StandingOffer { contract, hash, contract_id, parent, hop_signature, expires });
-kept!(Invocation { fingerprint, proof, caller, callee, chain, reserved, intent, ended, outcome });
-kept!(Trace { intent, ended, chain, callee });
+kept!(Invocation { fingerprint, proof, caller, callee, chain, reserved, intent, ended, outcome, session });
+kept!(Trace { intent, ended, chain, callee, session, told });
+kept!(Session { opening, caller, callee, chain, sign_every, sign_within, strands, opened, ended });
+kept!(Strands { requests, results });
+kept!(Spoken { strand, covered, since });
+kept!(Strand { count, link });
 
 impl Kept for Due {
     fn keep(&self, out: &mut Writer) {
@@ -146,6 +157,7 @@ impl Kept for Forget {
             Self::JoinToken(secret) => tagged(3, secret, out),
             Self::Negotiation(id) => tagged(4, id, out),
             Self::Revocation(id) => tagged(5, id, out),
+            Self::Session(id) => tagged(6, id, out),
         }
     }
 
@@ -156,8 +168,41 @@ impl Kept for Forget {
             3 => Ok(Self::JoinToken(Kept::recall(input)?)),
             4 => Ok(Self::Negotiation(Kept::recall(input)?)),
             5 => Ok(Self::Revocation(Kept::recall(input)?)),
+            6 => Ok(Self::Session(Kept::recall(input)?)),
             _ => Err(Malformed::Inconsistent),
         }
+    }
+}
+
+impl Kept for Said {
+    fn keep(&self, out: &mut Writer) {
+        let (tag, of) = match self {
+            Self::Opening => (1, None),
+            Self::Answer => (2, None),
+            Self::Link(side, number) => (3, Some((*side, *number))),
+            Self::Head(side, number) => (4, Some((*side, *number))),
+        };
+        tagged(tag, &of, out);
+    }
+
+    fn recall(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        match (take_number(input, Some)?, Kept::recall(input)?) {
+            (1, None) => Ok(Self::Opening),
+            (2, None) => Ok(Self::Answer),
+            (3, Some((side, number))) => Ok(Self::Link(side, number)),
+            (4, Some((side, number))) => Ok(Self::Head(side, number)),
+            _ => Err(Malformed::Inconsistent),
+        }
+    }
+}
+
+impl Kept for bool {
+    fn keep(&self, out: &mut Writer) {
+        put_number(u64::from(*self), out);
+    }
+
+    fn recall(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        take_number(input, |number| (number < 2).then_some(number == 1))
     }
 }
 

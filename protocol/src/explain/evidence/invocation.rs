@@ -40,23 +40,38 @@ pub(in crate::explain) fn check_intent(
     let newest = intent.seen_size.next_leaf() == usage.leaf;
     require!("LOG-041", newest, invalid, "It was decided on another ledger than the one before it.");
     require!("LOG-041", intent.approvals.is_empty(), invalid, "It has approvals that nothing defines.");
-    check_reservation(usage, active)?;
+    let Intent { reserved, before, after, previous, .. } = intent;
+    let (reserved, previous) = (*reserved, *previous);
+    check_reservation(Reservation { reserved, before, after, previous }, usage.leaf, active)?;
     Ok(recorded)
 }
 
+/// What was reserved, and how the account stood.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::explain) struct Reservation<'a> {
+    pub(in crate::explain) reserved: Amount,
+    pub(in crate::explain) before: &'a Balance,
+    pub(in crate::explain) after: &'a Balance,
+    pub(in crate::explain) previous: LeafIndex,
+}
+
 /// What was reserved is the leaf's amount per call, and fits into what its ceiling left.
-fn check_reservation(usage: Use<'_>, active: &ActiveToken) -> Result<(), Refusal> {
-    let (intent, invalid) = (usage.intent, Reason::BundleInvalid);
+pub(in crate::explain) fn check_reservation(
+    of: Reservation<'_>,
+    leaf: LeafIndex,
+    active: &ActiveToken,
+) -> Result<(), Refusal> {
+    let invalid = Reason::BundleInvalid;
     let budget = &active.token().leaf().rights.budget;
-    require!("LOG-042", intent.reserved == budget.per_call, invalid, "It reserved another amount.");
-    let opened = intent.before.open.plus(intent.reserved) == Some(intent.after.open);
-    let after = Balance { open: intent.after.open, ..intent.before.clone() };
-    let differs = opened && intent.after == after;
+    require!("LOG-042", of.reserved == budget.per_call, invalid, "It reserved another amount.");
+    let opened = of.before.open.plus(of.reserved) == Some(of.after.open);
+    let after = Balance { open: of.after.open, ..of.before.clone() };
+    let differs = opened && *of.after == after;
     require!("LOG-042", differs, invalid, "Its balances do not differ by what it reserved.");
-    let fits = total(&intent.after).is_some_and(|total| total <= budget.ceiling);
+    let fits = total(of.after).is_some_and(|total| total <= budget.ceiling);
     require!("LOG-042", fits, invalid, "It overspent the ceiling of {}.", budget.ceiling);
-    let since = active.activation().leaf <= intent.previous && intent.previous < usage.leaf;
-    require!("LOG-042", since, invalid, "Its account cannot have changed at leaf {}.", intent.previous);
+    let since = active.activation().leaf <= of.previous && of.previous < leaf;
+    require!("LOG-042", since, invalid, "Its account cannot have changed at leaf {}.", of.previous);
     Ok(())
 }
 
@@ -73,13 +88,19 @@ pub(in crate::explain) fn check_end(
 ) -> Result<Option<Receipt>, Refusal> {
     let invalid = Reason::BundleInvalid;
     require!("LOG-043", event.invocation_id == intent.invocation_id, invalid, "It ends another invocation.");
+    if let (InvocationOutcome::Receipted, Some(signed)) = (event.outcome, &event.receipt) {
+        let receipt: Receipt = open("LOG-043", signed, &[callee.key])?;
+        return check_receipt(event, intent, receipt).map(Some);
+    }
+    check_unanswered(event, intent.reserved).map(|()| None)
+}
+
+/// An end without a receipt costs nothing, or all that was reserved.
+pub(in crate::explain) fn check_unanswered(event: &InvocationEnded, reserved: Amount) -> Result<(), Refusal> {
+    let invalid = Reason::BundleInvalid;
     let unreceipted = match (event.outcome, &event.receipt) {
-        (InvocationOutcome::Receipted, Some(signed)) => {
-            let receipt: Receipt = open("LOG-043", signed, &[callee.key])?;
-            return check_receipt(event, intent, receipt).map(Some);
-        }
         (InvocationOutcome::Cancelled, None) => Amount::ZERO,
-        (InvocationOutcome::Unknown, None) => intent.reserved,
+        (InvocationOutcome::Unknown, None) => reserved,
         _ => {
             return Err(Refusal::new(
                 "LOG-043",
@@ -89,7 +110,7 @@ pub(in crate::explain) fn check_end(
         }
     };
     require!("LOG-043", event.settled == unreceipted, invalid, "It settled another amount than it must.");
-    Ok(None)
+    Ok(())
 }
 
 fn check_receipt(event: &InvocationEnded, intent: &Intent, receipt: Receipt) -> Result<Receipt, Refusal> {

@@ -5,11 +5,15 @@ mod contract;
 mod grant;
 mod identity;
 mod invocation;
+mod session;
 
 pub(in crate::explain) use contract::{Conclusion, check_contract};
 pub(in crate::explain) use grant::check_grant;
 pub(in crate::explain) use identity::check_admission;
-pub(in crate::explain) use invocation::{Use, check_end, check_intent};
+pub(in crate::explain) use invocation::{
+    Reservation, Use, check_end, check_intent, check_reservation, check_unanswered,
+};
+pub(in crate::explain) use session::{Spoken, check_request, check_result};
 
 use crate::{
     key::PublicKey,

@@ -10,8 +10,8 @@ mod row;
 
 use super::{chain::Link, proof::Proof};
 use crate::{
-    capability::{Capability, Constraint, Request},
-    name::{InstanceId, PrincipalId},
+    capability::{Capability, Constraint, Request, ResourceName},
+    name::{InstanceId, PrincipalId, Word},
     refusal::{Reason, Refusal},
     require,
     time::Timestamp,
@@ -89,12 +89,28 @@ impl Table {
         Ok(())
     }
 
+    /// Whether every link is valid at that time and names that callee: without it, no request is allowed.
+    pub(super) fn check_opening(&self, callee: &PrincipalId, now: Timestamp) -> Result<(), Refusal> {
+        self.check_time(now)?;
+        self.check_callee(callee)
+    }
+
     /// The same where the arguments are not known any more; and whether no link asks about them.
     pub(super) fn decide_without_arguments(&self, used: &Proof, then: Timestamp) -> Result<bool, Refusal> {
-        self.check_time(then)?;
-        self.check_callee(&used.callee)?;
+        self.decide_of_the_past(&used.callee, &used.action, &used.resource, then)
+    }
+
+    /// See [`Table::decide_without_arguments`].
+    pub(super) fn decide_of_the_past(
+        &self,
+        callee: &PrincipalId,
+        action: &Word,
+        resource: &ResourceName,
+        then: Timestamp,
+    ) -> Result<bool, Refusal> {
+        self.check_opening(callee, then)?;
         let covering = |clause: &Clause| {
-            let covers = |row: &&Row| row.covers(&used.action, &used.resource);
+            let covers = |row: &&Row| row.covers(action, resource);
             // Rows that ask about no argument come first.
             clause.rows.iter().find(covers).map(Row::ignores_arguments)
         };
@@ -103,10 +119,8 @@ impl Table {
             "CHN-008",
             refusing.is_none(),
             Reason::CheckFailed,
-            "No capability of {} covers {} on {}.",
-            self.holder(refusing.map(|clause| clause.link)),
-            used.action,
-            used.resource
+            "No capability of {} covers {action} on {resource}.",
+            self.holder(refusing.map(|clause| clause.link))
         );
         Ok(self.clauses.iter().all(|clause| covering(clause) == Some(true)))
     }

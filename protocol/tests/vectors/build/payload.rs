@@ -1,6 +1,7 @@
 //! The strict payload grammar: one encoding for each value.
 
 mod lists;
+mod session;
 mod values;
 
 use countersign_forge::wire::{Message, edit};
@@ -28,6 +29,7 @@ pub(super) fn fill(shelf: &mut Shelf) {
     fields(shelf);
     values::fill(shelf);
     lists::fill(shelf);
+    session::fill(shelf);
     sizes(shelf);
 }
 

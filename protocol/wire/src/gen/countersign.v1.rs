@@ -4667,9 +4667,15 @@ pub struct ServeRequest {
     /// How many invocations the callee takes at once; in the first message only.
     #[prost(uint32, tag = "2")]
     pub capacity: u32,
-    /// An answer; in every message but the first.
+    /// An answer; in every message but the first, or else
     #[prost(message, optional, tag = "3")]
     pub answer: ::core::option::Option<Answer>,
+    /// something said in a session.
+    #[prost(message, optional, tag = "4")]
+    pub session: ::core::option::Option<ServedSession>,
+    /// How many sessions the callee is in at once; in the first message only. None where it is zero.
+    #[prost(uint32, tag = "5")]
+    pub sessions: u32,
 }
 /// The answer to one invocation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4708,6 +4714,146 @@ pub struct ServeResponse {
     /// When the caller stops waiting, in milliseconds since the Unix epoch.
     #[prost(uint64, tag = "7")]
     pub deadline_ms: u64,
+    /// Something said in a session; then nothing else of this message is stated.
+    #[prost(message, optional, tag = "8")]
+    pub session: ::core::option::Option<OfferedSession>,
+}
+/// From the caller of a session. Each message holds one thing: the first one an opening, each later one
+/// a request, a head or the close.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenSessionRequest {
+    /// The trust domain; in the first message only.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// The token; in the first message only.
+    #[prost(bytes = "vec", tag = "2")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+    /// The signed `SessionOpening`; in the first message only.
+    #[prost(bytes = "vec", tag = "3")]
+    pub opening: ::prost::alloc::vec::Vec<u8>,
+    /// A request.
+    #[prost(message, optional, tag = "4")]
+    pub call: ::core::option::Option<SessionCall>,
+    /// The signed `SessionHead` of all requests so far.
+    #[prost(bytes = "vec", tag = "5")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// Nothing more is asked. The session ends once all results have come and both sides signed for them.
+    #[prost(bool, tag = "6")]
+    pub close: bool,
+}
+/// To the caller of a session. Each message holds one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenSessionResponse {
+    /// The signed `SessionAnswer`; in the first message only.
+    #[prost(bytes = "vec", tag = "1")]
+    pub answer: ::prost::alloc::vec::Vec<u8>,
+    /// The leaf that opened the session; in the first message only.
+    #[prost(uint64, tag = "2")]
+    pub opened_leaf: u64,
+    /// A result.
+    #[prost(message, optional, tag = "3")]
+    pub reply: ::core::option::Option<SessionReply>,
+    /// A request to which no result comes.
+    #[prost(message, optional, tag = "4")]
+    pub refusal: ::core::option::Option<SessionRefusal>,
+    /// The callee's signed `SessionHead` of all results so far.
+    #[prost(bytes = "vec", tag = "5")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+}
+/// A request within a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionCall {
+    /// The `SessionRequest` payload.
+    #[prost(bytes = "vec", tag = "1")]
+    pub request: ::prost::alloc::vec::Vec<u8>,
+    /// The `Arguments` payload; empty for none.
+    #[prost(bytes = "vec", tag = "2")]
+    pub arguments: ::prost::alloc::vec::Vec<u8>,
+    /// An opaque body that goes with them. It is forwarded and never logged.
+    #[prost(bytes = "vec", tag = "3")]
+    pub body: ::prost::alloc::vec::Vec<u8>,
+    /// The caller's MAC over the request's link.
+    #[prost(bytes = "vec", tag = "4")]
+    pub mac: ::prost::alloc::vec::Vec<u8>,
+}
+/// A result within a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionReply {
+    /// The `SessionResult` payload.
+    #[prost(bytes = "vec", tag = "1")]
+    pub result: ::prost::alloc::vec::Vec<u8>,
+    /// The result's body.
+    #[prost(bytes = "vec", tag = "2")]
+    pub body: ::prost::alloc::vec::Vec<u8>,
+    /// The callee's MAC over the result's link.
+    #[prost(bytes = "vec", tag = "3")]
+    pub mac: ::prost::alloc::vec::Vec<u8>,
+    /// The leaf of the INTENT; stated by the broker.
+    #[prost(uint64, tag = "4")]
+    pub intent_leaf: u64,
+    /// The leaf of the RESULT; stated by the broker.
+    #[prost(uint64, tag = "5")]
+    pub result_leaf: u64,
+}
+/// What the broker says of a request to which no result comes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionRefusal {
+    /// The request's number.
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// Why: a `google.rpc.Status`, as a call that is refused has it.
+    #[prost(bytes = "vec", tag = "2")]
+    pub status: ::prost::alloc::vec::Vec<u8>,
+}
+/// To the callee: something of a session. Each message holds one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferedSession {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    /// The signed `SessionOpening`: the session is offered, with
+    #[prost(bytes = "vec", tag = "2")]
+    pub opening: ::prost::alloc::vec::Vec<u8>,
+    /// the token and
+    #[prost(bytes = "vec", tag = "3")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+    /// the signed `Activation` of its chain.
+    #[prost(bytes = "vec", tag = "4")]
+    pub activation: ::prost::alloc::vec::Vec<u8>,
+    /// A request.
+    #[prost(message, optional, tag = "5")]
+    pub call: ::core::option::Option<SessionCall>,
+    /// A request that the broker refused: the digest of its payload, so that those after it fit.
+    #[prost(bytes = "vec", tag = "6")]
+    pub passed: ::prost::alloc::vec::Vec<u8>,
+    /// The caller's signed `SessionHead` of all requests so far.
+    #[prost(bytes = "vec", tag = "7")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// Nothing more is asked: the callee signs for what it has not signed for.
+    #[prost(bool, tag = "8")]
+    pub closing: bool,
+    /// The session has ended; nothing that is said in it counts any more.
+    #[prost(bool, tag = "9")]
+    pub over: bool,
+}
+/// From the callee: something of a session. Each message holds one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ServedSession {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    /// The signed `SessionAnswer`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub answer: ::prost::alloc::vec::Vec<u8>,
+    /// A result.
+    #[prost(message, optional, tag = "3")]
+    pub reply: ::core::option::Option<SessionReply>,
+    /// The signed `SessionHead` of all results so far.
+    #[prost(bytes = "vec", tag = "4")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// The callee does not take the session, or leaves it.
+    #[prost(bool, tag = "5")]
+    pub leave: bool,
 }
 /// Generated client implementations.
 #[cfg(feature = "service")]
@@ -4796,6 +4942,25 @@ pub mod mediation_client {
             req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Mediation", "Invoke"));
             self.inner.unary(req, path, codec).await
         }
+        /// Has a callee do many things under one proof: first the opening, then requests and heads, then the
+        /// close. The answers come in the order in which the callee gave them.
+        pub async fn open_session(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::OpenSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::OpenSessionResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Mediation/OpenSession");
+            let mut req = request.into_streaming_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Mediation", "OpenSession"));
+            self.inner.streaming(req, path, codec).await
+        }
         /// Serves invocations over one stream that the callee opens: it needs no port of its own.
         pub async fn serve(
             &mut self,
@@ -4827,6 +4992,17 @@ pub mod mediation_server {
             &self,
             request: tonic::Request<super::InvokeRequest>,
         ) -> std::result::Result<tonic::Response<super::InvokeResponse>, tonic::Status>;
+        /// Server streaming response type for the OpenSession method.
+        type OpenSessionStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::OpenSessionResponse, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Has a callee do many things under one proof: first the opening, then requests and heads, then the
+        /// close. The answers come in the order in which the callee gave them.
+        async fn open_session(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::OpenSessionRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::OpenSessionStream>, tonic::Status>;
         /// Server streaming response type for the Serve method.
         type ServeStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::ServeResponse, tonic::Status>,
@@ -4939,6 +5115,44 @@ pub mod mediation_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Mediation/OpenSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenSessionSvc<T: Mediation>(pub Arc<T>);
+                    impl<T: Mediation> tonic::server::StreamingService<super::OpenSessionRequest> for OpenSessionSvc<T> {
+                        type Response = super::OpenSessionResponse;
+                        type ResponseStream = T::OpenSessionStream;
+                        type Future = BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::OpenSessionRequest>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Mediation>::open_session(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -1,5 +1,6 @@
 //! The methods, and messages that they would answer.
 
+use countersign_forge::{principal, session::session_opening};
 use countersign_protocol::{
     capability::Arguments,
     contract::ChangeRequest,
@@ -50,7 +51,7 @@ impl Method {
 }
 
 /// All of them, in the order in which the first byte selects one.
-pub(super) const METHODS: [Method; 27] = [
+pub(super) const METHODS: [Method; 28] = [
     method("Grants/IssueGrant").with_statement(2),
     method("Grants/ListGrants").list(),
     method("Activations/GetActivation").private(),
@@ -77,6 +78,7 @@ pub(super) const METHODS: [Method; 27] = [
     method("Ledger/Explain").private(),
     method("Mediation/Invoke").with_statement(3),
     method("Mediation/Serve"),
+    method("Mediation/OpenSession"),
     method("Contracts/ChangeContract").with_statement(2),
 ];
 
@@ -158,6 +160,13 @@ pub(super) fn seeds() -> Vec<Seed> {
     let answer =
         [text(1, &SCENE.open.to_string()), Field::of_bytes(2, &receipt), Field::of_bytes(3, b"content")];
     add("files", "Mediation/Serve", &[Field::varint(2, 4)]);
+    let (fetcher, mut world) = (SCENE.world.agent("fetcher"), SCENE.world.clone());
+    let (now, files) = (world.now, principal("files"));
+    let opening = session_opening(&world.state, &mut world.rng, now, &fetcher, leaf, &files);
+    let opening = opening.sign(&fetcher.key).to_bytes();
+    let token = world.state.chain(&leaf).unwrap().token.clone();
+    let opens = [Field::of_bytes(2, &token), Field::of_bytes(3, &opening)];
+    add("fetcher", "Mediation/OpenSession", &opens);
     // What the broker itself says about where the next page begins.
     let listing = METHODS.iter().find(|method| method.name == "Grants/ListGrants").unwrap();
     let domain = Field::of_bytes(1, b"acme.example");

@@ -118,13 +118,16 @@ impl World {
     }
 
     /// The ledger as it would be with one entry that is another: one by which the broker is bound. What
-    /// is its own word alone, a join token or a denial, it can say in many ways.
+    /// is its own word alone, a join token, a denial or why a session ended, it can say in many ways.
     pub(super) fn rewritten(&self, which: u8) -> Option<(usize, Vec<Vec<u8>>)> {
         let mut entries: Vec<Vec<u8>> = self.ledger.entries().iter().map(|it| it.to_vec()).collect();
         let at = usize::from(which) % entries.len();
         let entry = Entry::from_bytes(&entries[at]).ok()?;
         match entry.event {
-            Event::JoinTokenIssued(_) | Event::Denied(_) => return None,
+            Event::JoinTokenIssued(_)
+            | Event::Denied(_)
+            | Event::SessionPassed(_)
+            | Event::SessionEnded(_) => return None,
             Event::InvocationEnded(mut event) => {
                 event.settled = if event.settled == Amount::ZERO { Amount::new(1)? } else { Amount::ZERO };
                 let event = Event::InvocationEnded(event);
