@@ -2,7 +2,8 @@
 
 use super::{
     event::{InvocationOutcome, SessionAnswered, SessionIntent, SessionOpened, SessionResulted},
-    state::{Forget, Invocation, Said, Session, Spoken, State, Strands, Trace},
+    session::{Said, Session, Spoken, Strands},
+    state::{Forget, Invocation, State, Trace},
 };
 use crate::{
     digest::{Digest, SessionLink},

@@ -12,6 +12,7 @@ mod evolve;
 mod evolve_change;
 mod evolve_negotiation;
 mod evolve_session;
+mod session;
 mod snapshot;
 mod state;
 
@@ -20,10 +21,10 @@ pub use census::Census;
 pub use decide::{Actor, Attested, Begin, Context, Decision, End, GrantRule, OpenSession, Policy};
 pub(crate) use decide::{Wanted, WantedSession, check_issued};
 pub use event::*;
+pub use session::{Said, Session, Spoken, Strands};
 pub use snapshot::FOLD_VERSION;
 pub use state::{
-    Chain, Instance, Invocation, JoinToken, MadeMove, Negotiation, Said, Session, Spoken, Standing,
-    StandingOffer, State, Strands, Trace,
+    Chain, Instance, Invocation, JoinToken, MadeMove, Negotiation, Standing, StandingOffer, State, Trace,
 };
 
 use crate::{

@@ -5,7 +5,11 @@ use std::{
     ops::Bound,
 };
 
-use super::{account::Account, event::EndCause};
+use super::{
+    account::Account,
+    event::EndCause,
+    session::{Said, Session},
+};
 use crate::{
     capability::Rights,
     code_enum, contract,
@@ -15,9 +19,9 @@ use crate::{
     ledger::{LeafIndex, Origin, Tree, TreeSize},
     name::{InstanceId, PrincipalId},
     negotiation,
-    session::{Side, Strand},
+    session::Side,
     signed::Signed,
-    time::{Lifetime, Timestamp},
+    time::Timestamp,
     token::{ActivatedBy, Activation, Nonce},
     trust::KeySet,
 };
@@ -278,62 +282,6 @@ pub struct Invocation {
     pub outcome: Option<(super::event::InvocationOutcome, Option<Signed>)>,
     /// The session that it is a request of, and the link that the request is; none where it has a proof.
     pub session: Option<(SessionId, SessionLink)>,
-}
-
-/// A session. It is remembered until its id is too old to be used again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// Names the signed opening.
-    pub opening: Digest,
-    /// Who calls.
-    pub caller: InstanceId,
-    /// Whom.
-    pub callee: InstanceId,
-    /// Under which chain.
-    pub chain: ChainId,
-    /// After how many links a side signs,
-    pub sign_every: u32,
-    /// and how long after the first that it has not signed for.
-    pub sign_within: Lifetime,
-    /// What both sides have said; none before the callee has answered.
-    pub strands: Option<Strands>,
-    /// The leaf that opened it.
-    pub opened: LeafIndex,
-    /// The leaf that ended it.
-    pub ended: Option<LeafIndex>,
-}
-
-/// What both sides of a session have said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Strands {
-    /// The caller.
-    pub requests: Spoken,
-    /// The callee.
-    pub results: Spoken,
-}
-
-/// What one side has said, and for how much of it it has signed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spoken {
-    /// All of it.
-    pub strand: Strand,
-    /// How many links the last head covers.
-    pub covered: u64,
-    /// When the first link came that it does not cover.
-    pub since: Option<Timestamp>,
-}
-
-/// Something of a session that the ledger holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Said {
-    /// The opening.
-    Opening,
-    /// The answer.
-    Answer,
-    /// A side's link, by its number.
-    Link(Side, u64),
-    /// A side's head, by the number of the last link that it covers.
-    Head(Side, u64),
 }
 
 /// Where the ledger holds an invocation. Unlike the rest of it, this is never forgotten, so that

@@ -61,9 +61,13 @@ impl World {
         let at = usize::from(step.who) % entries.len();
         match lie {
             Lie::BundleDropped => {
-                // A result that is not shown is one that is not there yet, for all a bundle can tell.
-                let optional = Entry::from_bytes(&entries[at].entry)
-                    .is_ok_and(|it| matches!(it.event, Event::InvocationEnded(_)));
+                // A result or a signature that is not shown is not there yet, for all a bundle can tell.
+                let optional = Entry::from_bytes(&entries[at].entry).is_ok_and(|it| {
+                    matches!(
+                        it.event,
+                        Event::InvocationEnded(_) | Event::SessionResulted(_) | Event::SessionSigned(_)
+                    )
+                });
                 if optional {
                     return Ok(None);
                 }
@@ -71,8 +75,7 @@ impl World {
                     entries.iter().enumerate().filter(|(index, _)| *index != at).map(|(_, it)| it.clone());
                 bundle.entries = Bounded::new(rest.collect()).unwrap();
             }
-            // What an INTENT says of the account and of revocations is the broker's own word.
-            Lie::BundleRewritten if is_intent(&entries[at].entry) => return Ok(None),
+            Lie::BundleRewritten if ends_in_the_brokers_word(&entries[at].entry) => return Ok(None),
             Lie::BundleRewritten => bundle = self.relogged(bundle, at),
             // Of all that an INTENT says, what only the log can contradict.
             Lie::BundleUnproven => {
@@ -122,10 +125,25 @@ fn one_epoch_later(intent: &[u8]) -> Vec<u8> {
             event.epoch += 1;
             Entry { time, event: Event::Intent(event) }.to_bytes()
         }
+        Ok(Entry { time, event: Event::SessionIntent(mut event) }) => {
+            event.epoch += 1;
+            Entry { time, event: Event::SessionIntent(event) }.to_bytes()
+        }
         _ => intent.to_vec(),
     }
 }
 
+/// What is said last of the account, of revocations, or of why something was passed over is the broker's
+/// own word, in a session, too.
+fn ends_in_the_brokers_word(entry: &[u8]) -> bool {
+    Entry::from_bytes(entry).is_ok_and(|it| {
+        matches!(
+            it.event,
+            Event::Intent(_) | Event::SessionIntent(_) | Event::SessionOpened(_) | Event::SessionPassed(_)
+        )
+    })
+}
+
 fn is_intent(entry: &[u8]) -> bool {
-    Entry::from_bytes(entry).is_ok_and(|it| matches!(it.event, Event::Intent(_)))
+    Entry::from_bytes(entry).is_ok_and(|it| matches!(it.event, Event::Intent(_) | Event::SessionIntent(_)))
 }
