@@ -83,3 +83,21 @@ impl Drop for Listed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_forge::instance;
+
+    use super::*;
+
+    #[test]
+    fn one_caller_has_only_so_many_seats() {
+        let (sessions, greedy) = (Sessions::new(), instance("planner"));
+        let mut seats: Vec<_> = (0..SESSIONS_PER_INSTANCE).map(|_| sessions.seat(&greedy).unwrap()).collect();
+        let refused = sessions.seat(&greedy).unwrap_err();
+        assert_eq!((refused.rule(), refused.reason()), ("SES-017", Reason::Overloaded));
+        assert!(sessions.seat(&instance("files")).is_ok(), "somebody else");
+        seats.pop();
+        assert!(sessions.seat(&greedy).is_ok(), "the twin: one that has ended makes room");
+    }
+}

@@ -116,3 +116,84 @@ fn signed(bytes: &[u8]) -> Result<Signed, Refusal> {
 fn not_read(error: Malformed) -> Refusal {
     Refusal::new("CONV-010", Reason::PayloadMalformed, format!("{error}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::{capability::Amount, receipt::ActionOutcome, time::Timestamp};
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::new(countersign_forge::START_MS).unwrap()
+    }
+
+    fn call(body: usize, mac: usize) -> SessionCall {
+        let request = SessionRequest {
+            seq: 1,
+            action: "read".parse().unwrap(),
+            resource: "file:/data".parse().unwrap(),
+            arguments: Digest::of(b""),
+            deadline: now(),
+        };
+        let arguments = Arguments::new(Vec::new()).unwrap();
+        SessionCall {
+            request: request.to_bytes(),
+            arguments: arguments.to_bytes(),
+            body: vec![0; body],
+            mac: vec![0; mac],
+        }
+    }
+
+    /// The rule that such a message is refused by.
+    fn refused<T>(read: Result<T, Refusal>) -> Option<&'static str> {
+        read.err().map(|refusal| refusal.rule())
+    }
+
+    #[test]
+    fn a_request_has_a_whole_mac_and_a_body_within_its_limit() {
+        let read = |body, mac| {
+            let message = OpenSessionRequest { call: Some(call(body, mac)), ..Default::default() };
+            refused(Said::read(message))
+        };
+        assert_eq!(read(BODY_MAX_BYTES, 32), None, "the twin");
+        assert_eq!(read(BODY_MAX_BYTES + 1, 32), Some("LIM-010"));
+        assert_eq!((read(0, 31), read(0, 33)), (Some("SES-038"), Some("SES-038")));
+    }
+
+    #[test]
+    fn a_result_vouches_for_a_body_within_the_limit_and_has_a_whole_mac() {
+        let read = |body: usize, other: usize, mac: usize| {
+            let result = SessionResult {
+                number: 1,
+                seq: 1,
+                request: countersign_protocol::digest::SessionLink::from_bytes([7; 32]),
+                outcome: ActionOutcome::Done,
+                result: Digest::of(&vec![0; other]),
+                cost: Amount::ZERO,
+                finished: now(),
+            };
+            let reply = SessionReply {
+                result: result.to_bytes(),
+                body: vec![0; body],
+                mac: vec![0; mac],
+                ..Default::default()
+            };
+            refused(Told::read(ServedSession { reply: Some(reply), ..Default::default() }))
+        };
+        assert_eq!(read(BODY_MAX_BYTES, BODY_MAX_BYTES, 32), None, "the twin");
+        assert_eq!(read(BODY_MAX_BYTES + 1, BODY_MAX_BYTES + 1, 32), Some("SES-044"));
+        assert_eq!((read(1, 2, 32), read(1, 1, 31)), (Some("SES-044"), Some("SES-044")));
+    }
+
+    #[test]
+    fn an_answer_is_a_statement_and_comes_before_anything_else() {
+        let good = Signed { payload_type: "test/answer".into(), payload: vec![1], signatures: Vec::new() };
+        let said = ServedSession { answer: good.to_bytes(), ..Default::default() };
+        assert_eq!(refused(answer(said.clone())), None, "the twin");
+        let early = ServedSession { reply: Some(SessionReply::default()), ..said.clone() };
+        assert_eq!(refused(answer(early)), Some("SES-020"));
+        assert_eq!(refused(answer(ServedSession { head: vec![1], ..said.clone() })), Some("SES-020"));
+        assert_eq!(refused(answer(ServedSession { answer: vec![7], ..said.clone() })), Some("SES-020"));
+        assert_eq!(refused(answer(ServedSession { leave: true, ..said })), Some("SES-023"));
+    }
+}
