@@ -343,6 +343,18 @@ pub const SESSION_UNTAKEN_BYTES: usize = 16 * 1_024 * 1_024;
 /// Edges: none. It paces: nothing is lost by it that the ledger does not hold.
 pub const SESSION_LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Streams that one callee may have at once; what it states is within this.
+/// Edges: `streams::a_callee_takes_so_many_streams`.
+pub const CALLEE_STREAMED_MAX: u32 = 256;
+
+/// Streams of all callers together. Each holds a mebibyte at most: a window of chunks to either side.
+/// Edges: `seats::one_holder_does_not_get_the_seats_of_others`.
+pub const STREAMS_MAX: usize = 512;
+
+/// How long a caller may leave the last words of its stream waiting.
+/// Edges: none. It paces: the receipt is in the ledger.
+pub const STREAM_LAST_WORDS: Duration = Duration::from_secs(10);
+
 /// Tokens of chains that need not be verified anew, in bytes of the tokens; verified, each takes some five
 /// times its bytes. A chain of one hop has two kilobytes, so thousands of chains are used without a second
 /// verification; the others are verified on each use.

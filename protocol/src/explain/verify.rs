@@ -3,7 +3,9 @@
 use super::{
     Attested, Bundle, Ended, ExplainedLink, Explanation, Proven,
     collect::{Collection, Recorded},
-    evidence::{Conclusion, Use, check_contract, check_end, check_grant, check_intent, worthless},
+    evidence::{
+        Conclusion, Use, check_contract, check_end, check_grant, check_intent, check_stream, worthless,
+    },
 };
 use crate::{
     digest::{ChainId, Digest, TreeHash},
@@ -224,6 +226,10 @@ fn explain_end(
     require!("LOG-043", intent.leaf < end.leaf, INVALID, "It ended before it began.");
     let callee = entries.admitted_before(end.leaf, &intent.event.callee)?;
     let receipt = check_end(&end.event, &intent.event, callee)?;
+    let holder = explanation.links.last().map(|link| &link.holder);
+    let holder = require_some!("LOG-034", holder, INVALID, "It has no holder.");
+    let caller = entries.admitted_before(intent.leaf, holder)?;
+    let streamed = check_stream(&end.event, &intent.event, receipt.as_ref(), [caller, callee])?;
     let (leaf, at, settled) = (end.leaf, end.at, end.event.settled);
     let outcome = end.event.outcome;
     match outcome {
@@ -234,6 +240,10 @@ fn explain_end(
             explanation.attested.push(Attested::NoReceiptCame);
         }
     }
-    explanation.end = Some(Ended { outcome, receipt, result: None, settled, leaf, at });
+    if let Some(account) = &streamed {
+        let (received, sent) = (account.received.bytes, account.sent.bytes);
+        explanation.proven.push(Proven::Streamed { received, sent });
+    }
+    explanation.end = Some(Ended { outcome, receipt, result: None, streamed, settled, leaf, at });
     Ok(())
 }

@@ -324,7 +324,14 @@ fn a_result_that_its_callee_did_not_sign_is_found() {
     let good = receipt(&world, &proof, 1);
     let ended = |signed: Option<Signed>, outcome, settled| {
         let settled = Amount::new(settled).unwrap();
-        Event::InvocationEnded(InvocationEnded { invocation_id: id, outcome, receipt: signed, settled })
+        Event::InvocationEnded(InvocationEnded {
+            invocation_id: id,
+            outcome,
+            receipt: signed,
+            settled,
+            asked: None,
+            told: None,
+        })
     };
     let forged = good.sign(&world.agent("mallory").key);
     for event in [
