@@ -149,7 +149,7 @@ impl Mediator {
 
     /// What the callee gets: everything with which it can check the invocation by itself.
     pub(super) fn message(&self, course: Course) -> ServeResponse {
-        let Course { asked, allowed, deadline, .. } = course;
+        let Course { asked, allowed, deadline, streams, .. } = course;
         ServeResponse {
             invocation_id: asked.id.to_string(),
             token: asked.token.into_bytes(),
@@ -158,6 +158,7 @@ impl Mediator {
             arguments: asked.arguments,
             body: asked.body,
             deadline_ms: deadline.as_millis(),
+            streams,
             ..Default::default()
         }
     }

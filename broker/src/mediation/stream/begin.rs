@@ -133,13 +133,15 @@ impl Mediator {
                 let _listed = self.open.until_ended(&pending);
                 match self.begin(&course, &pending).await {
                     Ok(None) => {
+                        let intent = self.domain.peek(|state, _| Some(state.invocation(&id)?.intent));
                         let sides = Sides::new(&course.allowed, key);
                         pass_on(self.message(course), room, &callee, &pending);
                         if begun.send(Ok(None)).is_err() {
                             pending.give_up(cancelled("The caller has hung up."));
                         }
                         let ends = Ends { inbound: Some(inbound), outbound, hears, report };
-                        let relay = Relay::new(Arc::clone(&self), sides, pending.clone(), callee, viewer);
+                        let relay =
+                            Relay::new(Arc::clone(&self), sides, pending.clone(), callee, viewer, intent);
                         return relay.run(ends, deadline).await;
                     }
                     Ok(Some(earlier)) => Ok(earlier),

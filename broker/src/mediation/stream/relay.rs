@@ -10,6 +10,7 @@ use bytes::Bytes;
 use countersign_protocol::{
     domain::End,
     key::PublicKey,
+    ledger::LeafIndex,
     payload::Payload,
     refusal::{Reason, Refusal, Viewer},
     require_some,
@@ -71,6 +72,8 @@ pub(super) struct Relay {
     /// What the caller has not been sent. There are no more than the window lets through.
     chunks: VecDeque<StreamChunk>,
     taken: Option<u64>,
+    /// That it has begun, until that is told.
+    begun: Option<LeafIndex>,
 }
 
 impl Sides {
@@ -95,8 +98,10 @@ impl Relay {
         pending: Arc<Pending>,
         callee: Arc<Callee>,
         viewer: Viewer,
+        begun: Option<LeafIndex>,
     ) -> Self {
-        Self { mediator, sides, pending, callee, viewer, chunks: VecDeque::new(), taken: None }
+        let chunks = VecDeque::new();
+        Self { mediator, sides, pending, callee, viewer, chunks, taken: None, begun }
     }
 
     /// Passes on what either side says until the stream ends, and sees that end recorded and told.
@@ -119,7 +124,7 @@ impl Relay {
     {
         let mut late = self.mediator.domain.clock().wait_until(deadline);
         loop {
-            let waits = !self.chunks.is_empty() || self.taken.is_some();
+            let waits = !self.chunks.is_empty() || self.taken.is_some() || self.begun.is_some();
             tokio::select! {
                 biased;
                 report = &mut ends.report => {
@@ -149,6 +154,10 @@ impl Relay {
 
     /// The next thing for the caller: what was taken, before any chunk.
     fn next(&mut self) -> Option<InvokeStreamResponse> {
+        if let Some(intent) = self.begun.take() {
+            let (callee, intent_leaf) = (self.callee.instance().to_string(), intent.get());
+            return Some(InvokeStreamResponse { callee, intent_leaf, ..Default::default() });
+        }
         if let Some(taken) = self.taken.take() {
             return Some(InvokeStreamResponse { taken, ..Default::default() });
         }

@@ -4723,10 +4723,12 @@ pub struct ServeResponse {
     /// Something said in a session; then nothing else of this message is stated.
     #[prost(message, optional, tag = "8")]
     pub session: ::core::option::Option<OfferedSession>,
-    /// Something said in a stream; then nothing else of this message is stated. A stream begins as any
-    /// invocation does: that its body comes in chunks says the proof.
+    /// Something said in a stream; then nothing else of this message is stated.
     #[prost(message, optional, tag = "9")]
     pub stream: ::core::option::Option<OfferedStream>,
+    /// Whether body and result come in chunks, as the proof says.
+    #[prost(bool, tag = "10")]
+    pub streams: bool,
 }
 /// From the caller of a stream. The first message is the invocation; each later one holds one thing.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4762,6 +4764,12 @@ pub struct InvokeStreamResponse {
     /// What came of it; nothing comes after it. Its body is the `StreamAccount` payload.
     #[prost(message, optional, tag = "3")]
     pub end: ::core::option::Option<InvokeResponse>,
+    /// The instance that has it; in the first message only.
+    #[prost(string, tag = "4")]
+    pub callee: ::prost::alloc::string::String,
+    /// The leaf of the INTENT; in the first message only.
+    #[prost(uint64, tag = "5")]
+    pub intent_leaf: u64,
 }
 /// A piece of a body or a result. It is forwarded and never logged.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
