@@ -58,6 +58,7 @@ impl Hearing {
         let mut sends = true;
         loop {
             let taken = tokio::select! {
+                biased;
                 message = inbound.message() => {
                     let message = message.map_err(|status| error_of("go on with the stream", &status))?;
                     let broken = || deceived(About::Stream, "it ended without a receipt");

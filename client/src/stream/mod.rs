@@ -76,17 +76,26 @@ pub struct Upload {
 
 impl Upload {
     /// Sends the next piece, in as many chunks as it takes. Waits while the callee takes no more.
+    ///
+    /// Fails where the stream has ended, which its [`end`](InvokedStream::end) tells more of: a callee may
+    /// be done before it has everything.
     pub async fn send(&mut self, piece: &[u8]) -> Result<(), Error> {
-        self.outlet.send(piece).await
+        let sent = self.outlet.send(piece).await;
+        sent.inspect_err(|_| self.settle())
     }
 
     /// Says that nothing more comes.
     pub async fn finish(mut self) -> Result<(), Error> {
-        self.outlet.chunk(&[], Part::Last).await?;
+        let sent = self.outlet.chunk(&[], Part::Last).await;
+        self.settle();
+        sent
+    }
+
+    /// From here on dropping it ends nothing.
+    fn settle(&mut self) {
         if let Some(unfinished) = self.unfinished.take() {
             let _ = unfinished.send(());
         }
-        Ok(())
     }
 }
 

@@ -83,7 +83,7 @@ impl Shared {
             arguments: request.arguments.clone(),
             body: request.body.clone(),
             deadline_ms: now().as_millis() + 2_000,
-            session: None,
+            ..Default::default()
         };
         if self.lying(Lie::ForwardedBodyAltered) {
             message.body.push(b'!');

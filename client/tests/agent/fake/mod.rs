@@ -259,7 +259,7 @@ impl Fake {
             arguments: Vec::new(),
             body: Vec::new(),
             deadline_ms: now().as_millis() + 2_000,
-            session: None,
+            ..Default::default()
         };
         self.deliver_bare(callee, message).await;
     }
