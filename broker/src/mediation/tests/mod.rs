@@ -6,4 +6,5 @@ mod replays;
 mod revoked;
 mod sessions;
 pub(crate) mod store;
+mod streams;
 pub(crate) mod world;
