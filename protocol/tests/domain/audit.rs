@@ -33,6 +33,7 @@ use crate::{
     invocation::{begin, end, present, proof, receipt, revoke},
     rotation::rotate,
     session::Sitting,
+    streams::streamed,
 };
 
 /// alice → planner → researcher, with a contract that can be used.
@@ -98,6 +99,7 @@ pub(crate) fn eventful() -> World {
         end(&mut world, id, &how).unwrap();
     }
     begin(&mut world, "fetcher", other).unwrap();
+    streamed(&mut world, "fetcher", other);
     let mut sitting = Sitting::within(world, grant, "planner");
     sitting.ask().unwrap();
     sitting.tell(1).unwrap();
