@@ -240,6 +240,10 @@ pub const ENROLMENT_REQUEST_MAX: Duration = Duration::from_secs(20);
 /// Edges: `bounds::a_broker_that_stops_waits_for_what_is_under_way_and_not_for_ever`.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
+/// Of that time, what is left for streams and sessions to be told that they end.
+/// Edges: none. It paces: what was told nothing ends when the broker starts again.
+pub const STOP_LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How soon a decision that could not be made when it was due is tried again.
 /// Edges: none. It paces.
 pub const TICK_PAUSE: Duration = Duration::from_millis(500);

@@ -100,6 +100,15 @@ impl Mediation {
         MediationServer::new(self.clone()).max_decoding_message_size(largest)
     }
 
+    /// Ends every stream and every session that is under way: the broker stops. What was forwarded and not
+    /// answered ends as unknown; invocations at once go on for as long as they are given.
+    pub fn stop(&self) {
+        self.0.open.all().iter().filter(|pending| pending.is_stream()).for_each(|pending| {
+            pending.cut(pending::unknown("The broker stops."));
+        });
+        self.0.sessions.stop();
+    }
+
     pub(crate) fn mediator(&self) -> &Arc<Mediator> {
         &self.0
     }

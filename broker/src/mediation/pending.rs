@@ -115,6 +115,11 @@ impl Pending {
         self.deadline
     }
 
+    /// Whether its body and result come in chunks.
+    pub(super) fn is_stream(&self) -> bool {
+        self.flow.is_some()
+    }
+
     /// Tells when it has ended.
     pub(super) fn ended(&self) -> watch::Receiver<bool> {
         self.ended.subscribe()
