@@ -698,3 +698,17 @@ async fn a_caller_that_never_says_what_it_wants_is_not_waited_for() {
     assert!(begun_after(SERVE_HELLO_MAX - tick).await.is_ok(), "the twin");
     assert_eq!(refused(begun_after(SERVE_HELLO_MAX + tick).await), "DEADLINE_PASSED");
 }
+
+#[tokio::test]
+async fn a_broker_that_stops_ends_its_streams_and_nothing_at_once() {
+    let (world, leaf, call, mut caller, mut serving) = streaming().await;
+    let whole = world.call("fetcher", leaf);
+    let sending = world.sending("fetcher", &whole);
+    let asked = serving.callee.next().await;
+    world.mediation.stop();
+    assert_eq!(caller.end().await, "OUTCOME_UNKNOWN");
+    serving.hears_that_it_is_over().await;
+    assert_eq!(outcome(&world, &call), Some(InvocationOutcome::Unknown));
+    serving.callee.done(&asked, b"content").await;
+    assert!(sending.await.unwrap().is_ok(), "what is under way at once goes on");
+}
