@@ -50,6 +50,7 @@ async fn a_stream_answers_piece_by_piece_and_ends_with_a_receipt_for_all_of_it()
     assert_eq!(streamed.receipt.outcome, ActionOutcome::Done);
     assert_eq!((streamed.account.received.bytes, streamed.account.sent.bytes), (14, 14));
     assert!(intent < streamed.result);
+    story.researcher.prove_stream(&streamed).await.unwrap();
 }
 
 #[tokio::test]

@@ -83,6 +83,36 @@ pub trait Handler: Send + Sync + 'static {
     /// with any other, it is never called twice for one invocation, and what is not done shortly before the
     /// deadline is signed as failed. Where the stream breaks, is broken off or revoked, the future is
     /// dropped and nothing is signed.
+    ///
+    /// ```
+    /// use countersign::{Chunks, Done, Handler, Invocation, Outcome, Output};
+    /// use countersign_protocol::{capability::Amount, receipt::ActionOutcome};
+    ///
+    /// struct Shouts;
+    ///
+    /// impl Handler for Shouts {
+    ///     async fn handle(&self, invocation: Invocation) -> Outcome {
+    ///         let body = invocation.body.to_ascii_uppercase();
+    ///         Outcome { body, outcome: ActionOutcome::Done, cost: Amount::ZERO }
+    ///     }
+    ///
+    ///     fn streams(&self) -> u32 {
+    ///         16
+    ///     }
+    ///
+    ///     async fn stream(&self, _: Invocation, mut input: Chunks, mut output: Output) -> Done {
+    ///         let failed = Done { outcome: ActionOutcome::Failed, cost: Amount::ZERO };
+    ///         while let Some(piece) = input.next().await {
+    ///             // An error here says that what came so far is not all of it.
+    ///             let Ok(piece) = piece else { return failed };
+    ///             if output.send(&piece.to_ascii_uppercase()).await.is_err() {
+    ///                 return failed;
+    ///             }
+    ///         }
+    ///         Done { outcome: ActionOutcome::Done, cost: Amount::ZERO }
+    ///     }
+    /// }
+    /// ```
     fn stream(
         &self,
         invocation: Invocation,

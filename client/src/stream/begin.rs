@@ -44,6 +44,25 @@ impl Agent {
     /// given up after `within`, which the broker cuts to a quarter of an hour.
     ///
     /// Nothing is repeated: what became of a stream that broke, [`Agent::explain`] tells.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use countersign::{Agent, Error, Held, InvokedStream, Streamed};
+    /// use countersign_protocol::capability::Request;
+    ///
+    /// async fn ask(agent: &Agent, held: &Held, request: Request, question: &str) -> Result<Streamed, Error> {
+    ///     let stream = agent.invoke_stream(held, request, Duration::from_secs(120)).await?;
+    ///     let InvokedStream { mut upload, mut download, end, .. } = stream;
+    ///     upload.send(question.as_bytes()).await?;
+    ///     upload.finish().await?;
+    ///     while let Some(piece) = download.next().await {
+    ///         // Verified to be the callee's, in this place. Whether it is all of it, the end says.
+    ///         print!("{}", String::from_utf8_lossy(&piece?));
+    ///     }
+    ///     end.verified().await
+    /// }
+    /// ```
     pub async fn invoke_stream(
         &self,
         held: &Held,
