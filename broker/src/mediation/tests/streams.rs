@@ -712,3 +712,24 @@ async fn a_broker_that_stops_ends_its_streams_and_nothing_at_once() {
     serving.callee.done(&asked, b"content").await;
     assert!(sending.await.unwrap().is_ok(), "what is under way at once goes on");
 }
+
+#[tokio::test]
+async fn a_callee_that_may_not_act_any_more_is_given_no_further_chunk() {
+    let (world, _, call, mut caller, mut serving) = streaming().await;
+    world.store.hold();
+    let (signed, actor) = (world.instance_revocation("root", "files"), world.agent("root").actor());
+    let revoking = {
+        let world = world.clone();
+        tokio::spawn(async move {
+            world.decide(|state, context| state.decide_revoke(context, &actor, &signed)).await
+        })
+    };
+    until(|| world.look(|state| state.epoch()) == 1).await;
+    let chunk = caller.side.chunk(b"too late");
+    caller.send(chunk).await;
+    assert!(serving.hear().await.over);
+    world.store.let_go();
+    revoking.await.unwrap().unwrap();
+    assert_eq!(caller.end().await, "CALLEE_UNAVAILABLE");
+    assert_eq!(outcome(&world, &call), Some(InvocationOutcome::Unknown));
+}
