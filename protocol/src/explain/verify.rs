@@ -16,7 +16,7 @@ use crate::{
     payload::Payload,
     refusal::{Reason, Refusal},
     require, require_some,
-    token::{self, Activation, ActiveToken, Token},
+    token::{self, Activation, ActiveToken, Proof, Token},
     trust::KeySet,
 };
 
@@ -60,9 +60,9 @@ impl Bundle {
         let intent = entries.intent()?;
         let (links, token) = walk(keys, entries, &intent.event.chain, intent.leaf)?;
         let active = self.activate(keys, &links, token)?;
-        let mut explanation = self.explain_intent(checkpoint, entries, &intent, links, &active)?;
+        let (mut explanation, proof) = self.explain_intent(checkpoint, entries, &intent, links, &active)?;
         let end = entries.end();
-        explain_end(&mut explanation, entries, &intent, end)?;
+        explain_end(&mut explanation, entries, &intent, &proof, end)?;
         Ok((explanation, intent.event.policy))
     }
 
@@ -103,7 +103,7 @@ impl Bundle {
         intent: &Recorded<Intent>,
         links: Vec<ExplainedLink>,
         active: &ActiveToken,
-    ) -> Result<Explanation, Refusal> {
+    ) -> Result<(Explanation, Proof), Refusal> {
         let (leaf, event) = (intent.leaf, &intent.event);
         let same = event.invocation_id == self.invocation_id;
         require!("LOG-041", same, INVALID, "The INTENT is of {}.", event.invocation_id);
@@ -119,8 +119,8 @@ impl Bundle {
             originator: event.originator.clone(),
             links,
             callee: event.callee.clone(),
-            action: proof.action,
-            resource: proof.resource,
+            action: proof.action.clone(),
+            resource: proof.resource.clone(),
             arguments: proof.arguments,
             decided: intent.at,
             intent: leaf,
@@ -129,9 +129,9 @@ impl Bundle {
             proven: Vec::new(),
             attested: Vec::new(),
         };
-        let requested = vec![Proven::Requested(proof.caller)];
+        let requested = vec![Proven::Requested(proof.caller.clone())];
         explanation.state_what_intent_shows(whatever_the_arguments, event.reserved, requested);
-        Ok(explanation)
+        Ok((explanation, proof))
     }
 
     /// The root of the tree before that leaf.
@@ -217,6 +217,7 @@ fn explain_end(
     explanation: &mut Explanation,
     entries: &Collection,
     intent: &Recorded<Intent>,
+    proof: &Proof,
     end: Option<Recorded<InvocationEnded>>,
 ) -> Result<(), Refusal> {
     let Some(end) = end else {
@@ -229,7 +230,7 @@ fn explain_end(
     let holder = explanation.links.last().map(|link| &link.holder);
     let holder = require_some!("LOG-034", holder, INVALID, "It has no holder.");
     let caller = entries.admitted_before(intent.leaf, holder)?;
-    let streamed = check_stream(&end.event, &intent.event, receipt.as_ref(), [caller, callee])?;
+    let streamed = check_stream(&end.event, &intent.event, proof, receipt.as_ref(), [caller, callee])?;
     let (leaf, at, settled) = (end.leaf, end.at, end.event.settled);
     let outcome = end.event.outcome;
     match outcome {

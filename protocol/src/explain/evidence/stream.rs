@@ -17,13 +17,10 @@ const INVALID: Reason = Reason::BundleInvalid;
 pub(in crate::explain) fn check_stream(
     event: &InvocationEnded,
     intent: &Intent,
+    proof: &Proof,
     receipt: Option<&Receipt>,
     [caller, callee]: [&InstanceStatement; 2],
 ) -> Result<Option<StreamAccount>, Refusal> {
-    let proof: Proof = intent
-        .proof
-        .peek_unverified()
-        .map_err(|error| Refusal::new("LOG-050", INVALID, format!("The proof: {error}.")))?;
     let receipt = receipt.filter(|_| proof.via == Via::Stream);
     let (Some(receipt), Some(told)) = (receipt, &event.told) else {
         let bare = event.told.is_none() && event.asked.is_none() && receipt.is_none();
@@ -35,8 +32,8 @@ pub(in crate::explain) fn check_stream(
         );
         return Ok(None);
     };
-    let asked = event.asked.as_ref().map(|asked| check_head(asked, &proof, Side::Caller, caller));
-    let told = check_head(told, &proof, Side::Callee, callee)?;
+    let asked = event.asked.as_ref().map(|asked| check_head(asked, proof, Side::Caller, caller));
+    let told = check_head(told, proof, Side::Callee, callee)?;
     require!("LOG-050", told.is_last(), INVALID, "The callee signed for more to come.");
     let account = StreamHeads { asked: asked.transpose()?, told }.account(&intent.proof.digest());
     let same = receipt.result == account.digest();
