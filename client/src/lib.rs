@@ -53,6 +53,7 @@ mod renewal;
 mod revocation;
 mod serve;
 mod session;
+mod stream;
 
 pub mod channel;
 pub mod limits;
@@ -71,8 +72,9 @@ pub use ledger::{Contradiction, Ledger};
 pub use link::Link;
 pub use negotiate::{Ask, Delegated, Delegatee, Delegator, Offer, OfferReply, RequestReply, Terms, Wanted};
 pub use revocation::{Preview, Revocations, Revoked, Target};
-pub use serve::{Handler, Invocation, Outcome};
+pub use serve::{Done, Handler, Invocation, Outcome, Output};
 pub use session::{Reply, Session, SessionTerms};
+pub use stream::{Chunks, InvokedStream, StreamEnd, Streamed, Upload};
 
 /// Compiles the quick start of the README.
 #[cfg(doctest)]

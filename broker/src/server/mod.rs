@@ -35,7 +35,8 @@ use crate::{
     health::{self, Standing},
     limits::{
         ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL,
-        KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REOPEN_DRAIN, REQUEST_MAX, STREAMS_PER_CONNECTION,
+        KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REOPEN_DRAIN, REQUEST_MAX, STOP_LAST_WORDS,
+        STREAMS_PER_CONNECTION,
     },
     mediation::settle_unknown,
     snapshots, ticker,
@@ -191,8 +192,14 @@ async fn serve(
         shown.health.set(Standing::Stopping);
     }
     stop.send_replace(true);
-    // Streams do not end by themselves, and a half-open connection never does.
-    let drained = tokio::time::timeout(drain, &mut serving).await;
+    // What is under way may end by itself; streams and sessions are told, and have time to hear it.
+    let patience = drain.saturating_sub(STOP_LAST_WORDS);
+    let mut drained = tokio::time::timeout(patience, &mut serving).await;
+    if drained.is_err() {
+        services.mediation.stop();
+        // `Serve` and the watches do not end by themselves, and a half-open connection never does.
+        drained = tokio::time::timeout(drain - patience, &mut serving).await;
+    }
     close.send_replace(true);
     background.0.shutdown().await;
     seal(&services.checkpoints, drain).await;

@@ -41,6 +41,8 @@ pub(super) struct Services {
     pub(super) health: HealthReporter,
     /// Signs what both promise of the ledger.
     pub(super) checkpoints: Arc<Checkpoints>,
+    /// Ends what does not end by itself.
+    pub(super) mediation: Mediation,
 }
 
 impl Services {
@@ -57,8 +59,8 @@ impl Services {
         let for_instances = for_instances
             .add_service(IdentityServer::new(identity).max_decoding_message_size(MESSAGE_MAX_BYTES));
         let checkpoints = Checkpoints::open(Arc::clone(&broker.domain), broker.checkpoint.clone()).await?;
-        let for_instances = of_the_domain(broker, &checkpoints, for_instances)?;
-        Ok(Self { for_instances, for_newcomers, health, checkpoints })
+        let (for_instances, mediation) = of_the_domain(broker, &checkpoints, for_instances)?;
+        Ok(Self { for_instances, for_newcomers, health, checkpoints, mediation })
     }
 }
 
@@ -86,7 +88,7 @@ fn of_the_domain(
     broker: &Broker,
     checkpoints: &Arc<Checkpoints>,
     routes: Routes,
-) -> Result<Routes, RunError> {
+) -> Result<(Routes, Mediation), RunError> {
     let domain = || Arc::clone(&broker.domain);
     let (key, retired) = (broker.activation.clone(), broker.retired_activations.clone());
     let activator = Arc::new(Activator::new(&broker.domain, key, retired)?);
@@ -97,7 +99,7 @@ fn of_the_domain(
     let mediation = Mediation::new(domain(), Arc::clone(&activator));
     let revocations = Revocations::new(&mediation);
     let max = MESSAGE_MAX_BYTES;
-    Ok(routes
+    let routes = routes
         .add_service(GrantsServer::new(grants).max_decoding_message_size(max))
         .add_service(
             ActivationsServer::new(Activations::new(domain(), activator)).max_decoding_message_size(max),
@@ -107,5 +109,6 @@ fn of_the_domain(
         .add_service(GraphServer::new(Graph::new(domain())).max_decoding_message_size(max))
         .add_service(RevocationsServer::new(revocations).max_decoding_message_size(max))
         .add_service(mediation.server())
-        .add_service(LedgerServer::new(ledger).max_decoding_message_size(max)))
+        .add_service(LedgerServer::new(ledger).max_decoding_message_size(max));
+    Ok((routes, mediation))
 }

@@ -226,6 +226,14 @@ impl Caller<'_> {
                 });
                 MediationClient::new(channel).invoke(request).await.map(|_| None)
             }
+            "Mediation/InvokeStream" => {
+                let first = tokio_stream::once(request!(first page of InvokeStreamRequest {
+                    token: self.world.story.contracted.token().as_bytes().to_vec(),
+                    proof: self.proof().to_bytes(),
+                    arguments: Arguments::new(Vec::new()).unwrap().to_bytes()
+                }));
+                MediationClient::new(channel).invoke_stream(first).await.map(|_| None)
+            }
             "Mediation/OpenSession" => {
                 let first = tokio_stream::once(v1::OpenSessionRequest {
                     trust_domain: DOMAIN.into(),
@@ -236,12 +244,7 @@ impl Caller<'_> {
                 MediationClient::new(channel).open_session(first).await.map(|_| None)
             }
             "Mediation/Serve" => {
-                let hello = tokio_stream::once(request!(ServeRequest {
-                    capacity: 1,
-                    answer: None,
-                    session: None,
-                    sessions: 0
-                }));
+                let hello = tokio_stream::once(request!(first page of ServeRequest { capacity: 1 }));
                 MediationClient::new(channel).serve(hello).await.map(|_| None)
             }
             other => panic!("{other} is called by nobody"),

@@ -16,4 +16,5 @@ mod rotating;
 mod scrape;
 mod sessions;
 mod story;
+mod streams;
 mod support;

@@ -33,3 +33,11 @@ pub(crate) const WATCH_REST: Duration = Duration::from_millis(250);
 /// Bytes of a line that a person types in answer to a question: the words that are asked for are short.
 /// Edges: `terminal::a_line_is_read_up_to_its_limit`.
 pub(crate) const LINE_MAX_BYTES: usize = 256;
+
+/// Pieces of a streamed body that are read ahead of what the callee takes, of a chunk each.
+/// Edges: none. It paces.
+pub(crate) const PIECES_AHEAD: usize = 4;
+
+/// How long a stream may take: as long as any broker lets it.
+/// Edges: none. The broker cuts it.
+pub(crate) const STREAM_WITHIN: Duration = Duration::from_millis(countersign_protocol::limits::STREAM_MAX_MS);

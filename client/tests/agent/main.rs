@@ -13,4 +13,5 @@ mod renewing;
 mod revoking;
 mod serving;
 mod sessions;
+mod streams;
 mod world;

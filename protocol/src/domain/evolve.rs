@@ -313,6 +313,7 @@ impl State {
         let invocation = Invocation {
             fingerprint: super::fingerprint(&proof),
             proof: event.proof.digest(),
+            via: proof.via,
             caller: proof.caller,
             callee: event.callee.clone(),
             chain: proof.chain_id,

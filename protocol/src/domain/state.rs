@@ -22,7 +22,7 @@ use crate::{
     session::Side,
     signed::Signed,
     time::Timestamp,
-    token::{ActivatedBy, Activation, Nonce},
+    token::{ActivatedBy, Activation, Nonce, Via},
     trust::KeySet,
 };
 
@@ -266,6 +266,8 @@ pub struct Invocation {
     pub fingerprint: Digest,
     /// Digest of the proof under which it was permitted.
     pub proof: Digest,
+    /// Whether body and result come as a stream, or at once.
+    pub via: Via,
     /// Who called.
     pub caller: InstanceId,
     /// Whom.

@@ -27,4 +27,5 @@ mod session;
 mod sitting;
 mod snapshot;
 mod strangers;
+mod streams;
 mod tampered;

@@ -30,7 +30,7 @@ use countersign_protocol::{
     negotiation::Move,
     signed::Signed,
     time::Timestamp,
-    token::Nonce,
+    token::{Nonce, Via},
 };
 
 pub use moves::input;
@@ -296,6 +296,8 @@ pub struct Asked {
     action: String,
     resource: String,
     arguments: Digest,
+    /// At once, or as a stream.
+    pub via: Via,
 }
 
 impl Default for Model {

@@ -4,8 +4,8 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use countersign::{
-    Agent as Sdk, Answer, Ask, Call, Error, Held, Invocation, Offer, OfferReply, Options, Outcome,
-    RequestReply, Terms, Wanted,
+    Agent as Sdk, Answer, Ask, Call, Chunks, Done, Error, Handler, Held, Invocation, Offer, OfferReply,
+    Options, Outcome, Output, RequestReply, Terms, Wanted,
 };
 use countersign_protocol::{
     capability::{Amount, Arguments, Rights},
@@ -161,14 +161,42 @@ async fn negotiate(planner: &Sdk, granted: &Held, researcher: &Sdk) -> Held {
 
 fn serve(files: &Sdk) -> JoinHandle<Error> {
     let files = files.clone();
-    let handler = |invocation: Invocation| async move {
-        let body = format!("{} said {:?}", invocation.request.resource, String::from_utf8(invocation.body));
-        Outcome { body: body.into_bytes(), outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
-    };
     tokio::spawn(async move {
-        match files.serve(handler, NonZeroU32::MIN).await {
+        match files.serve(Files, NonZeroU32::MIN).await {
             Ok(never) => match never {},
             Err(error) => error,
         }
     })
+}
+
+/// A service that says what it was told, and shouts what it is told in a stream.
+struct Files;
+
+impl Handler for Files {
+    async fn handle(&self, invocation: Invocation) -> Outcome {
+        let body = format!("{} said {:?}", invocation.request.resource, String::from_utf8(invocation.body));
+        Outcome { body: body.into_bytes(), outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
+    }
+
+    fn streams(&self) -> u32 {
+        2
+    }
+
+    async fn stream(&self, invocation: Invocation, mut input: Chunks, mut output: Output) -> Done {
+        let cost = Amount::new(1).unwrap();
+        if invocation.request.resource.to_string().ends_with("/deaf") {
+            return std::future::pending().await;
+        }
+        if invocation.request.resource.to_string().ends_with("/hasty") {
+            output.send(b"no").await.unwrap();
+            return Done { outcome: ActionOutcome::Failed, cost };
+        }
+        while let Some(chunk) = input.next().await {
+            let Ok(chunk) = chunk else { break };
+            if output.send(&chunk.to_ascii_uppercase()).await.is_err() {
+                break;
+            }
+        }
+        Done { outcome: ActionOutcome::Done, cost }
+    }
 }

@@ -11,7 +11,7 @@ use countersign_protocol::time::Lifetime;
 
 use crate::{
     broker::{DOMAIN, Site},
-    programs::{join_with, read, rules},
+    programs::{Files, join_with, rules},
 };
 
 const MANUAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MANUAL.md");
@@ -133,7 +133,7 @@ impl Stage {
             }
             ["files", "serves"] => {
                 let files = self.programs["files"].clone();
-                self.site.runtime.spawn(async move { files.serve(read, std::num::NonZeroU32::MIN).await });
+                self.site.runtime.spawn(async move { files.serve(Files, std::num::NonZeroU32::MIN).await });
             }
             [name, "delegates"] => {
                 let agent = self.programs[*name].clone();

@@ -13,6 +13,7 @@ mod mediation;
 mod negotiation;
 mod revocation;
 mod session;
+mod stream;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -129,6 +130,8 @@ pub(crate) struct Shared {
     forwarded_before: Mutex<Option<v1::ServeResponse>>,
     /// Where what callees say in sessions goes.
     sessions: Mutex<HashMap<String, mpsc::Sender<v1::ServedSession>>>,
+    /// The same for streams.
+    streams: Mutex<HashMap<String, mpsc::Sender<stream::Told>>>,
     answered_before: Mutex<Option<Signed>>,
     addresses: Mutex<(String, String)>,
     servers: Mutex<Vec<JoinHandle<()>>>,
@@ -175,6 +178,7 @@ impl Fake {
             bodies: Mutex::default(),
             forwarded_before: Mutex::default(),
             sessions: Mutex::default(),
+            streams: Mutex::default(),
             answered_before: Mutex::default(),
             addresses: Mutex::default(),
             servers: Mutex::default(),
@@ -259,7 +263,7 @@ impl Fake {
             arguments: Vec::new(),
             body: Vec::new(),
             deadline_ms: now().as_millis() + 2_000,
-            session: None,
+            ..Default::default()
         };
         self.deliver_bare(callee, message).await;
     }

@@ -6,6 +6,7 @@ mod grant;
 mod identity;
 mod invocation;
 mod session;
+mod stream;
 
 pub(in crate::explain) use contract::{Conclusion, check_contract};
 pub(in crate::explain) use grant::check_grant;
@@ -14,6 +15,7 @@ pub(in crate::explain) use invocation::{
     Reservation, Use, check_end, check_intent, check_reservation, check_unanswered,
 };
 pub(in crate::explain) use session::{Spoken, check_request, check_result};
+pub(in crate::explain) use stream::check_stream;
 
 use crate::{
     key::PublicKey,

@@ -4676,6 +4676,12 @@ pub struct ServeRequest {
     /// How many sessions the callee is in at once; in the first message only. None where it is zero.
     #[prost(uint32, tag = "5")]
     pub sessions: u32,
+    /// Something said in a stream.
+    #[prost(message, optional, tag = "6")]
+    pub stream: ::core::option::Option<ServedStream>,
+    /// How many streams the callee takes at once; in the first message only. None where it is zero.
+    #[prost(uint32, tag = "7")]
+    pub streams: u32,
 }
 /// The answer to one invocation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4717,6 +4723,93 @@ pub struct ServeResponse {
     /// Something said in a session; then nothing else of this message is stated.
     #[prost(message, optional, tag = "8")]
     pub session: ::core::option::Option<OfferedSession>,
+    /// Something said in a stream; then nothing else of this message is stated.
+    #[prost(message, optional, tag = "9")]
+    pub stream: ::core::option::Option<OfferedStream>,
+    /// Whether body and result come in chunks, as the proof says.
+    #[prost(bool, tag = "10")]
+    pub streams: bool,
+}
+/// From the caller of a stream. The first message is the invocation; each later one holds one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InvokeStreamRequest {
+    /// The trust domain; in the first message only.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// The token; in the first message only.
+    #[prost(bytes = "vec", tag = "2")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+    /// The holder's signed `Proof`; in the first message only.
+    #[prost(bytes = "vec", tag = "3")]
+    pub proof: ::prost::alloc::vec::Vec<u8>,
+    /// The `Arguments` payload, empty for none; in the first message only.
+    #[prost(bytes = "vec", tag = "4")]
+    pub arguments: ::prost::alloc::vec::Vec<u8>,
+    /// The next chunk of the body.
+    #[prost(message, optional, tag = "5")]
+    pub chunk: ::core::option::Option<StreamChunk>,
+    /// How many chunks of the result the caller has taken in all; stated where it is not zero.
+    #[prost(uint64, tag = "6")]
+    pub taken: u64,
+}
+/// To the caller of a stream. Each message holds one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InvokeStreamResponse {
+    /// The next chunk of the result.
+    #[prost(message, optional, tag = "1")]
+    pub chunk: ::core::option::Option<StreamChunk>,
+    /// How many chunks of the body the callee has taken in all; stated where it is not zero.
+    #[prost(uint64, tag = "2")]
+    pub taken: u64,
+    /// What came of it; nothing comes after it. Its body is the `StreamAccount` payload.
+    #[prost(message, optional, tag = "3")]
+    pub end: ::core::option::Option<InvokeResponse>,
+    /// The instance that has it; in the first message only.
+    #[prost(string, tag = "4")]
+    pub callee: ::prost::alloc::string::String,
+    /// The leaf of the INTENT; in the first message only.
+    #[prost(uint64, tag = "5")]
+    pub intent_leaf: u64,
+}
+/// A piece of a body or a result. It is forwarded and never logged.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamChunk {
+    /// The piece; empty in none but the last one.
+    #[prost(bytes = "vec", tag = "1")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    /// Its side's signed `StreamHead`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+}
+/// To the callee: something of a stream that it was given. Each message holds one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferedStream {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub invocation_id: ::prost::alloc::string::String,
+    /// The next chunk of the body.
+    #[prost(message, optional, tag = "2")]
+    pub chunk: ::core::option::Option<StreamChunk>,
+    /// How many chunks of the result the caller has taken in all.
+    #[prost(uint64, tag = "3")]
+    pub taken: u64,
+    /// It has ended without the callee's answer; nothing that is said in it counts any more.
+    #[prost(bool, tag = "4")]
+    pub over: bool,
+}
+/// From the callee: something of a stream. Each message holds one thing. It ends with an `Answer`, whose
+/// body is the `StreamAccount` payload.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ServedStream {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub invocation_id: ::prost::alloc::string::String,
+    /// The next chunk of the result.
+    #[prost(message, optional, tag = "2")]
+    pub chunk: ::core::option::Option<StreamChunk>,
+    /// How many chunks of the body the callee has taken in all.
+    #[prost(uint64, tag = "3")]
+    pub taken: u64,
 }
 /// From the caller of a session. Each message holds one thing: the first one an opening, each later one
 /// a request, a head or the close.
@@ -4942,6 +5035,26 @@ pub mod mediation_client {
             req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Mediation", "Invoke"));
             self.inner.unary(req, path, codec).await
         }
+        /// Has a callee do one thing whose body and result come in chunks. What the caller sends first is the
+        /// invocation, without a body; then chunks, each with a signed head. The answers are the callee's chunks
+        /// and, once the receipt is in the ledger, the end.
+        pub async fn invoke_stream(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::InvokeStreamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::InvokeStreamResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Mediation/InvokeStream");
+            let mut req = request.into_streaming_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Mediation", "InvokeStream"));
+            self.inner.streaming(req, path, codec).await
+        }
         /// Has a callee do many things under one proof: first the opening, then requests and heads, then the
         /// close. The answers come in the order in which the callee gave them.
         pub async fn open_session(
@@ -4992,6 +5105,18 @@ pub mod mediation_server {
             &self,
             request: tonic::Request<super::InvokeRequest>,
         ) -> std::result::Result<tonic::Response<super::InvokeResponse>, tonic::Status>;
+        /// Server streaming response type for the InvokeStream method.
+        type InvokeStreamStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::InvokeStreamResponse, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Has a callee do one thing whose body and result come in chunks. What the caller sends first is the
+        /// invocation, without a body; then chunks, each with a signed head. The answers are the callee's chunks
+        /// and, once the receipt is in the ledger, the end.
+        async fn invoke_stream(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::InvokeStreamRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::InvokeStreamStream>, tonic::Status>;
         /// Server streaming response type for the OpenSession method.
         type OpenSessionStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::OpenSessionResponse, tonic::Status>,
@@ -5115,6 +5240,44 @@ pub mod mediation_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Mediation/InvokeStream" => {
+                    #[allow(non_camel_case_types)]
+                    struct InvokeStreamSvc<T: Mediation>(pub Arc<T>);
+                    impl<T: Mediation> tonic::server::StreamingService<super::InvokeStreamRequest> for InvokeStreamSvc<T> {
+                        type Response = super::InvokeStreamResponse;
+                        type ResponseStream = T::InvokeStreamStream;
+                        type Future = BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::InvokeStreamRequest>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Mediation>::invoke_stream(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = InvokeStreamSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
