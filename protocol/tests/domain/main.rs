@@ -21,6 +21,7 @@ mod memory;
 mod negotiation;
 mod races;
 mod replacing;
+mod restoring;
 mod rotation;
 mod session;
 mod sitting;

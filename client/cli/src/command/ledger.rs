@@ -98,7 +98,7 @@ mod tests {
     use countersign_protocol::{
         audit::Audit,
         key::SigningKey,
-        ledger::{Checkpoint, Frontier, Origin, SignedCheckpoint, leaf_hash},
+        ledger::{Checkpoint, Frontier, SignedCheckpoint, leaf_hash},
         trust::KeySet,
     };
 
@@ -109,7 +109,7 @@ mod tests {
         let domain = "acme.example".parse().unwrap();
         let key = |seed| SigningKey::from_seed(&[seed; 32]);
         let keys = KeySet::new(domain, key(1).public(), key(2).public(), key(3).public()).unwrap();
-        let origin = Origin::of(keys.domain());
+        let origin = keys.origin();
         let mut tree = Frontier::default();
         entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
         let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root() };
