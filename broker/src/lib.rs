@@ -13,6 +13,7 @@ pub mod command;
 pub mod config;
 pub mod doctor;
 pub mod domain;
+pub mod drain;
 mod file;
 pub mod gate;
 pub mod health;

@@ -240,6 +240,14 @@ pub const ENROLMENT_REQUEST_MAX: Duration = Duration::from_secs(20);
 /// Edges: `bounds::a_broker_that_stops_waits_for_what_is_under_way_and_not_for_ever`.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
+/// How long an admin may let a broker drain: whoever wants longer asks again, at the next one.
+/// Edges: `draining::it_drains_for_an_hour_at_most`.
+pub const DRAIN_ASKED_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// How often a broker that drains looks whether anything is under way. It walks all that is remembered.
+/// Edges: none. It paces.
+pub const DRAIN_LOOK: Duration = Duration::from_millis(250);
+
 /// How soon a decision that could not be made when it was due is tried again.
 /// Edges: none. It paces.
 pub const TICK_PAUSE: Duration = Duration::from_millis(500);

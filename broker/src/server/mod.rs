@@ -149,7 +149,7 @@ async fn serve(
     if settled > 0 {
         tracing::warn!(settled, "invocations were open when the broker stopped; their outcome is unknown");
     }
-    let services = Services::new(config, &broker, bound).await?;
+    let services = Services::new(config, &broker, bound, shown.drain.clone()).await?;
     background.spawn(health::run(shown.health.clone(), services.health, Arc::clone(&broker.domain)));
     background.spawn(health::beat(shown.health.clone(), Arc::clone(&broker.domain)));
     let limits = AcceptLimits::default();
@@ -164,18 +164,19 @@ async fn serve(
     let enrolment = Acceptor::enrolment(enrolment, identity, clock, limits, closed)?;
     let api = server(REQUEST_MAX, STREAMS_PER_CONNECTION)
         .layer(shown.metrics.layer())
-        .layer(GateLayer::new(Arc::clone(&broker.domain)))
+        .layer(GateLayer::new(Arc::clone(&broker.domain)).draining(shown.drain.clone()))
         .add_routes(services.for_instances)
         .serve_with_incoming_shutdown(api, told(stopped.clone()));
     let enrolment = server(ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION)
         .layer(shown.metrics.layer())
-        .layer(NewcomersLayer::default())
+        .layer(NewcomersLayer::default().draining(shown.drain.clone()))
         .add_routes(services.for_newcomers)
         .serve_with_incoming_shutdown(enrolment, told(stopped));
     let mut serving = Box::pin(async { tokio::try_join!(api, enrolment).map(drop) });
 
     tracing::info!(domain = %config.trust_domain, api = %bound.api, enrolment = %bound.enrolment, "serving");
-    shown.health.set(Standing::Serving);
+    let drains = shown.drain.is_begun();
+    shown.health.set(if drains { Standing::Draining } else { Standing::Serving });
     if let Some(ready) = options.ready.take() {
         // Whoever asked may have lost interest.
         let _ = ready.send(bound);
@@ -183,6 +184,7 @@ async fn serve(
     let outcome = tokio::select! {
         served = &mut serving => return Ok(served.map(|()| Stopped::Told)?),
         () = &mut options.shutdown => Ok(Stopped::Told),
+        () = shown.drain.done(&broker.domain) => Ok(Stopped::Told),
         failed = cannot_go_on(config, &broker.domain) => failed,
     };
     let drain = if matches!(outcome, Ok(Stopped::RoomAgain)) { REOPEN_DRAIN } else { drain };

@@ -15,6 +15,7 @@ use tokio::{
 
 use super::Options;
 use crate::{
+    drain::Drain,
     health::{Health, Standing},
     limits::{ACCEPT_PAUSE, METRICS_CONNECTION_LIFE, METRICS_CONNECTIONS_MAX},
     metrics::Metrics,
@@ -28,12 +29,14 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 pub(super) struct Shown {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Health,
+    pub(super) drain: Drain,
 }
 
 impl Shown {
     /// What a broker with those options shows. Nothing is counted yet.
     pub(super) fn of(options: &Options) -> Self {
-        Self { metrics: Metrics::new(), health: options.health.clone() }
+        let health = options.health.clone();
+        Self { metrics: Metrics::new(), drain: Drain::new(health.clone()), health }
     }
 }
 

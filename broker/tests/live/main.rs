@@ -8,6 +8,7 @@ mod bounds;
 mod channel;
 mod command;
 mod contracting;
+mod draining;
 mod files;
 mod granting;
 mod joining;

@@ -106,8 +106,8 @@ impl Story {
         held
     }
 
-    /// The researcher has one file read.
-    pub(crate) async fn read(&self, file: &str) -> Result<Answer, Error> {
+    /// The researcher asks once for one file to be read.
+    pub(crate) async fn read_once(&self, file: &str) -> Result<Answer, Error> {
         let call = Call {
             callee: principal("service/files"),
             action: "files:read".parse().unwrap(),
@@ -115,9 +115,14 @@ impl Story {
             arguments: Arguments::new(Vec::new()).unwrap(),
             body: b"please".to_vec(),
         };
+        self.researcher.invoke(&self.contracted, call).await
+    }
+
+    /// The researcher has one file read.
+    pub(crate) async fn read(&self, file: &str) -> Result<Answer, Error> {
         let mut tries = 0;
         loop {
-            match self.researcher.invoke(&self.contracted, call.clone()).await {
+            match self.read_once(file).await {
                 // The service's stream may not be open yet.
                 Err(error) if error.is_passing() && tries < 50 => tries += 1,
                 outcome => return outcome,
@@ -162,6 +167,11 @@ async fn negotiate(planner: &Sdk, granted: &Held, researcher: &Sdk) -> Held {
 fn serve(files: &Sdk) -> JoinHandle<Error> {
     let files = files.clone();
     let handler = |invocation: Invocation| async move {
+        match invocation.request.resource.to_string().as_str() {
+            "file:/data/eu/slow" => tokio::time::sleep(Duration::from_millis(700)).await,
+            "file:/data/eu/stuck" => std::future::pending().await,
+            _ => {}
+        }
         let body = format!("{} said {:?}", invocation.request.resource, String::from_utf8(invocation.body));
         Outcome { body: body.into_bytes(), outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
     };
