@@ -33,6 +33,7 @@ mod snapshots;
 mod stated_limits;
 pub mod status;
 mod ticker;
+mod traces;
 pub mod trust;
 
 pub use backup::{BackupError, Copied, backup};

@@ -240,6 +240,10 @@ pub const ENROLMENT_REQUEST_MAX: Duration = Duration::from_secs(20);
 /// Edges: `bounds::a_broker_that_stops_waits_for_what_is_under_way_and_not_for_ever`.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
+/// How long a collector may take for what it is sent. What it did not take is dropped.
+/// Edges: none. No peer waits for it.
+pub const SPANS_EXPORT_MAX: Duration = Duration::from_secs(5);
+
 /// How long an admin may let a broker drain: whoever wants longer asks again, at the next one.
 /// Edges: `draining::it_drains_for_an_hour_at_most`.
 pub const DRAIN_ASKED_MAX: Duration = Duration::from_secs(60 * 60);

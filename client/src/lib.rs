@@ -59,7 +59,7 @@ pub mod channel;
 pub mod limits;
 
 pub use admin::Info;
-pub use agent::{Agent, Keep, Options};
+pub use agent::{Agent, Keep, Options, Trace};
 pub use change::{Changed, Shown};
 pub use clock::{Clock, SystemClock};
 pub use error::{About, CallerFault, Deceit, Ending, Error, Refused};

@@ -31,4 +31,5 @@ pub mod settings;
 pub mod signed;
 pub mod time;
 pub mod token;
+pub mod trace_context;
 pub mod trust;

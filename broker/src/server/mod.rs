@@ -39,6 +39,7 @@ use crate::{
     },
     mediation::settle_unknown,
     snapshots, ticker,
+    traces::Traces,
     trust::WrongKey,
 };
 use routes::Services;
@@ -70,6 +71,9 @@ pub enum RunError {
     /// The reflection service cannot read its descriptors.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The spans cannot be sent.
+    #[error("otlp_endpoint: {0}")]
+    Traces(#[from] opentelemetry_otlp::ExporterBuildError),
     /// The keys are not those that the domain published.
     #[error(transparent)]
     Key(#[from] WrongKey),
@@ -103,7 +107,8 @@ pub(crate) enum Stopped {
 pub async fn run(config: Config, mut options: Options) -> Result<(), RunError> {
     // They outlive what serves on them: whoever connects in between waits.
     let mut listeners = options.listeners.take();
-    let (shown, mut background) = (Shown::of(&options), Background::default());
+    let traces = config.otlp_endpoint.as_ref().map(Traces::to).transpose()?;
+    let (shown, mut background) = (Shown::of(&options, traces.clone()), Background::default());
     let metrics = match config.metrics_listen {
         Some(address) => Some(show(address, &shown, &mut background).await?),
         None => None,
@@ -119,10 +124,14 @@ pub async fn run(config: Config, mut options: Options) -> Result<(), RunError> {
             tracing::warn!("the ledger is still in use by calls that did not end");
         }
         match stopped? {
-            Stopped::Told => return Ok(()),
+            Stopped::Told => break,
             Stopped::RoomAgain => tracing::warn!("there is room again; the ledger is read anew"),
         }
     }
+    if let Some(traces) = traces {
+        traces.finish(options.drain).await;
+    }
+    Ok(())
 }
 
 async fn serve(
@@ -163,12 +172,12 @@ async fn serve(
     )?;
     let enrolment = Acceptor::enrolment(enrolment, identity, clock, limits, closed)?;
     let api = server(REQUEST_MAX, STREAMS_PER_CONNECTION)
-        .layer(shown.metrics.layer())
+        .layer(shown.metrics.layer().traced(shown.traces.clone()))
         .layer(GateLayer::new(Arc::clone(&broker.domain)).draining(shown.drain.clone()))
         .add_routes(services.for_instances)
         .serve_with_incoming_shutdown(api, told(stopped.clone()));
     let enrolment = server(ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION)
-        .layer(shown.metrics.layer())
+        .layer(shown.metrics.layer().traced(shown.traces.clone()))
         .layer(NewcomersLayer::default().draining(shown.drain.clone()))
         .add_routes(services.for_newcomers)
         .serve_with_incoming_shutdown(enrolment, told(stopped));

@@ -19,6 +19,7 @@ use crate::{
     health::{Health, Standing},
     limits::{ACCEPT_PAUSE, METRICS_CONNECTION_LIFE, METRICS_CONNECTIONS_MAX},
     metrics::Metrics,
+    traces::Traces,
 };
 
 /// What the text is, as scrapers negotiate it.
@@ -30,13 +31,14 @@ pub(super) struct Shown {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Health,
     pub(super) drain: Drain,
+    pub(super) traces: Option<Traces>,
 }
 
 impl Shown {
     /// What a broker with those options shows. Nothing is counted yet.
-    pub(super) fn of(options: &Options) -> Self {
+    pub(super) fn of(options: &Options, traces: Option<Traces>) -> Self {
         let health = options.health.clone();
-        Self { metrics: Metrics::new(), drain: Drain::new(health.clone()), health }
+        Self { metrics: Metrics::new(), drain: Drain::new(health.clone()), health, traces }
     }
 }
 

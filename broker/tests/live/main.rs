@@ -19,3 +19,4 @@ mod scrape;
 mod sessions;
 mod story;
 mod support;
+mod tracing;

@@ -12,6 +12,7 @@ use countersign_protocol::{
     signed::Signed,
     time::{Lifetime, Timestamp},
     token::{Permit, Presentation, Proof, Via},
+    trace_context::TraceContext,
 };
 use countersign_wire::v1;
 
@@ -52,7 +53,8 @@ pub(super) fn verify(agent: &Agent, message: v1::ServeResponse) -> Result<Verifi
     let fingerprint = fingerprint(permit.proof());
     let id = permit.proof().invocation_id;
     let chain = Arc::new(chain);
-    let invocation = Invocation { id, chain, request, body: message.body, deadline };
+    let trace = TraceContext::read(&message.traceparent, &message.tracestate);
+    let invocation = Invocation { id, chain, request, body: message.body, deadline, trace };
     Ok(Verified { invocation, proof: permit.proof_digest(), fingerprint })
 }
 

@@ -1,7 +1,7 @@
 //! Alice, her planner, its researcher, and a files service, each with the SDK: a grant, a contract
 //! after two rounds, and one invocation.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use countersign::{
     Agent as Sdk, Answer, Ask, Call, Error, Held, Invocation, Offer, OfferReply, Options, Outcome,
@@ -14,6 +14,7 @@ use countersign_protocol::{
     receipt::ActionOutcome,
     settings::{self, Scope},
     time::Lifetime,
+    trace_context::TraceContext,
 };
 use tokio::task::JoinHandle;
 
@@ -32,6 +33,10 @@ budget = { unit = "calls", ceiling = 500, per_call = 1 }
 resource = "file:/data/**"
 actions = ["files:read"]
 "#;
+
+/// The trace that everyone in the story is in.
+pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub(crate) const TRACESTATE: &str = "vendor=1";
 
 /// Rights under the rule: that many calls, that many hops, on files beneath that directory.
 pub(crate) fn rights(agent: &Sdk, calls: u64, delegations_left: u32, directory: &str) -> Rights {
@@ -74,7 +79,9 @@ impl Story {
         let root = broker.admin().await;
         let join = async |path: &str| {
             let token = broker.token(&root, path).await;
-            Sdk::join(&token, Options::new(Digest::of(path.as_bytes()))).await.unwrap()
+            let mut options = Options::new(Digest::of(path.as_bytes()));
+            options.trace = Some(Arc::new(|| TraceContext::read(TRACEPARENT, TRACESTATE)));
+            Sdk::join(&token, options).await.unwrap()
         };
         let (alice, planner) = (join("human/alice").await, join("agent/planner").await);
         let (researcher, files) = (join("agent/researcher").await, join("service/files").await);
@@ -171,6 +178,12 @@ fn serve(files: &Sdk) -> JoinHandle<Error> {
             "file:/data/eu/slow" => tokio::time::sleep(Duration::from_millis(700)).await,
             "file:/data/eu/stuck" => std::future::pending().await,
             _ => {}
+        }
+        let trace = invocation.trace.iter();
+        let trace: String = trace.map(|it| format!("{} {}", it.traceparent(), it.tracestate())).collect();
+        if invocation.request.resource.to_string() == "file:/data/eu/trace" {
+            let cost = Amount::new(1).unwrap();
+            return Outcome { body: trace.into_bytes(), outcome: ActionOutcome::Done, cost };
         }
         let body = format!("{} said {:?}", invocation.request.resource, String::from_utf8(invocation.body));
         Outcome { body: body.into_bytes(), outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }

@@ -4717,6 +4717,13 @@ pub struct ServeResponse {
     /// Something said in a session; then nothing else of this message is stated.
     #[prost(message, optional, tag = "8")]
     pub session: ::core::option::Option<OfferedSession>,
+    /// The W3C `traceparent` of the caller, or of the broker's own span of the call; empty where there is none.
+    /// Nobody signed it: it is for people who look at traces.
+    #[prost(string, tag = "9")]
+    pub traceparent: ::prost::alloc::string::String,
+    /// The `tracestate` beside it.
+    #[prost(string, tag = "10")]
+    pub tracestate: ::prost::alloc::string::String,
 }
 /// From the caller of a session. Each message holds one thing: the first one an opening, each later one
 /// a request, a head or the close.
