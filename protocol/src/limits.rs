@@ -215,11 +215,3 @@ pub const FINDINGS_MAX: usize = 1000;
 /// Bytes of a ledger's origin: what C2SP's cosignatures can carry.
 /// Edges: `main::each_form_is_bounded_where_the_specification_says`.
 pub const ORIGIN_MAX_BYTES: usize = 255;
-
-/// Bytes of a `tracestate` that is passed on: what W3C asks everyone to carry.
-/// Edges: `tests::a_tracestate_that_is_none_or_too_long_is_left_out`.
-pub const TRACESTATE_MAX_BYTES: usize = 512;
-
-/// Members of a `tracestate`: W3C's bound.
-/// Edges: `tests::a_tracestate_that_is_none_or_too_long_is_left_out`.
-pub const TRACESTATE_MAX_MEMBERS: usize = 32;

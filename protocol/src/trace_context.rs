@@ -3,10 +3,12 @@
 //! It is what a caller says, unsigned, for people who look at traces: nothing is decided by it, nothing in
 //! the ledger holds it, and it identifies nobody.
 
-use crate::limits::{TRACESTATE_MAX_BYTES, TRACESTATE_MAX_MEMBERS};
-
 /// Bytes of version 00: two of the version, and trace, parent and flags, each after a hyphen.
 const TRACEPARENT_BYTES: usize = 55;
+
+/// Bytes and members of a `tracestate`: what W3C asks everyone to pass on, and its bound.
+const TRACESTATE_MAX_BYTES: usize = 512;
+const TRACESTATE_MAX_MEMBERS: usize = 32;
 
 /// A `traceparent` and the `tracestate` beside it, both in the form that everyone may pass on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
