@@ -20,11 +20,12 @@ use crate::{
 
 /// The methods that begin something. All others go on until the broker stops: whoever revokes, suspends, renews or
 /// waits to serve what is under way must not be kept from it.
-const BEGINS: [&str; 6] = [
+const BEGINS: [&str; 7] = [
     "/countersign.v1.Enrolment/Join",
     "/countersign.v1.Grants/IssueGrant",
     "/countersign.v1.Identity/CreateJoinToken",
     "/countersign.v1.Mediation/Invoke",
+    "/countersign.v1.Mediation/InvokeStream",
     "/countersign.v1.Mediation/OpenSession",
     "/countersign.v1.Negotiations/SubmitMove",
 ];
