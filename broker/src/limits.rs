@@ -244,6 +244,18 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// Edges: none. It paces: what was told nothing ends when the broker starts again.
 pub const STOP_LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long a collector may take for what it is sent. What it did not take is dropped.
+/// Edges: none. No peer waits for it.
+pub const SPANS_EXPORT_MAX: Duration = Duration::from_secs(5);
+
+/// How long an admin may let a broker drain: whoever wants longer asks again, at the next one.
+/// Edges: `draining::it_drains_for_an_hour_at_most`.
+pub const DRAIN_ASKED_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// How often a broker that drains looks whether anything is under way. It walks all that is remembered.
+/// Edges: none. It paces.
+pub const DRAIN_LOOK: Duration = Duration::from_millis(250);
+
 /// How soon a decision that could not be made when it was due is tried again.
 /// Edges: none. It paces.
 pub const TICK_PAUSE: Duration = Duration::from_millis(500);

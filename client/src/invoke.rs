@@ -12,8 +12,10 @@ use countersign_protocol::{
     receipt::Receipt,
     signed::Signed,
     token::{Nonce, Proof, Via},
+    trace_context::TraceContext,
 };
 use countersign_wire::v1::{self, mediation_client::MediationClient};
+use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::{
     agent::Agent,
@@ -71,12 +73,14 @@ impl Agent {
         }
         let mut invoking =
             Invoking { id: InvocationId::new(self.now(), &mut entropy()), held, call, proofs: Vec::new() };
+        let trace = self.inner.trace.as_ref().and_then(|trace| trace());
         let mut pauses = Pauses::default();
         loop {
             self.check_standing()?;
             let request = invoking.request(self);
             let channel = self.inner.connection.channel();
-            let reply = Box::pin(once("have it done", INVOKE_MAX, request, async |request| {
+            let reply = Box::pin(once("have it done", INVOKE_MAX, request, async |mut request| {
+                trace.iter().for_each(|trace| state(trace, request.metadata_mut()));
                 let client = MediationClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES);
                 { client }.invoke(request).await
             }));
@@ -84,6 +88,18 @@ impl Agent {
                 Ok(reply) => return invoking.expected().check(self, reply).await,
                 Err(error) => pauses.wait_or_give_up(error).await?,
             }
+        }
+    }
+}
+
+/// Says which trace a call belongs to.
+pub(crate) fn state(trace: &TraceContext, metadata: &mut MetadataMap) {
+    for (name, text) in [("traceparent", trace.traceparent()), ("tracestate", trace.tracestate())] {
+        // Both are printable.
+        if let Ok(value) = MetadataValue::try_from(text)
+            && !text.is_empty()
+        {
+            metadata.insert(name, value);
         }
     }
 }

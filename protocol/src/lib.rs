@@ -32,4 +32,5 @@ pub mod signed;
 pub mod stream;
 pub mod time;
 pub mod token;
+pub mod trace_context;
 pub mod trust;

@@ -160,6 +160,8 @@ impl Mediation for Relay {
         self.waiting.lock().unwrap().insert(id.clone(), answer);
         let (activation, deadline_ms) = (vec![7; ACTIVATION], 1_800_000_000_000);
         let message = ServeResponse {
+            traceparent: String::new(),
+            tracestate: String::new(),
             invocation_id: id,
             token,
             activation,

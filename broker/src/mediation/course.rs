@@ -18,6 +18,7 @@ use countersign_protocol::{
     require, require_some,
     signed::Signed,
     time::Timestamp,
+    trace_context::TraceContext,
 };
 use countersign_wire::v1::{Answer, ServeResponse};
 use tokio::sync::{oneshot, watch};
@@ -150,7 +151,12 @@ impl Mediator {
     /// What the callee gets: everything with which it can check the invocation by itself.
     pub(super) fn message(&self, course: Course) -> ServeResponse {
         let Course { asked, allowed, deadline, streams, .. } = course;
+        let trace = asked.trace.as_ref();
+        let [traceparent, tracestate] = [TraceContext::traceparent, TraceContext::tracestate]
+            .map(|part| trace.map(part).unwrap_or_default().to_owned());
         ServeResponse {
+            traceparent,
+            tracestate,
             invocation_id: asked.id.to_string(),
             token: asked.token.into_bytes(),
             activation: self.chains.activate(&allowed.activation, &self.activator).into(),

@@ -11,6 +11,7 @@ use countersign_protocol::{
     require, require_some,
     time::{Lifetime, Timestamp},
     token::{Activation, ActiveToken, Permit, Presentation, Token},
+    trace_context::TraceContext,
 };
 use countersign_wire::v1::{InvokeRequest, InvokeResponse};
 use tonic::Status;
@@ -49,11 +50,13 @@ impl Mediator {
         actor: Actor,
         message: InvokeRequest,
         patience: Option<Duration>,
+        trace: Option<TraceContext>,
     ) -> Result<InvokeResponse, Status> {
         let deadline = deadline(self.domain.clock().now(), patience);
         let mut case = Case::new(self, actor);
         let outcome = match self.allow(&mut case, message) {
             Ok((asked, allowed)) => {
+                let asked = Asked { trace, ..asked };
                 let course = Course { actor: case.actor.clone(), asked, allowed, deadline, streams: false };
                 self.start(course).await
             }

@@ -29,7 +29,10 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_protocol::limits::{BODY_MAX_BYTES, PAYLOAD_MAX_BYTES, TOKEN_MAX_BYTES};
+use countersign_protocol::{
+    limits::{BODY_MAX_BYTES, PAYLOAD_MAX_BYTES, TOKEN_MAX_BYTES},
+    trace_context::TraceContext,
+};
 use countersign_wire::v1::{
     InvokeRequest, InvokeResponse, InvokeStreamRequest, OpenSessionRequest, ServeRequest,
     mediation_server::{Mediation as Service, MediationServer},
@@ -119,7 +122,8 @@ impl Service for Mediation {
     async fn invoke(&self, request: Request<InvokeRequest>) -> Result<Response<InvokeResponse>, Status> {
         let actor = caller(&request)?;
         let patience = grpc_timeout(request.metadata());
-        self.0.invoke(actor, request.into_inner(), patience).await.map(Response::new)
+        let trace = request.extensions().get::<TraceContext>().cloned();
+        self.0.invoke(actor, request.into_inner(), patience, trace).await.map(Response::new)
     }
 
     type InvokeStreamStream = Relaying;
@@ -130,7 +134,8 @@ impl Service for Mediation {
     ) -> Result<Response<Relaying>, Status> {
         let actor = caller(&request)?;
         let patience = grpc_timeout(request.metadata());
-        self.0.invoke_stream(actor, request.into_inner(), patience).await.map(Response::new)
+        let trace = request.extensions().get::<TraceContext>().cloned();
+        self.0.invoke_stream(actor, request.into_inner(), patience, trace).await.map(Response::new)
     }
 
     type OpenSessionStream = Saying;

@@ -21,6 +21,7 @@ use countersign_protocol::{
     receipt::ActionOutcome,
     time::Timestamp,
     token::ActiveToken,
+    trace_context::TraceContext,
 };
 use countersign_wire::v1::{self, mediation_client::MediationClient};
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
@@ -52,6 +53,9 @@ pub struct Invocation {
     pub body: Vec<u8>,
     /// When the caller stops waiting.
     pub deadline: Timestamp,
+    /// The trace that it belongs to, as the caller or the broker says: nobody signed it. Requests in a session
+    /// have none.
+    pub trace: Option<TraceContext>,
 }
 
 /// What came of it.

@@ -12,6 +12,7 @@ use countersign_protocol::{
     signed::Signed,
     time::{Lifetime, Timestamp},
     token::{Permit, Presentation, Proof, Via},
+    trace_context::TraceContext,
 };
 use countersign_wire::v1;
 
@@ -64,7 +65,8 @@ fn verify_via(agent: &Agent, message: v1::ServeResponse, via: Via) -> Result<Ver
     let fingerprint = fingerprint(permit.proof());
     let id = permit.proof().invocation_id;
     let chain = Arc::new(chain);
-    let invocation = Invocation { id, chain, request, body: message.body, deadline };
+    let trace = TraceContext::read(&message.traceparent, &message.tracestate);
+    let invocation = Invocation { id, chain, request, body: message.body, deadline, trace };
     let (said, proof) = (permit.proof().clone(), permit.proof_digest());
     Ok(Verified { invocation, said, proof, fingerprint })
 }

@@ -125,7 +125,12 @@ impl Again<'_> {
     fn rotation(self, event: &KeysRotated) -> Verdict {
         let events = self.with(policy(), |context| self.state.decide_rotation(context, &event.rotation))?;
         let next = self.next(event);
-        let agrees = next.is_some_and(|next| next.continues(self.keys) || self.keys.continues(&next));
+        let known = next.as_ref().is_some_and(|next| self.keys.continues(next));
+        let origin = next.as_ref().map(KeySet::origin);
+        if !known && origin.is_some_and(|origin| origin != self.keys.origin()) {
+            return Err("the ledger goes on from a backup, whose keys are not those pinned".into());
+        }
+        let agrees = known || next.is_some_and(|next| next.continues(self.keys));
         if agrees { Ok(events) } else { Err("it rotates to other keys than those pinned".into()) }
     }
 

@@ -50,6 +50,7 @@ impl State {
             Event::KeysRotated(event) => {
                 let rotation: KeyRotation = event.rotation.peek_unverified().ok()?;
                 self.keys.as_mut()?.0 = rotation.keys;
+                rotation.restored.is_some().then(|| self.restore(leaf));
             }
             Event::JoinTokenIssued(event) => {
                 let token =

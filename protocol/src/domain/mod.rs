@@ -11,6 +11,7 @@ mod event;
 mod evolve;
 mod evolve_change;
 mod evolve_negotiation;
+mod evolve_restore;
 mod evolve_session;
 mod session;
 mod snapshot;

@@ -22,6 +22,7 @@ mod missaid;
 mod negotiation;
 mod races;
 mod replacing;
+mod restoring;
 mod rotation;
 mod session;
 mod sitting;

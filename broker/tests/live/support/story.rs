@@ -1,7 +1,7 @@
 //! Alice, her planner, its researcher, and a files service, each with the SDK: a grant, a contract
 //! after two rounds, and one invocation.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use countersign::{
     Agent as Sdk, Answer, Ask, Call, Chunks, Done, Error, Handler, Held, Invocation, Offer, OfferReply,
@@ -14,6 +14,7 @@ use countersign_protocol::{
     receipt::ActionOutcome,
     settings::{self, Scope},
     time::Lifetime,
+    trace_context::TraceContext,
 };
 use tokio::task::JoinHandle;
 
@@ -32,6 +33,10 @@ budget = { unit = "calls", ceiling = 500, per_call = 1 }
 resource = "file:/data/**"
 actions = ["files:read"]
 "#;
+
+/// The trace that everyone in the story is in.
+pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub(crate) const TRACESTATE: &str = "vendor=1";
 
 /// Rights under the rule: that many calls, that many hops, on files beneath that directory.
 pub(crate) fn rights(agent: &Sdk, calls: u64, delegations_left: u32, directory: &str) -> Rights {
@@ -74,7 +79,9 @@ impl Story {
         let root = broker.admin().await;
         let join = async |path: &str| {
             let token = broker.token(&root, path).await;
-            Sdk::join(&token, Options::new(Digest::of(path.as_bytes()))).await.unwrap()
+            let mut options = Options::new(Digest::of(path.as_bytes()));
+            options.trace = Some(Arc::new(|| TraceContext::read(TRACEPARENT, TRACESTATE)));
+            Sdk::join(&token, options).await.unwrap()
         };
         let (alice, planner) = (join("human/alice").await, join("agent/planner").await);
         let (researcher, files) = (join("agent/researcher").await, join("service/files").await);
@@ -106,8 +113,8 @@ impl Story {
         held
     }
 
-    /// The researcher has one file read.
-    pub(crate) async fn read(&self, file: &str) -> Result<Answer, Error> {
+    /// The researcher asks once for one file to be read.
+    pub(crate) async fn read_once(&self, file: &str) -> Result<Answer, Error> {
         let call = Call {
             callee: principal("service/files"),
             action: "files:read".parse().unwrap(),
@@ -115,9 +122,14 @@ impl Story {
             arguments: Arguments::new(Vec::new()).unwrap(),
             body: b"please".to_vec(),
         };
+        self.researcher.invoke(&self.contracted, call).await
+    }
+
+    /// The researcher has one file read.
+    pub(crate) async fn read(&self, file: &str) -> Result<Answer, Error> {
         let mut tries = 0;
         loop {
-            match self.researcher.invoke(&self.contracted, call.clone()).await {
+            match self.read_once(file).await {
                 // The service's stream may not be open yet.
                 Err(error) if error.is_passing() && tries < 50 => tries += 1,
                 outcome => return outcome,
@@ -169,13 +181,29 @@ fn serve(files: &Sdk) -> JoinHandle<Error> {
     })
 }
 
+/// The trace that it belongs to, as it stands in headers.
+fn traced(invocation: &Invocation) -> String {
+    let trace = invocation.trace.iter();
+    trace.map(|it| format!("{} {}", it.traceparent(), it.tracestate())).collect()
+}
+
 /// A service that says what it was told, and shouts what it is told in a stream.
 struct Files;
 
 impl Handler for Files {
     async fn handle(&self, invocation: Invocation) -> Outcome {
+        let cost = Amount::new(1).unwrap();
+        match invocation.request.resource.to_string().as_str() {
+            "file:/data/eu/slow" => tokio::time::sleep(Duration::from_millis(700)).await,
+            "file:/data/eu/stuck" => std::future::pending().await,
+            "file:/data/eu/trace" => {
+                let body = traced(&invocation).into_bytes();
+                return Outcome { body, outcome: ActionOutcome::Done, cost };
+            }
+            _ => {}
+        }
         let body = format!("{} said {:?}", invocation.request.resource, String::from_utf8(invocation.body));
-        Outcome { body: body.into_bytes(), outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
+        Outcome { body: body.into_bytes(), outcome: ActionOutcome::Done, cost }
     }
 
     fn streams(&self) -> u32 {
@@ -190,6 +218,9 @@ impl Handler for Files {
         if invocation.request.resource.to_string().ends_with("/hasty") {
             output.send(b"no").await.unwrap();
             return Done { outcome: ActionOutcome::Failed, cost };
+        }
+        if invocation.request.resource.to_string().ends_with("/trace") {
+            output.send(traced(&invocation).as_bytes()).await.unwrap();
         }
         while let Some(chunk) = input.next().await {
             let Ok(chunk) = chunk else { break };

@@ -18,6 +18,8 @@ pub(crate) enum Lie {
     ForeignAuthorityBeside,
     /// Other keys, which those before did not sign.
     KeysThatDoNotFollow,
+    /// Its keys follow from those before, for a ledger that goes on from a backup.
+    KeysOfARestoredLedger,
 
     // --- at renewal
     /// A renewal that was recorded is said to have come too late.

@@ -76,6 +76,8 @@ impl Shared {
         activation: &Signed,
     ) -> v1::ServeResponse {
         let mut message = v1::ServeResponse {
+            traceparent: String::new(),
+            tracestate: String::new(),
             invocation_id: proof.invocation_id.to_string(),
             token: request.token.clone(),
             activation: activation.to_bytes(),

@@ -256,6 +256,8 @@ impl Fake {
     /// Forwards a proof under that name, without a decision, a record or a caller who waits.
     pub(crate) async fn deliver(&self, callee: &str, held: &Held, named: InvocationId, proof: &Signed) {
         let message = v1::ServeResponse {
+            traceparent: String::new(),
+            tracestate: String::new(),
             invocation_id: named.to_string(),
             token: held.token().as_bytes().to_vec(),
             activation: self.activation(&self.state(), held.chain_id()).to_bytes(),
