@@ -145,7 +145,7 @@ impl Mediation for Relay {
         &self,
         _: Request<Streaming<InvokeStreamRequest>>,
     ) -> Result<Response<Self::InvokeStreamStream>, Status> {
-        Err(Status::unimplemented("the floor is of Invoke alone"))
+        Err(Status::unimplemented("no stream is measured"))
     }
 
     async fn invoke(&self, request: Request<InvokeRequest>) -> Result<Response<InvokeResponse>, Status> {

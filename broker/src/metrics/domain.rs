@@ -41,8 +41,9 @@ struct Reading {
 }
 
 fn read(domain: &Domain) -> Vec<Reading> {
-    let (Census { entries, epoch, instances, grants, contracts, negotiations, invocations, nonces }, last) =
-        domain.peek(|state, _| (state.census(), state.last_time()));
+    let (census, last) = domain.peek(|state, _| (state.census(), state.last_time()));
+    let Census { entries, epoch, instances, grants, contracts, negotiations, invocations, sessions, nonces } =
+        census;
     let writable = matches!(*domain.durable().borrow(), Durable::To(_));
     let behind = last.map_or(0, |last| last.since(domain.clock().now()).as_millis());
     let reading = |name, help, value| Reading { name, help, unit: None, value };
@@ -52,6 +53,7 @@ fn read(domain: &Domain) -> Vec<Reading> {
         reading("countersign_contracts", "Contracts that were ever concluded", contracts as f64),
         reading("countersign_negotiations", "Negotiations that are remembered", negotiations as f64),
         reading("countersign_invocations", "Invocations that are remembered", invocations as f64),
+        reading("countersign_sessions", "Sessions that are remembered", sessions as f64),
         reading("countersign_nonces", "Proofs whose repetition would be noticed", nonces as f64),
         reading("countersign_revocation_epoch", "Revocations so far", epoch as f64),
         reading("countersign_ledger_entries", "Entries of the ledger", entries as f64),

@@ -19,6 +19,8 @@ pub struct Census {
     pub negotiations: usize,
     /// Invocations that are open, or ended not long ago.
     pub invocations: usize,
+    /// Sessions that are open, or ended not long ago.
+    pub sessions: usize,
     /// Proofs whose repetition would be noticed.
     pub nonces: usize,
 }
@@ -34,6 +36,7 @@ impl State {
             contracts: self.contracts.len(),
             negotiations: self.negotiations.len(),
             invocations: self.invocations.len(),
+            sessions: self.sessions.len(),
             nonces: self.nonces.len(),
         }
     }
