@@ -91,10 +91,11 @@ pub(super) enum Purpose {
     Capability,
     Activation,
     Checkpoint,
+    Rebind,
 }
 
 impl Purpose {
-    const ALL: [Self; 3] = [Self::Capability, Self::Activation, Self::Checkpoint];
+    const ALL: [Self; 4] = [Self::Capability, Self::Activation, Self::Checkpoint, Self::Rebind];
 }
 
 impl From<Purpose> for KeyPurpose {
@@ -103,6 +104,7 @@ impl From<Purpose> for KeyPurpose {
             Purpose::Capability => Self::Capability,
             Purpose::Activation => Self::Activation,
             Purpose::Checkpoint => Self::Checkpoint,
+            Purpose::Rebind => Self::Rebind,
         }
     }
 }

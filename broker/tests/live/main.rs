@@ -12,6 +12,7 @@ mod files;
 mod granting;
 mod joining;
 mod mediating;
+mod rebinding;
 mod rotating;
 mod scrape;
 mod sessions;

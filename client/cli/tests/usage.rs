@@ -202,7 +202,8 @@ fn a_file_has_its_size() {
 /// A file with the keys of acme.example, whose capability key is of that seed.
 fn keys(directory: &Path, seed: u8) -> String {
     let public = |seed| SigningKey::from_seed(&[seed; 32]).public();
-    let keys = KeySet::new("acme.example".parse().unwrap(), public(seed), public(2), public(3)).unwrap();
+    let keys =
+        KeySet::new("acme.example".parse().unwrap(), public(seed), public(2), public(3), public(4)).unwrap();
     let path = directory.join(format!("keys-{seed}.txt"));
     fs::write(&path, format!("{}\n", keys.to_text())).unwrap();
     path.to_str().unwrap().to_owned()

@@ -424,7 +424,8 @@ fn a_revocation_by_an_outsider_names_it_as_an_admin() {
 fn a_ledger_under_other_keys_is_another_ledger() {
     let (world, ..) = contracted();
     let public = |seed| domain_key(seed).public();
-    let others = countersign_protocol::trust::KeySet::new(domain(), public(9), public(202), public(203));
+    let others =
+        countersign_protocol::trust::KeySet::new(domain(), public(9), public(202), public(203), public(204));
     let audit = ledger(&world).iter().fold(Audit::begin(others.unwrap()), |audit, entry| audit.entry(entry));
     let report = audit.finish(&world.checkpoint());
     assert!(report.findings[0].sentence.contains("other keys"), "{:?}", report.findings);

@@ -20,6 +20,7 @@ mod limits;
 mod memory;
 mod negotiation;
 mod races;
+mod rebind;
 mod replacing;
 mod rotation;
 mod session;

@@ -67,7 +67,7 @@ fn policy() -> Policy {
 pub(crate) async fn open(store: &Arc<HeldStore>, clock: &ManualClock) -> Arc<Domain> {
     let store = Arc::clone(store) as Arc<dyn Store>;
     let clock = Arc::new(clock.clone());
-    Domain::open(domain_name(), policy(), (1, domain_key(201)), store, clock).await.unwrap()
+    Domain::open(domain_name(), policy(), (1, domain_key(201)), domain_key(204), store, clock).await.unwrap()
 }
 
 fn mediation(domain: &Arc<Domain>) -> Mediation {

@@ -44,9 +44,9 @@ impl Shared {
         let set = match self.lying(Lie::KeysOfAnotherDomain) {
             false => keys.set.clone(),
             true => {
-                let (a, b, c) =
-                    (public(&keys.capability), public(&keys.activation), public(&keys.checkpoint));
-                KeySet::new("evil.example".parse().unwrap(), a, b, c).unwrap()
+                let [a, b, c, d] =
+                    [&keys.capability, &keys.activation, &keys.checkpoint, &keys.rebind].map(public);
+                KeySet::new("evil.example".parse().unwrap(), a, b, c, d).unwrap()
             }
         };
         let log = match self.lying(Lie::LogKeyOfAnother) {
@@ -65,7 +65,7 @@ impl Shared {
             let next = set.rotated(&[successor], LeafIndex::new(1_000).unwrap()).unwrap();
             let rotation = KeyRotation { previous: Digest::of(&set.to_bytes()), keys: next };
             let own = SigningKey::generate(&mut OsRng);
-            rotation.signed([&keys.capability, &own, &keys.checkpoint])
+            rotation.signed([&keys.capability, &own, &keys.checkpoint, &keys.rebind])
         });
         let named = strangers.as_ref().map(|signed| signed.peek_unverified::<KeyRotation>().unwrap().keys);
         v1::Bundle {

@@ -63,6 +63,7 @@ numbers! {
     Side: Code::code, Code::from_code;
     Standing: Code::code, Code::from_code;
     contract::Side: Code::code, Code::from_code;
+    contract::Rebind: Code::code, Code::from_code;
     contract::State: Code::code, Code::from_code;
     negotiation::State: Code::code, Code::from_code;
 }
@@ -96,6 +97,9 @@ kept!(Chain {
     at,
     depth,
     sessions,
+    rebind,
+    rebound,
+    asked,
     token,
     state,
     turns,

@@ -1,0 +1,52 @@
+use super::{open, worthless};
+use crate::{
+    contract::{ContractBody, RebindRequest},
+    digest::ChainId,
+    domain::{ChainRebound, check_issued},
+    identity::InstanceStatement,
+    ledger::LeafIndex,
+    refusal::{Reason, Refusal},
+    require, require_some,
+    time::Timestamp,
+    token::{Rebound, Token, UnverifiedToken},
+    trust::KeySet,
+};
+
+/// What the last link of a rebind's token says of it; whether the token is what it should be comes after.
+pub(in crate::explain) fn rebind_in(
+    keys: &KeySet,
+    event: &ChainRebound,
+) -> Result<(Token, Rebound), Refusal> {
+    let token =
+        UnverifiedToken::from_bytes(event.token.clone()).verify(keys).map_err(worthless("LOG-050"))?;
+    let rebound = token.leaf().rebound.clone();
+    let rebound = require_some!("LOG-050", rebound, Reason::BundleInvalid, "Its token ends with no rebind.");
+    Ok((token, rebound))
+}
+
+/// The new holder signed for the chain, was attested with what the contract's grantee was, and the domain's
+/// key of that leaf signed that it holds it.
+pub(in crate::explain) fn check_rebind(
+    (leaf, at): (LeafIndex, Timestamp),
+    event: &ChainRebound,
+    (token, rebound): (&Token, &Rebound),
+    (hop, body): (ChainId, &ContractBody),
+    new: &InstanceStatement,
+) -> Result<(), Refusal> {
+    let invalid = Reason::BundleInvalid;
+    let request: RebindRequest = open("LOG-050", &event.request, &[new.key])?;
+    request.extensions.check().map_err(worthless("LOG-050"))?;
+    if rebound.terms.consent.is_none() {
+        check_issued(request.issued, at).map_err(worthless("LOG-050"))?;
+    }
+    require!("LOG-050", request.domain == body.domain, invalid, "It was asked of another domain.");
+    let holder = &rebound.terms.holder;
+    let own = request.sender == new.instance && (&holder.instance, holder.key) == (&new.instance, new.key);
+    require!("LOG-050", own, invalid, "It was asked by another than its holder.");
+    require!("LOG-050", rebound.terms.evidence == new.evidence, invalid, "It rests on other evidence.");
+    let same = new.configuration == body.grantee.configuration;
+    require!("LOG-050", same, invalid, "{} runs something else than was agreed with.", new.instance);
+    require!("LOG-050", rebound.hop == hop, invalid, "It stands behind another hop.");
+    require!("LOG-050", event.chain_id == token.chain_id(), invalid, "The entry names another chain.");
+    token.check_rebound_at(leaf).map_err(worthless("LOG-050"))
+}
