@@ -130,6 +130,8 @@ pub(crate) fn statements_in(event: &Event) -> Vec<Signed> {
         Event::NegotiationEnded(event) => event.evidence.as_ref(),
         Event::Revoked(event) => Some(&event.request),
         Event::Changed(event) => Some(&event.request),
+        Event::RebindAsked(event) => Some(&event.request),
+        Event::ChainRebound(event) => Some(&event.request),
         Event::Intent(event) => Some(&event.proof),
         Event::InvocationEnded(event) => event.receipt.as_ref(),
         Event::KeysRotated(event) => Some(&event.rotation),

@@ -7,7 +7,7 @@ use countersign_forge::{Talk, World, domain, domain_key, keys, principal, rights
 use countersign_protocol::{
     audit::{Audit, Report},
     capability::Amount,
-    contract::{self, ChangeKind, ContractBody, Side},
+    contract::{self, ChangeKind, ContractBody, Rebind, Side},
     digest::ChainId,
     domain::{
         ChainClosed, ContractFinalized, End, EndCause, Event, InvocationEnded, InvocationOutcome,
@@ -31,6 +31,7 @@ use crate::{
     changes::change,
     explain::ledger,
     invocation::{begin, end, present, proof, receipt, revoke},
+    rebind::take,
     rotation::rotate,
     session::Sitting,
 };
@@ -144,6 +145,12 @@ pub(crate) fn eventful() -> World {
         ("planner", Side::Grantor, ChangeKind::Resume),
     ] {
         change(&mut world, by, side, held_up, kind).unwrap();
+    }
+    for rebind in [Rebind::Domain, Rebind::GrantorConsent] {
+        let name = if rebind == Rebind::Domain { "researcher2" } else { "researcher3" };
+        let held = world.rebindable(grant, "planner", "researcher", (rights(5, 4), rebind)).unwrap();
+        world.join(name);
+        take(&mut world, name, held).unwrap();
     }
     let refusal = Refusal::new("CHN-030", Reason::Revoked, "");
     let actor = world.agent("mallory").actor();

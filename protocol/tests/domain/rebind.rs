@@ -33,7 +33,7 @@ pub(crate) fn restarted(rebind: Rebind) -> (World, [ChainId; 3]) {
 }
 
 /// A copy asks for a chain, and counts right; what was recorded.
-fn take(world: &mut World, by: &str, chain: ChainId) -> Result<Vec<Event>, Reason> {
+pub(crate) fn take(world: &mut World, by: &str, chain: ChainId) -> Result<Vec<Event>, Reason> {
     let request = world.stage().rebind_request(by, chain);
     ask(world, by, &request)
 }

@@ -21,12 +21,13 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const NOW: u64 = 1_800_000_000_000;
 
 /// Everyone who has a key. The domain's old keys signed until leaf 90 or 100.
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 17] = [
     "capability",
     "capability-old",
     "activation",
     "activation-old",
     "checkpoint",
+    "rebind",
     "alice",
     "planner",
     "researcher",

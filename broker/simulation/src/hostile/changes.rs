@@ -31,7 +31,12 @@ impl World {
             4 => (Side::Admin, ChangeKind::Suspend),
             _ => (Side::Grantor, ChangeKind::Suspend),
         };
-        let among = if kind == ChangeKind::Resume && !held.is_empty() { &held } else { &links };
+        let ended = self.ended_alike(step.what >> 3);
+        let among = match step.who & 6 {
+            6 if !ended.is_empty() => &ended,
+            _ if kind == ChangeKind::Resume && !held.is_empty() => &held,
+            _ => &links,
+        };
         let nowhere = ChainId::from_bytes([step.which; 32]);
         let chain = if step.who & 14 == 14 { Some(nowhere) } else { pick(step.which, among) };
         let Some(chain) = chain else { return false };
