@@ -72,6 +72,7 @@ fn the_contract_allows_these_moves_and_no_other() {
             "ACTIVE --party.retire→ RETIRED",
             "ACTIVE --party.breach→ BREACHED",
             "ACTIVE --broker.supersede→ SUPERSEDED",
+            "ACTIVE --party.rebind→ REBOUND",
             "SUSPENDED --broker.exhaust→ FULFILLED",
             "SUSPENDED --broker.expire→ EXPIRED",
             "SUSPENDED --party.revoke→ REVOKED",
@@ -119,6 +120,6 @@ fn a_state_on_the_wire_is_stated_and_known() {
     contract::State::Revoked.put(1, &mut writer);
     assert_eq!(read(&writer.into_bytes()), Ok(contract::State::Revoked));
     assert!(read(&[]).is_err(), "a state that is not stated is none");
-    assert!(read(&[0x08, 0x0a]).is_err(), "no state has this code");
+    assert!(read(&[0x08, 0x0b]).is_err(), "no state has this code");
     assert_eq!(contract::State::from_code(0), None);
 }

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const NOW: u64 = 1_800_000_000_000;
 
 /// Everyone who has a key. The domain's old keys signed until leaf 90 or 100.
-pub(crate) const KEYS: [&str; 17] = [
+pub(crate) const KEYS: [&str; 18] = [
     "capability",
     "capability-old",
     "activation",
@@ -35,6 +35,7 @@ pub(crate) const KEYS: [&str; 17] = [
     "files",
     "mallory",
     "planner-copy",
+    "researcher-copy",
     "witness",
     "other-log",
     "self-made-root",

@@ -9,6 +9,7 @@ use countersign_protocol::{
 
 use super::{Cheat, pick};
 use crate::{
+    model::Status,
     network::Request,
     party::{critical, seat},
     plan::Step,
@@ -32,7 +33,12 @@ impl World {
             _ => (Side::Grantor, ChangeKind::Suspend),
         };
         let ended = self.ended_alike(step.what >> 3);
+        let model = &self.witness.model;
+        let lost: Vec<ChainId> =
+            links.iter().filter(|id| model.links[id].status == Status::Rebound).copied().collect();
         let among = match step.who & 6 {
+            // What a process holds no more, as if it did.
+            4 if kind == ChangeKind::Retire && !lost.is_empty() => &lost,
             6 if !ended.is_empty() => &ended,
             _ if kind == ChangeKind::Resume && !held.is_empty() => &held,
             _ => &links,
