@@ -83,7 +83,7 @@ fn the_contract_allows_these_moves_and_no_other() {
             "SUSPENDED --party.breach→ BREACHED",
         ]
     );
-    assert_eq!(allowed.len() + refused.len(), 9 * 10);
+    assert_eq!(allowed.len() + refused.len(), 10 * 11);
     let live: Vec<_> = refused.iter().filter(|(_, reason)| *reason != Reason::ContractNotActive).collect();
     let (active, suspended) = (contract::State::Active, contract::State::Suspended);
     let of = |state| live.iter().filter(move |(it, _)| *it == state).map(|(_, reason)| *reason);

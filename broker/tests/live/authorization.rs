@@ -454,7 +454,7 @@ impl Caller<'_> {
             hop: contracted.chain_id(),
             from: contracted.holder().instance.clone(),
             holder: contracted.holder().clone(),
-            evidence: Digest::of(b"evidence"),
+            evidence: countersign_protocol::digest::Digest::of(b"evidence"),
             request_id: RequestId::new(now, &mut OsRng),
             issued: now,
             extensions: Extensions::none(),

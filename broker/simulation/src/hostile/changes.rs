@@ -36,9 +36,11 @@ impl World {
         let model = &self.witness.model;
         let lost: Vec<ChainId> =
             links.iter().filter(|id| model.links[id].status == Status::Rebound).copied().collect();
+        let retires_lost = !lost.is_empty() && (step.who & 6 == 4 || kind == ChangeKind::Retire);
+        let (side, kind) = if retires_lost { (Side::Holder, ChangeKind::Retire) } else { (side, kind) };
         let among = match step.who & 6 {
             // What a process holds no more, as if it did.
-            4 if kind == ChangeKind::Retire && !lost.is_empty() => &lost,
+            _ if retires_lost => &lost,
             6 if !ended.is_empty() => &ended,
             _ if kind == ChangeKind::Resume && !held.is_empty() => &held,
             _ => &links,
