@@ -4,7 +4,8 @@
 //! The runtime gives each task that is ready its time, so whoever has a thousand calls that cost a
 //! signature each would have a thousand times the processor of one who has a single call. With turns,
 //! each holder has one task in the runtime's queue, however many calls: the others wait in its own line.
-//! A call has its turn while it is worked on, and not while it waits for the disk or for a callee.
+//! A call has its turn while it is worked on, and not while it waits for the disk or for a callee. One
+//! that took long is followed by a longer pause: what is shared is time, and not the number of turns.
 
 use std::{
     future::Future,
@@ -14,9 +15,20 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker, ready},
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
+    task::yield_now,
+};
+
+/// What is worked on in one turn, more or less: a signature. Whoever took longer stands back as often as it
+/// took the time of others.
+const USUAL: Duration = Duration::from_micros(50);
+
+/// However long a single piece of work was held up, nobody stands back more often.
+const ROUNDS_MAX: u32 = 200;
 
 /// The turn of one holder. It is never closed.
 #[derive(Clone, Debug)]
@@ -49,8 +61,8 @@ enum Place {
     Away,
     /// Behind others.
     Waiting(Waiting),
-    /// It was worked on, and has the turn until everyone in the runtime's queue has been seen to once.
-    Done { _turn: OwnedSemaphorePermit },
+    /// It was worked on, and stands back.
+    Done(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 type Waiting = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
@@ -87,7 +99,8 @@ impl<F: Future> Future for InTurn<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         self.call.belongs_to(cx.waker());
-        if let Place::Done { .. } = self.place {
+        if let Place::Done(standing_back) = &mut self.place {
+            ready!(standing_back.as_mut().poll(cx));
             self.place = Place::Away;
         }
         if !self.call.can_go_on.load(Ordering::SeqCst) {
@@ -96,14 +109,31 @@ impl<F: Future> Future for InTurn<F> {
         let turn = ready!(self.poll_turn(cx));
         self.call.can_go_on.store(false, Ordering::SeqCst);
         let waker = Waker::from(Arc::clone(&self.call));
+        let begun = Instant::now();
         let outcome = self.work.as_mut().poll(&mut Context::from_waker(&waker));
-        if let (Poll::Pending, Ok(turn)) = (&outcome, turn) {
-            // At the end of the runtime's queue it gives the turn to the next in the line.
-            self.place = Place::Done { _turn: turn };
-            cx.waker().wake_by_ref();
+        let Ok(turn) = turn else { return outcome };
+        let mut standing_back = Box::pin(stand_back(turn, rounds(begun.elapsed())));
+        if outcome.is_ready() {
+            tokio::spawn(standing_back);
+        } else if standing_back.as_mut().poll(cx).is_pending() {
+            self.place = Place::Done(standing_back);
         }
         outcome
     }
+}
+
+/// How often others are seen to after work of that length.
+fn rounds(worked: Duration) -> u32 {
+    let usual = worked.as_micros() / USUAL.as_micros();
+    u32::try_from(usual).unwrap_or(ROUNDS_MAX).clamp(1, ROUNDS_MAX)
+}
+
+/// Keeps the turn until everyone who is ready has been seen to that often, and gives it to the next in line.
+async fn stand_back(turn: OwnedSemaphorePermit, rounds: u32) {
+    for _ in 0..rounds {
+        yield_now().await;
+    }
+    drop(turn);
 }
 
 impl<F> InTurn<F> {

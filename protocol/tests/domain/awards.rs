@@ -126,3 +126,13 @@ fn an_award_ends_what_is_open_and_is_forgotten_with_it() {
     let (_, late) = ask(&mut world, "mallory", "planner", award);
     assert_eq!(late, Err(Reason::LimitExceeded), "its id is too old to be used again");
 }
+
+/// An id's time has 48 bits, of which those after the year 9999 are no time.
+#[test]
+fn an_award_is_of_a_time() {
+    let (mut world, _) = chain();
+    let mut bytes = award(&mut world).as_bytes().to_vec();
+    bytes[..6].fill(0xff);
+    let (_, asked) = ask(&mut world, "mallory", "planner", AwardId::try_from(&bytes[..]).unwrap());
+    assert_eq!(asked, Err(Reason::LimitExceeded));
+}

@@ -10,6 +10,7 @@ use countersign_protocol::{
 };
 
 use crate::invocation::begin;
+use crate::session::Sitting;
 
 /// An opening that would be accepted, changed in one thing.
 fn opened(change: Change<Move>) -> Result<(), Reason> {
@@ -96,5 +97,7 @@ fn endless_open_invocations_are_refused() {
         assert!(begin(&mut world, "planner", chain).is_ok(), "{number}");
     }
     assert_eq!(begin(&mut world, "planner", second).map(drop), Err(Reason::Overloaded));
-    assert!(begin(&mut world, "researcher", theirs).is_ok(), "others have their own");
+    assert!(begin(&mut world.clone(), "researcher", theirs).is_ok(), "others have their own");
+    let mut sitting = Sitting::within(world, second, "planner");
+    assert_eq!(sitting.ask(), Err(Reason::Overloaded), "nor in a session");
 }

@@ -18,6 +18,7 @@ mod impostors;
 mod invocation;
 mod limits;
 mod memory;
+mod missaid;
 mod negotiation;
 mod races;
 mod rebind;

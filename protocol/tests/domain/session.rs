@@ -272,6 +272,24 @@ fn an_opening_counts_once_and_only_for_whom_it_is() {
     assert_eq!(present(&mut world, "planner", chain, &again), Err(Reason::IdAlreadyUsed));
 }
 
+/// What expires between the permit and the decision is refused by the decision.
+#[test]
+fn an_opening_that_expires_while_it_is_looked_at_is_refused() {
+    let mut world = World::new();
+    let chain = world.grant(rights(10, 3)).unwrap();
+    let said = opening(&mut world, "planner", chain);
+    let signed = said.sign(&world.agent("planner").key);
+    let (actor, callee) = (world.agent("planner").actor(), world.agent("files").id);
+    let permit = world.active(chain).permit_session(&signed, world.now).unwrap();
+    let open = OpenSession { permit: &permit, opening: &signed, callee: Some(&callee) };
+    let decided = |mut world: World, now: u64| {
+        world.now = Timestamp::new(now).unwrap();
+        world.decide(|state, context| state.decide_open_session(context, &actor, &open)).map(drop)
+    };
+    assert_eq!(decided(world.clone(), said.expires.as_millis() - 1), Ok(()), "the twin");
+    assert_eq!(decided(world, said.expires.as_millis()), Err(Reason::ProofExpired));
+}
+
 #[test]
 fn an_opening_states_how_often_heads_are_signed() {
     let mut world = World::new();

@@ -84,3 +84,42 @@ async fn whoever_gives_up_in_the_line_holds_up_nobody() {
     drop(slow);
     assert_eq!(stays.await.unwrap(), 7);
 }
+
+/// Work that is over at once, such as a refusal, is one turn like any other.
+#[tokio::test]
+async fn calls_that_end_at_once_are_not_done_one_after_another() {
+    let order = Order::default();
+    let (greedy, modest) = (Turn::default(), Turn::default());
+    let mut tasks = JoinSet::new();
+    for _ in 0..1_000 {
+        let order = Arc::clone(&order);
+        tasks.spawn(greedy.clone().take(async move { order.lock().unwrap().push("greedy") }));
+    }
+    tasks.spawn(modest.take(pieces("modest", 10, Arc::clone(&order))));
+    tasks.join_all().await;
+    let order = order.lock().unwrap();
+    let last = order.iter().rposition(|name| *name == "modest").unwrap();
+    assert!(last < 100, "the last of ten pieces was the {last}th");
+}
+
+/// Whoever has long pieces of work has fewer turns.
+#[tokio::test]
+async fn what_is_shared_is_time() {
+    async fn long_pieces(order: Order) {
+        for _ in 0..50 {
+            order.lock().unwrap().push("greedy");
+            std::thread::sleep(USUAL * 20);
+            yield_now().await;
+        }
+    }
+    let order = Order::default();
+    let (greedy, modest) = (Turn::default(), Turn::default());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(greedy.take(long_pieces(Arc::clone(&order))));
+    tasks.spawn(modest.take(pieces("modest", 100, Arc::clone(&order))));
+    tasks.join_all().await;
+    let order = order.lock().unwrap();
+    let last = order.iter().rposition(|name| *name == "modest").unwrap();
+    let long = order[..last].iter().filter(|name| **name == "greedy").count();
+    assert!(long <= 20, "{long} long pieces among 100 short ones");
+}

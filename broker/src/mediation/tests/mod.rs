@@ -4,6 +4,7 @@ mod calls;
 mod crashes;
 mod replays;
 mod revoked;
+mod session_ends;
 mod sessions;
 pub(crate) mod store;
 pub(crate) mod world;

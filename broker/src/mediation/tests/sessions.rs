@@ -34,15 +34,15 @@ const SOON: Duration = Duration::from_secs(5);
 const A_WHILE: Duration = Duration::from_millis(60);
 
 /// A caller, and what both sides have said.
-struct Caller {
-    world: World,
+pub(super) struct Caller {
+    pub(super) world: World,
     say: mpsc::Sender<Result<OpenSessionRequest, Status>>,
     stream: Saying,
-    strands: Strands,
+    pub(super) strands: Strands,
     first: OpenSessionResponse,
 }
 
-fn wanted() -> Request {
+pub(super) fn wanted() -> Request {
     Request {
         callee: principal("files"),
         action: "read".parse().unwrap(),
@@ -52,7 +52,7 @@ fn wanted() -> Request {
 }
 
 /// The first message of a session of planner with files.
-fn first(
+pub(super) fn first(
     world: &World,
     chain: ChainId,
 ) -> (OpenSessionRequest, countersign_protocol::signed::Signed, SessionId) {
@@ -73,23 +73,23 @@ fn first(
 }
 
 /// A callee that takes sessions.
-async fn serve(world: &World, capacity: u32, sessions: u32) -> Result<Callee, Status> {
+pub(super) async fn serve(world: &World, capacity: u32, sessions: u32) -> Result<Callee, Status> {
     let hello =
         ServeRequest { trust_domain: "acme.example".into(), capacity, sessions, ..Default::default() };
     world.serve_with("files", hello).await
 }
 
-async fn tell(callee: &Callee, id: SessionId, said: ServedSession) {
+pub(super) async fn tell(callee: &Callee, id: SessionId, said: ServedSession) {
     let session = Some(ServedSession { session_id: id.to_string(), ..said });
     callee.say.send(Ok(ServeRequest { session, ..Default::default() })).await.unwrap();
 }
 
-async fn hear(callee: &mut Callee) -> OfferedSession {
+pub(super) async fn hear(callee: &mut Callee) -> OfferedSession {
     callee.next().await.session.unwrap()
 }
 
 /// Opens a session that the callee answers.
-async fn sit(world: &World, chain: ChainId, callee: &mut Callee) -> Caller {
+pub(super) async fn sit(world: &World, chain: ChainId, callee: &mut Callee) -> Caller {
     let (message, signed, id) = first(world, chain);
     let (say, heard) = mpsc::channel(1_024);
     say.send(Ok(message)).await.unwrap();
@@ -109,7 +109,7 @@ async fn sit(world: &World, chain: ChainId, callee: &mut Callee) -> Caller {
 }
 
 /// A world with a grant to planner, a callee of that capacity, and a session.
-async fn sitting(capacity: u32) -> (World, ChainId, Callee, Caller) {
+pub(super) async fn sitting(capacity: u32) -> (World, ChainId, Callee, Caller) {
     let world = World::new().await;
     let chain = world.grant(rights(500, 5)).await;
     let mut callee = serve(&world, capacity, 4).await.unwrap();
@@ -118,11 +118,11 @@ async fn sitting(capacity: u32) -> (World, ChainId, Callee, Caller) {
 }
 
 impl Caller {
-    async fn say(&self, message: OpenSessionRequest) {
+    pub(super) async fn say(&self, message: OpenSessionRequest) {
         self.say.send(Ok(message)).await.unwrap();
     }
 
-    async fn ask_for(&mut self, wanted: &Request, patience: u64) -> SessionRequest {
+    pub(super) async fn ask_for(&mut self, wanted: &Request, patience: u64) -> SessionRequest {
         let deadline = self.world.now().plus(Lifetime::from_millis(patience));
         let request = self.strands.request(wanted, deadline);
         self.strands.requests = self.strands.requests.with(&request);
@@ -136,26 +136,26 @@ impl Caller {
         request
     }
 
-    async fn ask(&mut self) -> SessionRequest {
+    pub(super) async fn ask(&mut self) -> SessionRequest {
         self.ask_for(&wanted(), 20_000).await
     }
 
-    async fn sign(&self) {
+    pub(super) async fn sign(&self) {
         let head = self.strands.head(Side::Caller, self.world.now()).sign(&self.world.agent("planner").key);
         self.say(OpenSessionRequest { head: head.to_bytes(), ..Default::default() }).await;
     }
 
-    async fn next(&mut self) -> Result<OpenSessionResponse, Status> {
+    pub(super) async fn next(&mut self) -> Result<OpenSessionResponse, Status> {
         timeout(SOON, self.stream.next()).await.expect("a word").expect("it is not over")
     }
 
-    async fn hears_nothing(&mut self) {
+    pub(super) async fn hears_nothing(&mut self) {
         let heard = timeout(A_WHILE, self.stream.next()).await;
         assert!(heard.is_err(), "{heard:?}");
     }
 
     /// Why it ended, after all that was said before.
-    async fn end(&mut self) -> Option<String> {
+    pub(super) async fn end(&mut self) -> Option<String> {
         loop {
             match timeout(SOON, self.stream.next()).await.expect("an end") {
                 Some(Ok(_)) => {}
@@ -165,14 +165,14 @@ impl Caller {
         }
     }
 
-    fn outcome(&self, seq: u64) -> Option<InvocationOutcome> {
+    pub(super) fn outcome(&self, seq: u64) -> Option<InvocationOutcome> {
         let id = InvocationId::in_session(self.strands.id, seq);
         self.world.look(|state| state.invocation(&id).and_then(|it| it.outcome.clone()).map(|(end, _)| end))
     }
 }
 
 /// The callee's next result: of that request, which has that link.
-async fn answer(callee: &Callee, caller: &mut Caller, asked: &SessionRequest, body: &[u8]) {
+pub(super) async fn answer(callee: &Callee, caller: &mut Caller, asked: &SessionRequest, body: &[u8]) {
     let result = SessionResult {
         seq: asked.seq,
         result: Digest::of(body),
@@ -188,7 +188,7 @@ async fn answer(callee: &Callee, caller: &mut Caller, asked: &SessionRequest, bo
     tell(callee, caller.strands.id, ServedSession { reply: Some(reply), ..Default::default() }).await;
 }
 
-async fn sign(callee: &Callee, caller: &Caller) {
+pub(super) async fn sign(callee: &Callee, caller: &Caller) {
     let head = caller.strands.head(Side::Callee, caller.world.now()).sign(&callee.agent.key);
     tell(callee, caller.strands.id, ServedSession { head: head.to_bytes(), ..Default::default() }).await;
 }

@@ -103,7 +103,6 @@ pub(in crate::explain) fn check_result(
     callee: &InstanceStatement,
 ) -> Result<bool, Refusal> {
     let result = &resulted.result;
-    require!("LOG-049", resulted.session_id == spoken.session, INVALID, "It is of another session.");
     let same = (result.seq, result.request) == (spoken.request.seq, spoken.strand.link);
     require!("LOG-049", same, INVALID, "The result is for another request.");
     require!("LOG-049", result.cost <= reserved, INVALID, "It cost more than was reserved.");

@@ -137,6 +137,11 @@ impl World {
                 event.epoch += 1;
                 entries[at] = Entry { event: Event::Intent(event), ..entry }.to_bytes();
             }
+            // Without an epoch it ends in the policy, which is the broker's word.
+            Event::SessionOpened(mut event) => {
+                event.epoch += 1;
+                entries[at] = Entry { event: Event::SessionOpened(event), ..entry }.to_bytes();
+            }
             _ => {
                 let end = entries[at].len() - 1;
                 entries[at][end] ^= 1;

@@ -2,6 +2,7 @@
 
 use countersign_forge::domain_key;
 use countersign_protocol::{
+    capability::Amount,
     domain::{Entry, Event},
     explain::Bundle,
     ledger::LeafIndex,
@@ -105,6 +106,7 @@ impl World {
     fn relogged(&self, bundle: Bundle, at: usize) -> Bundle {
         let mut ledger: Vec<Vec<u8>> = self.ledger.entries().iter().map(|it| it.to_vec()).collect();
         let leaf = bundle.entries[at].leaf.get() as usize;
+        self.say(|| format!("    rewrites leaf {leaf}"));
         let end = ledger[leaf].len() - 1;
         ledger[leaf][end] ^= 1;
         let tree = tree_of(&ledger);
@@ -136,11 +138,13 @@ fn one_epoch_later(intent: &[u8]) -> Vec<u8> {
 /// What is said last of the account, of revocations, or of why something was passed over is the broker's
 /// own word, in a session, too.
 fn ends_in_the_brokers_word(entry: &[u8]) -> bool {
-    Entry::from_bytes(entry).is_ok_and(|it| {
-        matches!(
-            it.event,
-            Event::Intent(_) | Event::SessionIntent(_) | Event::SessionOpened(_) | Event::SessionPassed(_)
-        )
+    Entry::from_bytes(entry).is_ok_and(|it| match it.event {
+        Event::Intent(_) | Event::SessionIntent(_) | Event::SessionOpened(_) | Event::SessionPassed(_) => {
+            true
+        }
+        // Where nothing is settled it ends in the link before, which only a head that covers it can show.
+        Event::SessionResulted(event) => event.settled == Amount::ZERO,
+        _ => false,
     })
 }
 
