@@ -90,11 +90,14 @@ fn the_contract_allows_these_moves_and_no_other() {
     // A second finalization: the id stands for this contract already.
     let (taken, not) = (Reason::IdAlreadyUsed, Reason::ContractNotSuspended);
     assert_eq!(of(active).collect::<Vec<_>>(), [taken, not, not]);
-    assert_eq!(of(suspended).collect::<Vec<_>>(), [taken, Reason::ContractSuspended]);
-    assert_eq!(of(contract::State::None).collect::<Vec<_>>(), [Reason::NotFound; 9]);
+    assert_eq!(
+        of(suspended).collect::<Vec<_>>(),
+        [taken, Reason::ContractSuspended, Reason::ContractSuspended]
+    );
+    assert_eq!(of(contract::State::None).collect::<Vec<_>>(), [Reason::NotFound; 10]);
     let ended = refused.iter().filter(|(state, _)| state.is_terminal());
-    assert_eq!(ended.count(), 6 * 10);
-    assert_eq!(live.len(), 3 + 2 + 9, "whatever has ended refuses everything for that");
+    assert_eq!(ended.count(), 7 * 11);
+    assert_eq!(live.len(), 3 + 3 + 10, "whatever has ended refuses everything for that");
 }
 
 #[test]

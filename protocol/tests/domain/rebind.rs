@@ -15,6 +15,7 @@ use countersign_protocol::{
 
 use crate::{
     changes::change,
+    explain::{bundle, done, relogged, see_again, verify},
     invocation::{begin, end, present, proof, receipt, revoke},
 };
 
@@ -486,6 +487,128 @@ fn a_retired_rebind_key_rebinds_nothing_more() {
     assert_eq!((rebound, active.map(drop).map_err(|it| it.rule())), (Ok(1), Err("CHN-064")));
     let report = crate::audit::audit(&world);
     assert_eq!(report.findings.len(), 1, "{:?}", report.findings);
+}
+
+/// A bundle shows who agreed, who took over, and by whose word; whatever is changed in that is found.
+#[test]
+fn evidence_of_a_use_after_a_rebind_is_checked_offline() {
+    use countersign_protocol::{
+        domain::{ChainRebound, Entry},
+        payload::Payload,
+    };
+    let (mut world, [_, first, _]) = restarted(Rebind::Domain);
+    let next = taken(take(&mut world, "researcher2", first));
+    let id = done(&mut world, "researcher2", next);
+    let honest = bundle(&world, id, next);
+    let explanation = verify(&honest).unwrap();
+    let last = explanation.links.last().unwrap();
+    assert_eq!(
+        (&last.holder, last.named.as_ref()),
+        (&world.agent("researcher2").id, Some(&world.agent("researcher").id))
+    );
+
+    // The same, after a hostile broker has changed one thing of it in its ledger.
+    let forged = |change: &dyn Fn(&mut ChainRebound)| {
+        let mut entries = world.entries.clone();
+        let found = entries.iter_mut().find_map(|entry| match &mut entry.event {
+            Event::ChainRebound(event) => Some(event),
+            _ => None,
+        });
+        change(found.unwrap());
+        let mut ledger: Vec<Vec<u8>> = entries.iter().map(Entry::to_bytes).collect();
+        see_again(&mut ledger);
+        crate::forged::refused(&relogged(&honest, &ledger))
+    };
+    let request: RebindRequest = honest_request(&world);
+    let new = world.agent("researcher2").key;
+    let signed = |change: fn(&mut RebindRequest), key: &countersign_protocol::key::SigningKey| {
+        let mut request = request.clone();
+        change(&mut request);
+        request.sign(key)
+    };
+    let invalid = Some("LOG-050");
+    assert_eq!(forged(&|_| ()), None, "the twin");
+    assert_eq!(
+        forged(&|it| it.request = signed(|_| (), &world.agent("researcher").key)),
+        invalid,
+        "by another key"
+    );
+    assert_eq!(
+        forged(&|it| it.request = signed(|it| it.domain = "evil.example".parse().unwrap(), &new)),
+        invalid
+    );
+    assert_eq!(
+        forged(&|it| it.request = signed(|it| it.sender = principal("researcher").instance(uuid()), &new)),
+        invalid
+    );
+    assert_eq!(forged(&|it| it.request = signed(|it| it.extensions = critical(), &new)), invalid);
+    let yesterday: fn(&mut RebindRequest) = |it| it.issued = at(it.issued.as_millis() - 86_400_000);
+    assert_eq!(forged(&|it| it.request = signed(yesterday, &new)), invalid, "not fresh");
+    // Entries that are needed and not there.
+    for missing in 0..honest.entries.len() - 1 {
+        let mut entries = honest.entries.to_vec();
+        entries.remove(missing);
+        let entries = countersign_protocol::payload::Bounded::new(entries).unwrap();
+        let bundle = countersign_protocol::explain::Bundle { entries, ..honest.clone() };
+        assert!(
+            matches!(verify(&bundle).map(drop).map_err(|it| it.rule()), Err("LOG-034" | "LOG-041")),
+            "{missing}"
+        );
+    }
+}
+
+/// What the domain's own key signs is held against what was attested and agreed.
+#[test]
+fn evidence_of_a_rebind_that_the_domain_made_up_is_found() {
+    use countersign_forge::{biscuit::Container, domain, domain_key};
+    use countersign_protocol::{domain::Entry, payload::Payload, token::RebindTerms};
+    let (mut world, [_, first, _]) = restarted(Rebind::Domain);
+    let honest = world.clone();
+    let rule = |change: fn(&mut RebindTerms), by: u8| {
+        // A broker that decides nothing, and records what it likes.
+        let mut world = honest.clone();
+        let Event::ChainRebound(mut event) =
+            take(&mut honest.clone(), "researcher2", first).unwrap().remove(0)
+        else {
+            panic!()
+        };
+        let hop = world.state.chain(&first).unwrap().token.clone();
+        let mut terms = world_terms(&world, first);
+        change(&mut terms);
+        let token = Container::read(&domain(), &hop).rebind(&terms, &domain_key(by));
+        (event.token, event.chain_id) =
+            (token.bytes(), ChainId::from_bytes(token.chain_ids().pop().unwrap()));
+        let next = event.chain_id;
+        world.record(&Event::ChainRebound(event));
+        let id = done(&mut world, "researcher2", next);
+        let ledger: Vec<Vec<u8>> = world.entries.iter().map(Entry::to_bytes).collect();
+        let found = crate::forged::refused(&relogged(&bundle(&world, id, next), &ledger));
+        assert_eq!(crate::audit::audit(&world).is_clean(), found.is_none(), "an audit finds it, too");
+        found
+    };
+    assert_eq!(rule(|_| (), 204), None, "the twin");
+    assert_eq!(rule(|it| it.evidence = Digest::of(b"other"), 204), Some("LOG-050"));
+    world.pass(1);
+}
+
+/// What the domain has to sign for researcher2.
+fn world_terms(world: &World, chain: ChainId) -> countersign_protocol::token::RebindTerms {
+    let new = world.agent("researcher2");
+    countersign_protocol::token::RebindTerms {
+        from: world.state.chain(&chain).unwrap().holder.clone(),
+        holder: countersign_protocol::token::Holder { instance: new.id.clone(), key: new.key.public() },
+        evidence: world.state.instance(&new.id).unwrap().statement.evidence,
+        consent: None,
+        extensions: Extensions::none(),
+    }
+}
+
+fn honest_request(world: &World) -> RebindRequest {
+    let found = world.entries.iter().find_map(|entry| match &entry.event {
+        Event::ChainRebound(event) => event.request.peek_unverified().ok(),
+        _ => None,
+    });
+    found.unwrap()
 }
 
 fn uuid() -> InstanceUuid {
