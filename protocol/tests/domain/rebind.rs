@@ -5,7 +5,7 @@ use countersign_protocol::{
     capability::Amount,
     contract::{ChangeKind, Rebind, RebindConsent, RebindRequest, Side, State as Contract},
     digest::{ChainId, Digest, SpkiHash},
-    domain::{End, Event, EventKind},
+    domain::{self, Event, EventKind},
     extension::{Criticality, Extension, Extensions},
     id::InstanceUuid,
     refusal::Reason,
@@ -107,7 +107,7 @@ fn what_is_left_of_the_budget_moves_and_no_more() {
     let (mut world, [grant, first, second]) = restarted(Rebind::Domain);
     let (spent, proof) = begin(&mut world, "researcher", first).unwrap();
     let done = receipt(&world, &proof, 1).sign(&world.agent("files").key);
-    end(&mut world, spent, &End::Receipt(&done)).unwrap();
+    end(&mut world, spent, &domain::End::Receipt(&done)).unwrap();
     let (open, _) = begin(&mut world, "researcher", first).unwrap();
     let (beneath, _) = begin(&mut world, "fetcher", second).unwrap();
     assert_eq!((available(&world, grant), available(&world, first)), (400, 78));
@@ -115,8 +115,8 @@ fn what_is_left_of_the_budget_moves_and_no_more() {
     assert_eq!((available(&world, grant), available(&world, next)), (400, 97));
     assert_eq!(world.state.chain(&next).unwrap().account.budget().ceiling, Amount::new(97).unwrap());
     // What was under way is the old link's: what it did not cost goes up, and not to the new one.
-    end(&mut world, open, &End::Cancelled).unwrap();
-    end(&mut world, beneath, &End::Unknown).unwrap();
+    end(&mut world, open, &domain::End::Cancelled).unwrap();
+    end(&mut world, beneath, &domain::End::Unknown).unwrap();
     assert_eq!((available(&world, grant), available(&world, next)), (401, 97));
     let third = {
         world.join("researcher3");
@@ -232,7 +232,8 @@ fn whoever_stopped_renewing_takes_nothing_over() {
 /// Attack line 29: what was ended or held up before does not come back by a rebind.
 #[test]
 fn only_what_is_in_force_is_taken_over() {
-    let ends: [(&str, fn(&mut World, [ChainId; 3]), Reason); 8] = [
+    type End = fn(&mut World, [ChainId; 3]);
+    let ends: [(&str, End, Reason); 8] = [
         (
             "revoked",
             |world, [_, first, _]| drop(end_chain(world, "root", first).unwrap()),

@@ -271,7 +271,7 @@ async fn what_can_be_taken_over_is_its_principals_alone_to_see() {
 async fn a_grantor_is_shown_what_is_asked_and_its_consent_decides() {
     let (world, chain) = restarted(Rebind::GrantorConsent).await;
     let asked = take(&world, "researcher2", chain).await.unwrap().link.unwrap();
-    assert_eq!((asked.chain_id.as_slice(), asked.state.as_str()), (&chain.as_bytes()[..], "ACTIVE"));
+    assert_eq!((asked.chain_id, asked.state.as_str()), (chain.as_bytes().to_vec(), "ACTIVE"));
     assert!(!asked.rebind_asked.is_empty());
     let turned = world.look(|state| state.turned_after(state.tree().size().last_leaf(), None).last());
     assert_eq!(turned.map(|(_, id)| id), Some(chain), "whoever watches the edge is told");

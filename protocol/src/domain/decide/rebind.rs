@@ -5,6 +5,7 @@ use crate::{
     contract::{Cell, Input, Rebind, RebindConsent, RebindRequest, next},
     digest::ChainId,
     domain::{Chain, ChainRebound, Event, Instance, RebindAsked, State},
+    extension::Extensions,
     name::InstanceId,
     refusal::{Reason, Refusal},
     require, require_some,
@@ -26,7 +27,7 @@ pub(crate) enum Rebinding {
         /// What the new holder signed.
         request: Signed,
         /// What the domain signs.
-        terms: RebindTerms,
+        terms: Box<RebindTerms>,
     },
 }
 
@@ -198,13 +199,13 @@ impl State {
     }
 }
 
-fn terms(chain: &Chain, new: &Instance, consent: Option<Signed>) -> RebindTerms {
+fn terms(chain: &Chain, new: &Instance, consent: Option<Signed>) -> Box<RebindTerms> {
     let statement = &new.statement;
-    RebindTerms {
+    Box::new(RebindTerms {
         from: chain.holder.clone(),
         holder: Holder { instance: statement.instance.clone(), key: statement.key },
         evidence: statement.evidence,
         consent,
-        extensions: crate::extension::Extensions::none(),
-    }
+        extensions: Extensions::none(),
+    })
 }
