@@ -237,8 +237,7 @@ fn taken_over(
     let ordered = link.leaf < leaf;
     require!("LOG-039", ordered, INVALID, "Leaf {leaf} is older than what it takes over.");
     let new = entries.admitted_before(leaf, &rebound.terms.holder.instance)?;
-    let hop = (concluded.token.chain_id(), &concluded.body);
-    check_rebind((leaf, recorded.at), event, (&next, &rebound), hop, new)?;
+    check_rebind((leaf, recorded.at), event, (&next, &rebound), &concluded.body, new)?;
     let (chain_id, holder) = (next.chain_id(), new.instance.clone());
     Ok((ExplainedLink { chain_id, holder, named: Some(link.holder), leaf, at: recorded.at, ..link }, next))
 }

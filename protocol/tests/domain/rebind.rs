@@ -1,16 +1,26 @@
 //! A fresh instance takes over what another one of its principal held: which, from whom, and what is left.
 
-use countersign_forge::{Agent, Talk, World, policy, principal, rights};
+use countersign_forge::{
+    Agent, Talk, World, attested, biscuit::Container, domain, domain_key, instance_key, policy, principal,
+    rights,
+};
 use countersign_protocol::{
-    capability::Amount,
+    capability::{Amount, Window},
     contract::{ChangeKind, Rebind, RebindConsent, RebindRequest, Side, State as Contract},
     digest::{ChainId, Digest, SpkiHash},
-    domain::{self, Event, EventKind},
+    domain::{ChainRebound, End, Entry, Event, EventKind},
+    explain::Bundle,
     extension::{Criticality, Extension, Extensions},
     id::InstanceUuid,
+    identity::RenewStatement,
+    key::SigningKey,
+    ledger::LeafIndex,
+    payload::{Bounded, Payload},
     refusal::Reason,
     signed::{Signed, Statement},
-    time::Lifetime,
+    time::{Lifetime, Timestamp},
+    token::{ActiveToken, Holder, RebindTerms},
+    trust::KeyPurpose,
 };
 
 use crate::{
@@ -107,7 +117,7 @@ fn what_is_left_of_the_budget_moves_and_no_more() {
     let (mut world, [grant, first, second]) = restarted(Rebind::Domain);
     let (spent, proof) = begin(&mut world, "researcher", first).unwrap();
     let done = receipt(&world, &proof, 1).sign(&world.agent("files").key);
-    end(&mut world, spent, &domain::End::Receipt(&done)).unwrap();
+    end(&mut world, spent, &End::Receipt(&done)).unwrap();
     let (open, _) = begin(&mut world, "researcher", first).unwrap();
     let (beneath, _) = begin(&mut world, "fetcher", second).unwrap();
     assert_eq!((available(&world, grant), available(&world, first)), (400, 78));
@@ -115,8 +125,8 @@ fn what_is_left_of_the_budget_moves_and_no_more() {
     assert_eq!((available(&world, grant), available(&world, next)), (400, 97));
     assert_eq!(world.state.chain(&next).unwrap().account.budget().ceiling, Amount::new(97).unwrap());
     // What was under way is the old link's: what it did not cost goes up, and not to the new one.
-    end(&mut world, open, &domain::End::Cancelled).unwrap();
-    end(&mut world, beneath, &domain::End::Unknown).unwrap();
+    end(&mut world, open, &End::Cancelled).unwrap();
+    end(&mut world, beneath, &End::Unknown).unwrap();
     assert_eq!((available(&world, grant), available(&world, next)), (401, 97));
     let third = {
         world.join("researcher3");
@@ -132,10 +142,7 @@ fn what_is_left_of_the_budget_moves_and_no_more() {
 #[test]
 fn what_was_used_in_a_window_counts_on() {
     let mut world = World::new();
-    let window = countersign_protocol::capability::Window {
-        ceiling: Amount::new(1).unwrap(),
-        length: Lifetime::from_millis(3_600_000),
-    };
+    let window = Window { ceiling: Amount::new(1).unwrap(), length: Lifetime::from_millis(3_600_000) };
     let mut narrow = rights(100, 4);
     narrow.budget.window = Some(window);
     let grant = world.grant(rights(500, 5)).unwrap();
@@ -180,17 +187,22 @@ fn only_a_newer_instance_of_the_same_party_takes_over() {
 #[test]
 fn another_configuration_does_not_take_over() {
     let (mut world, [_, first, _]) = restarted(Rebind::Domain);
+    reconfigured(&mut world, "researcher3");
+    assert_eq!(take(&mut world, "researcher3", first), Err(Reason::RebindNotAllowed));
+    assert!(take(&mut world, "researcher2", first).is_ok(), "the twin");
+}
+
+/// A copy of researcher joins under that name, and runs something else.
+fn reconfigured(world: &mut World, name: &'static str) {
     let secret = Digest::of(b"of the reconfigured");
     let (who, expires) = (principal("researcher"), world.now.plus(Lifetime::from_millis(60_000)));
     world.decide(|state, context| state.decide_join_token(context, None, secret, &who, expires)).unwrap();
     let spki = SpkiHash::from_bytes([77; 32]);
     let (agent, mut join) = world.stage().newcomer(&who, spki, secret);
     join.configuration = Digest::of(b"another prompt");
-    let (join, seen) = (join.sign(&agent.key), countersign_forge::attested(&agent, secret));
+    let (join, seen) = (join.sign(&agent.key), attested(&agent, secret));
     world.decide(|state, context| state.decide_join(context, &join, &seen)).unwrap();
-    world.agents.insert("researcher3", agent);
-    assert_eq!(take(&mut world, "researcher3", first), Err(Reason::RebindNotAllowed));
-    assert!(take(&mut world, "researcher2", first).is_ok(), "the twin");
+    world.agents.insert(name, agent);
 }
 
 /// One change to an otherwise good request.
@@ -232,8 +244,8 @@ fn whoever_stopped_renewing_takes_nothing_over() {
 /// Attack line 29: what was ended or held up before does not come back by a rebind.
 #[test]
 fn only_what_is_in_force_is_taken_over() {
-    type End = fn(&mut World, [ChainId; 3]);
-    let ends: [(&str, End, Reason); 8] = [
+    type Ends = fn(&mut World, [ChainId; 3]);
+    let ends: [(&str, Ends, Reason); 8] = [
         (
             "revoked",
             |world, [_, first, _]| drop(end_chain(world, "root", first).unwrap()),
@@ -303,7 +315,7 @@ fn fork(world: &mut World, name: &str) {
     let stale = world.stage().renewal(name);
     world.stay(name);
     world.pass(1);
-    let other = countersign_protocol::identity::RenewStatement { issued: world.now, ..stale };
+    let other = RenewStatement { issued: world.now, ..stale };
     let signed = other.sign(&agent.key);
     let events = world.decide(|state, context| state.decide_renew(context, &agent.actor(), &signed)).unwrap();
     assert_eq!(events[0].kind(), EventKind::InstanceForked);
@@ -345,8 +357,7 @@ fn what_was_under_way_under_the_old_link_is_cut() {
     assert!(world.state.epoch() > epoch, "what is under way is looked at again");
     assert_eq!(present(&mut world, "researcher", first, &late), Err(Reason::ContractNotActive));
     assert_eq!(talk.accept(&mut world), Err(Reason::ParentChanged));
-    let revoked: Vec<ChainId> =
-        world.state.revoked_since(countersign_protocol::ledger::LeafIndex::ZERO).map(|(_, id)| id).collect();
+    let revoked: Vec<ChainId> = world.state.revoked_since(LeafIndex::ZERO).map(|(_, id)| id).collect();
     assert!(revoked.contains(&first) && !revoked.contains(&next), "watchers hear of the old link");
 }
 
@@ -357,7 +368,7 @@ fn neither_key_uses_the_others_chain() {
     let old = world.active(first);
     let next = taken(take(&mut world, "researcher2", first));
     let token = world.token(next);
-    assert!(countersign_protocol::token::ActiveToken::new(token, old.activation().clone()).is_err());
+    assert!(ActiveToken::new(token, old.activation().clone()).is_err());
     for (caller, signer) in
         [("researcher", "researcher"), ("researcher2", "researcher"), ("researcher", "researcher2")]
     {
@@ -403,11 +414,7 @@ fn a_consent_is_the_grantors_to_what_was_asked() {
             |it| it.holder.instance = principal("researcher").instance(uuid()),
             Reason::NotFound,
         ),
-        (
-            "to another key",
-            |it| it.holder.key = countersign_forge::instance_key("x").public(),
-            Reason::NotFound,
-        ),
+        ("to another key", |it| it.holder.key = instance_key("x").public(), Reason::NotFound),
         ("on other evidence", |it| it.evidence = Digest::of(b"other"), Reason::NotFound),
         ("with more to it", |it| it.extensions = critical(), Reason::ExtensionUnknown),
     ];
@@ -475,7 +482,6 @@ fn a_consent_is_held_against_what_is_there_when_it_comes() {
 /// A key that was rotated away rebinds nothing more; what it rebound stays.
 #[test]
 fn a_retired_rebind_key_rebinds_nothing_more() {
-    use countersign_protocol::trust::KeyPurpose;
     let (mut world, [_, first, _]) = restarted(Rebind::Domain);
     let next = taken(take(&mut world, "researcher2", first));
     crate::rotation::rotate(&mut world, &[(KeyPurpose::Rebind, 214)]);
@@ -484,7 +490,7 @@ fn a_retired_rebind_key_rebinds_nothing_more() {
     // The world's broker still signs with the old one.
     let rebound = take(&mut world, "researcher3", next).map(|events| events.len());
     let last = world.state.contract(&world.state.chain(&first).unwrap().contract.unwrap().0).unwrap();
-    let active = countersign_protocol::token::ActiveToken::new(world.token(last), world.activation(last));
+    let active = ActiveToken::new(world.token(last), world.activation(last));
     assert_eq!((rebound, active.map(drop).map_err(|it| it.rule())), (Ok(1), Err("CHN-064")));
     let report = crate::audit::audit(&world);
     assert_eq!(report.findings.len(), 1, "{:?}", report.findings);
@@ -493,10 +499,6 @@ fn a_retired_rebind_key_rebinds_nothing_more() {
 /// A bundle shows who agreed, who took over, and by whose word; whatever is changed in that is found.
 #[test]
 fn evidence_of_a_use_after_a_rebind_is_checked_offline() {
-    use countersign_protocol::{
-        domain::{ChainRebound, Entry},
-        payload::Payload,
-    };
     let (mut world, [_, first, _]) = restarted(Rebind::Domain);
     let next = taken(take(&mut world, "researcher2", first));
     let id = done(&mut world, "researcher2", next);
@@ -522,7 +524,7 @@ fn evidence_of_a_use_after_a_rebind_is_checked_offline() {
     };
     let request: RebindRequest = honest_request(&world);
     let new = world.agent("researcher2").key;
-    let signed = |change: fn(&mut RebindRequest), key: &countersign_protocol::key::SigningKey| {
+    let signed = |change: fn(&mut RebindRequest), key: &SigningKey| {
         let mut request = request.clone();
         change(&mut request);
         request.sign(key)
@@ -545,12 +547,23 @@ fn evidence_of_a_use_after_a_rebind_is_checked_offline() {
     assert_eq!(forged(&|it| it.request = signed(|it| it.extensions = critical(), &new)), invalid);
     let yesterday: fn(&mut RebindRequest) = |it| it.issued = at(it.issued.as_millis() - 86_400_000);
     assert_eq!(forged(&|it| it.request = signed(yesterday, &new)), invalid, "not fresh");
+    let hop = world.state.chain(&first).unwrap().token.clone();
+    assert_eq!(forged(&|it| it.token.clone_from(&hop)), invalid, "no rebind at all");
+    let other = RebindTerms { from: principal("researcher").instance(uuid()), ..world_terms(&world, first) };
+    let other = Container::read(&domain(), &hop).rebind(&other, &domain_key(204)).bytes();
+    assert_eq!(forged(&|it| it.token.clone_from(&other)), invalid, "another chain's token");
+    let mut swapped = world.entries.clone();
+    let [made, rebound] = [first, next].map(|it| world.state.chain(&it).unwrap().leaf.get() as usize);
+    swapped.swap(made, rebound);
+    let mut ledger: Vec<Vec<u8>> = swapped.iter().map(Entry::to_bytes).collect();
+    see_again(&mut ledger);
+    assert_eq!(crate::forged::refused(&relogged(&honest, &ledger)), Some("LOG-039"), "before its contract");
     // Entries that are needed and not there.
     for missing in 0..honest.entries.len() - 1 {
         let mut entries = honest.entries.to_vec();
         entries.remove(missing);
-        let entries = countersign_protocol::payload::Bounded::new(entries).unwrap();
-        let bundle = countersign_protocol::explain::Bundle { entries, ..honest.clone() };
+        let entries = Bounded::new(entries).unwrap();
+        let bundle = Bundle { entries, ..honest.clone() };
         assert!(
             matches!(verify(&bundle).map(drop).map_err(|it| it.rule()), Err("LOG-034" | "LOG-041")),
             "{missing}"
@@ -561,9 +574,7 @@ fn evidence_of_a_use_after_a_rebind_is_checked_offline() {
 /// What the domain's own key signs is held against what was attested and agreed.
 #[test]
 fn evidence_of_a_rebind_that_the_domain_made_up_is_found() {
-    use countersign_forge::{biscuit::Container, domain, domain_key};
-    use countersign_protocol::{domain::Entry, payload::Payload, token::RebindTerms};
-    let (mut world, [_, first, _]) = restarted(Rebind::Domain);
+    let (world, [_, first, _]) = restarted(Rebind::Domain);
     let honest = world.clone();
     let rule = |change: fn(&mut RebindTerms), by: u8| {
         // A broker that decides nothing, and records what it likes.
@@ -589,15 +600,27 @@ fn evidence_of_a_rebind_that_the_domain_made_up_is_found() {
     };
     assert_eq!(rule(|_| (), 204), None, "the twin");
     assert_eq!(rule(|it| it.evidence = Digest::of(b"other"), 204), Some("LOG-050"));
-    world.pass(1);
+    // What joined is another party, and the domain passes it off as the one that was agreed with.
+    let mut world = honest;
+    reconfigured(&mut world, "researcher2");
+    let terms = world_terms(&world, first);
+    let hop = world.state.chain(&first).unwrap().token.clone();
+    let token = Container::read(&domain(), &hop).rebind(&terms, &domain_key(204));
+    let request = world.stage().rebind_request("researcher2", first).sign(&world.agent("researcher2").key);
+    let next = ChainId::from_bytes(token.chain_ids().pop().unwrap());
+    let event = ChainRebound { request, chain_id: next, token: token.bytes() };
+    world.record(&Event::ChainRebound(event));
+    let id = done(&mut world, "researcher2", next);
+    let ledger: Vec<Vec<u8>> = world.entries.iter().map(Entry::to_bytes).collect();
+    assert_eq!(crate::forged::refused(&relogged(&bundle(&world, id, next), &ledger)), Some("LOG-050"));
 }
 
 /// What the domain has to sign for researcher2.
-fn world_terms(world: &World, chain: ChainId) -> countersign_protocol::token::RebindTerms {
+fn world_terms(world: &World, chain: ChainId) -> RebindTerms {
     let new = world.agent("researcher2");
-    countersign_protocol::token::RebindTerms {
+    RebindTerms {
         from: world.state.chain(&chain).unwrap().holder.clone(),
-        holder: countersign_protocol::token::Holder { instance: new.id.clone(), key: new.key.public() },
+        holder: Holder { instance: new.id.clone(), key: new.key.public() },
         evidence: world.state.instance(&new.id).unwrap().statement.evidence,
         consent: None,
         extensions: Extensions::none(),
@@ -616,8 +639,8 @@ fn uuid() -> InstanceUuid {
     InstanceUuid::first()
 }
 
-fn at(millis: u64) -> countersign_protocol::time::Timestamp {
-    countersign_protocol::time::Timestamp::new(millis).unwrap()
+fn at(millis: u64) -> Timestamp {
+    Timestamp::new(millis).unwrap()
 }
 
 fn critical() -> Extensions {

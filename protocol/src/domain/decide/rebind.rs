@@ -63,7 +63,8 @@ impl State {
     /// The verified token up to the hop behind which a rebind of that chain stands.
     fn hop_token(&self, id: ChainId) -> Result<Token, Refusal> {
         let hop = self.chain(&id).and_then(|chain| self.chain(&chain.hop(id)));
-        let hop = require_some!("CTR-042", hop, Reason::NotFound);
+        let absent = || Refusal::new("CTR-042", Reason::NotFound, "Its hop is not there.");
+        let hop = hop.ok_or_else(absent)?;
         UnverifiedToken::from_bytes(hop.token.clone()).verify(self.domain_keys()?)
     }
 

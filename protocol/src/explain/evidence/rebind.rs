@@ -1,7 +1,6 @@
 use super::{open, worthless};
 use crate::{
     contract::{ContractBody, RebindRequest},
-    digest::ChainId,
     domain::{ChainRebound, check_issued},
     identity::InstanceStatement,
     ledger::LeafIndex,
@@ -25,12 +24,12 @@ pub(in crate::explain) fn rebind_in(
 }
 
 /// The new holder signed for the chain, was attested with what the contract's grantee was, and the domain's
-/// key of that leaf signed that it holds it.
+/// key of that leaf signed that it holds it. That it stands behind the contract's hop is how the contract was found.
 pub(in crate::explain) fn check_rebind(
     (leaf, at): (LeafIndex, Timestamp),
     event: &ChainRebound,
     (token, rebound): (&Token, &Rebound),
-    (hop, body): (ChainId, &ContractBody),
+    body: &ContractBody,
     new: &InstanceStatement,
 ) -> Result<(), Refusal> {
     let invalid = Reason::BundleInvalid;
@@ -46,7 +45,6 @@ pub(in crate::explain) fn check_rebind(
     require!("LOG-050", rebound.terms.evidence == new.evidence, invalid, "It rests on other evidence.");
     let same = new.configuration == body.grantee.configuration;
     require!("LOG-050", same, invalid, "{} runs something else than was agreed with.", new.instance);
-    require!("LOG-050", rebound.hop == hop, invalid, "It stands behind another hop.");
     require!("LOG-050", event.chain_id == token.chain_id(), invalid, "The entry names another chain.");
     token.check_rebound_at(leaf).map_err(worthless("LOG-050"))
 }
