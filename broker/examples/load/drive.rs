@@ -23,17 +23,18 @@ struct Heard {
     why: Option<String>,
 }
 
-/// Calls as it is told, until there are no more commands.
-pub(crate) async fn obey(call: Call) {
+/// Calls as it is told, in the way that is named, until there are no more commands.
+pub(crate) async fn obey(ways: &[(&str, Call)]) {
     let mut commands = commands();
     while let Some(command) = commands.next_line().await.unwrap() {
         let words: Vec<&str> = command.split(' ').collect();
-        let [kind, number, seconds] = words[..] else { panic!("{command}") };
+        let [way, kind, number, seconds] = words[..] else { panic!("{command}") };
+        let (_, call) = ways.iter().find(|(name, _)| *name == way).expect("a way of calling");
         let time = Duration::from_secs_f64(seconds.parse().unwrap());
         let begun = Instant::now();
         let heard = match kind {
-            "closed" => closed(&call, number.parse().unwrap(), time).await,
-            "open" => open(&call, number.parse().unwrap(), time).await,
+            "closed" => closed(call, number.parse().unwrap(), time).await,
+            "open" => open(call, number.parse().unwrap(), time).await,
             other => panic!("{other}"),
         };
         heard.say(begun.elapsed());

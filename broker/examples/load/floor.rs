@@ -21,7 +21,7 @@ use countersign_protocol::{
 use countersign_store::{EmbeddedStore, Store};
 use countersign_wire::v1::{
     Answer, InvokeRequest, InvokeResponse, OpenSessionRequest, OpenSessionResponse, ServeRequest,
-    ServeResponse,
+    ServeResponse, ServedSession,
     mediation_client::MediationClient,
     mediation_server::{Mediation, MediationServer},
 };
@@ -32,7 +32,13 @@ use tokio::{
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{drive, process::say, real::CONNECTIONS, tls};
+use crate::{
+    drive,
+    floor_session::{Relayed, Served, Session},
+    process::say,
+    real::CONNECTIONS,
+    tls,
+};
 
 /// Bytes of the broker's own messages and entries for the same call.
 const TOKEN: usize = 1_150;
@@ -43,21 +49,21 @@ const ARGUMENTS: usize = 30;
 const INTENT: usize = 1_020;
 const RESULT: usize = 520;
 
-const CALLER: u8 = 1;
-const CALLEE: u8 = 2;
+pub(crate) const CALLER: u8 = 1;
+pub(crate) const CALLEE: u8 = 2;
 
 /// What somebody signs: bytes, and the signature behind them.
-struct Signer {
+pub(crate) struct Signer {
     key: SigningKey,
     is_signed: bool,
 }
 
 impl Signer {
-    fn new(seed: u8, is_signed: bool) -> Self {
+    pub(crate) fn new(seed: u8, is_signed: bool) -> Self {
         Self { key: SigningKey::from_seed(&[seed; 32]), is_signed }
     }
 
-    fn sign(&self, bytes: usize) -> Vec<u8> {
+    pub(crate) fn sign(&self, bytes: usize) -> Vec<u8> {
         let mut signed = vec![7; bytes];
         if self.is_signed {
             signed.extend(sign_detached("floor", &signed, &self.key).as_bytes());
@@ -66,7 +72,7 @@ impl Signer {
     }
 }
 
-fn verify(seed: u8, signed: &[u8]) {
+pub(crate) fn verify(seed: u8, signed: &[u8]) {
     let (bytes, signature) = signed.split_at(signed.len() - 64);
     let signature = Signature::try_from(signature).unwrap();
     verify_detached("floor", bytes, &public(seed), &signature).expect("it is signed");
@@ -79,12 +85,13 @@ fn public(seed: u8) -> PublicKey {
 }
 
 /// Entries on their way to the disk.
-type Commit = (Bytes, oneshot::Sender<()>);
+pub(crate) type Commit = (Bytes, oneshot::Sender<()>);
 
 #[derive(Default)]
 struct Relay {
     next: AtomicU64,
     waiting: Arc<Mutex<HashMap<String, oneshot::Sender<Answer>>>>,
+    sessions: Arc<Mutex<HashMap<String, mpsc::UnboundedSender<ServedSession>>>>,
     callee: Mutex<Option<mpsc::Sender<Result<ServeResponse, Status>>>>,
     ledger: Option<mpsc::Sender<Commit>>,
 }
@@ -116,13 +123,20 @@ async fn write(directory: PathBuf, mut waiting: mpsc::Receiver<Commit>) {
 
 #[tonic::async_trait]
 impl Mediation for Relay {
-    type OpenSessionStream = tokio_stream::Empty<Result<OpenSessionResponse, Status>>;
+    type OpenSessionStream = ReceiverStream<Result<OpenSessionResponse, Status>>;
 
     async fn open_session(
         &self,
-        _: Request<Streaming<OpenSessionRequest>>,
+        request: Request<Streaming<OpenSessionRequest>>,
     ) -> Result<Response<Self::OpenSessionStream>, Status> {
-        Err(Status::unimplemented("the floor is of Invoke alone"))
+        let ledger = self.ledger.clone().ok_or_else(|| Status::unimplemented("a bare relay has none"))?;
+        let id = self.next.fetch_add(1, Ordering::Relaxed).to_string();
+        let (told, heard) = mpsc::unbounded_channel();
+        self.sessions.lock().unwrap().insert(id.clone(), told);
+        let callee = self.callee.lock().unwrap().clone().unwrap();
+        let (caller, said) = mpsc::channel(1_024);
+        tokio::spawn(Relayed { id, ledger, callee, caller }.run(request.into_inner(), heard));
+        Ok(Response::new(ReceiverStream::new(said)))
     }
 
     async fn invoke(&self, request: Request<InvokeRequest>) -> Result<Response<InvokeResponse>, Status> {
@@ -165,8 +179,14 @@ impl Mediation for Relay {
         let (sender, forwarded) = mpsc::channel(1_024);
         *self.callee.lock().unwrap() = Some(sender);
         let (mut answers, waiting) = (request.into_inner(), Arc::clone(&self.waiting));
+        let sessions = Arc::clone(&self.sessions);
         tokio::spawn(async move {
             while let Some(Ok(message)) = answers.next().await {
+                if let Some(said) = message.session {
+                    let session = sessions.lock().unwrap().get(&said.session_id).cloned();
+                    let _ = session.unwrap().send(said);
+                    continue;
+                }
                 let Some(answer) = message.answer else { continue };
                 let waiting = waiting.lock().unwrap().remove(&answer.invocation_id);
                 let _ = waiting.unwrap().send(answer);
@@ -205,7 +225,12 @@ pub(crate) async fn callee(tls_directory: &str, address: &str, is_signed: bool) 
     let mut forwarded = client.serve(ReceiverStream::new(outgoing)).await.unwrap().into_inner();
     say("serves");
     let signer = Arc::new(Signer::new(CALLEE, is_signed));
+    let mut served = Served::default();
     while let Some(Ok(message)) = forwarded.next().await {
+        if let Some(said) = message.session {
+            served.hear(said, &signer, &answers).await;
+            continue;
+        }
         let (signer, answers) = (Arc::clone(&signer), answers.clone());
         // A task for each, as in the SDK: one that takes long delays nobody.
         tokio::spawn(async move {
@@ -226,6 +251,15 @@ pub(crate) async fn callers(tls_directory: &str, address: &str, is_signed: bool)
         clients.push(MediationClient::new(tls::connect(address, tls_directory).await));
     }
     let signer = Arc::new(Signer::new(CALLER, is_signed));
+    let mut sessions = Vec::new();
+    for client in clients.iter().filter(|_| is_signed) {
+        sessions.push(Session::open(client.clone()).await);
+    }
+    let sessions = Arc::new(sessions);
+    let in_session: drive::Call = Arc::new(move |caller| {
+        let sessions = Arc::clone(&sessions);
+        Box::pin(async move { sessions[caller % CONNECTIONS].call().await })
+    });
     let call: drive::Call = Arc::new(move |caller| {
         let (mut client, signer) = (clients[caller % CONNECTIONS].clone(), Arc::clone(&signer));
         Box::pin(async move {
@@ -244,5 +278,5 @@ pub(crate) async fn callers(tls_directory: &str, address: &str, is_signed: bool)
         })
     });
     say("ready");
-    drive::obey(call).await;
+    drive::obey(&[("invoke", call), ("session", in_session)]).await;
 }

@@ -10,6 +10,9 @@
 //!   operations in the same processes and the same two group commits of entries as long, and nothing else;
 //! - **relay**: the floor without signatures and commits.
 //!
+//! Of sessions, the first two are measured: **session** through the broker, where each connection has one
+//! for all its callers, and its floor, with the same links, MACs, heads and commits.
+//!
 //! `COUNTERSIGN_LOAD_SECONDS` (2) each, `COUNTERSIGN_LOAD_ROUNDS` (5), `COUNTERSIGN_LOAD_CALLERS`
 //! (`1,16,64,256`), `COUNTERSIGN_LOAD_LEDGERS` (`disk,memory`).
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot be set up must stop")]
@@ -19,6 +22,7 @@
 
 mod drive;
 mod floor;
+mod floor_session;
 mod process;
 mod real;
 mod report;
@@ -66,15 +70,23 @@ async fn conduct() {
         let mut systems = start(directory.path()).await;
         let mut table = Table::new(ledger);
         let mut peak = 0.0_f64;
+        let mut unary = Vec::new();
         for callers in callers.split(',') {
-            let command = format!("closed {callers} {seconds}");
+            let command = format!("invoke closed {callers} {seconds}");
             let runs = measure(&mut systems, &command, rounds).await;
-            peak = peak.max(report::median(runs.iter().map(|round| round[0].per_second)));
+            let median = report::median(runs.iter().map(|round| round[0].per_second));
+            peak = peak.max(median);
+            unary.push(median);
             table.closed(callers, &runs);
         }
-        let command = format!("open {} {seconds}", (peak / 2.0).round());
+        let command = format!("invoke open {} {seconds}", (peak / 2.0).round());
         let runs = measure(&mut systems, &command, rounds).await;
         table.open(peak / 2.0, &runs);
+        for (callers, unary) in callers.split(',').zip(unary) {
+            let command = format!("session closed {callers} {seconds}");
+            let runs = measure(&mut systems[..2], &command, rounds).await;
+            table.sessions(callers, unary, &runs);
+        }
         for system in systems {
             system.callers.end().await;
             system.broker.end().await;

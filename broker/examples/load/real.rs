@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, num::NonZeroU32, path::Path, sync::Arc};
 
-use countersign::{Agent, Call, Clock as _, Held, Invocation, Options, Outcome, SystemClock};
+use countersign::{Agent, Call, Clock as _, Held, Invocation, Options, Outcome, SessionTerms, SystemClock};
 use countersign_broker::{
     config::Config,
     init,
@@ -11,6 +11,7 @@ use countersign_broker::{
 use countersign_protocol::{
     capability::{Amount, Argument, Arguments, Budget, Capability, Rights, Value},
     digest::{ChainId, Digest},
+    name::PrincipalId,
     payload::{Ascending, Bounded},
     receipt::ActionOutcome,
     time::Lifetime,
@@ -25,6 +26,8 @@ use crate::{
 const DOMAIN: &str = "load.example";
 /// Callers that have a connection, an identity and a chain of their own; there may be more who share them.
 pub(crate) const CONNECTIONS: usize = 16;
+/// Requests and results of a session that one signature covers.
+pub(crate) const SIGN_EVERY: u32 = 256;
 pub(crate) const BODY: &[u8] = &[7; 100];
 
 fn principal(path: &str) -> String {
@@ -156,21 +159,34 @@ pub(crate) async fn callers(tokens: &[String]) {
         all.push((agent, held));
     }
     drop(told);
+    let files: PrincipalId = principal("service/files").parse().unwrap();
+    let terms = SessionTerms { sign_every: SIGN_EVERY, sign_within: Lifetime::from_millis(60_000) };
+    let mut sessions = Vec::new();
+    for (agent, held) in &all {
+        sessions.push(agent.open_session(held, &files, terms).await.unwrap());
+    }
+    let in_session: drive::Call = Arc::new(move |caller| {
+        let session = sessions[caller % sessions.len()].clone();
+        Box::pin(async move { session.invoke(wanted()).await.map(drop).map_err(|error| error.to_string()) })
+    });
     let all = Arc::new(all);
     let call: drive::Call = Arc::new(move |caller| {
         let all = Arc::clone(&all);
         Box::pin(async move {
             let (agent, held) = &all[caller % all.len()];
-            let argument = Argument { name: "max_bytes".parse().unwrap(), value: Value::Int(1_000) };
-            let call = Call {
-                callee: principal("service/files").parse().unwrap(),
-                action: "read".parse().unwrap(),
-                resource: "file:/data/eu/q3.csv".parse().unwrap(),
-                arguments: Arguments::new(vec![argument]).unwrap(),
-                body: BODY.to_vec(),
-            };
-            agent.invoke(held, call).await.map(drop).map_err(|error| error.to_string())
+            agent.invoke(held, wanted()).await.map(drop).map_err(|error| error.to_string())
         })
     });
-    drive::obey(call).await;
+    drive::obey(&[("invoke", call), ("session", in_session)]).await;
+}
+
+fn wanted() -> Call {
+    let argument = Argument { name: "max_bytes".parse().unwrap(), value: Value::Int(1_000) };
+    Call {
+        callee: principal("service/files").parse().unwrap(),
+        action: "read".parse().unwrap(),
+        resource: "file:/data/eu/q3.csv".parse().unwrap(),
+        arguments: Arguments::new(vec![argument]).unwrap(),
+        body: BODY.to_vec(),
+    }
 }

@@ -22,12 +22,13 @@ impl Run {
 /// What is printed of one ledger.
 pub(crate) struct Table {
     has_head: bool,
+    has_sessions: bool,
 }
 
 impl Table {
     pub(crate) fn new(ledger: &str) -> Self {
         println!("\n## Ledger on {ledger}\n");
-        Self { has_head: false }
+        Self { has_head: false, has_sessions: false }
     }
 
     /// Systems in each round: invoke, floor, relay.
@@ -48,6 +49,27 @@ impl Table {
             per_second(0),
             per_second(1),
             per_second(2),
+            median(rounds.iter().map(|round| round[0].processor)),
+            median(rounds.iter().map(|round| round[0].latency[0])) / 1e3,
+            median(rounds.iter().map(|round| round[0].latency[2])) / 1e3,
+            rounds.iter().flatten().map(|run| run.failed).sum::<u64>(),
+        );
+    }
+
+    /// Systems in each round: session, its floor. `unary` is what `Invoke` did with as many callers.
+    pub(crate) fn sessions(&mut self, callers: &str, unary: f64, rounds: &[Vec<Run>]) {
+        if !std::mem::replace(&mut self.has_sessions, true) {
+            println!(
+                "\n| callers | session / floor | broker's CPU / floor's | session / invoke | session per s | CPU µs | \
+                 p50, p99 ms | failed |\n|---|---|---|---|---|---|---|---|"
+            );
+        }
+        println!(
+            "| {callers} | {} | {} | {} | {:.0} | {:.0} | {:.2}, {:.2} | {} |",
+            ratios(rounds, |round| round[0].per_second / round[1].per_second),
+            ratios(rounds, |round| round[0].processor / round[1].processor),
+            ratios(rounds, |round| round[0].per_second / unary),
+            median(rounds.iter().map(|round| round[0].per_second)),
             median(rounds.iter().map(|round| round[0].processor)),
             median(rounds.iter().map(|round| round[0].latency[0])) / 1e3,
             median(rounds.iter().map(|round| round[0].latency[2])) / 1e3,
