@@ -105,7 +105,15 @@ async fn a_grantor_hears_that_it_is_asked_and_consents() {
     let again = restarted(&story, "agent/researcher").await;
     let links = again.rebindable().await.unwrap();
     let [link] = &links[..] else { panic!("{links:?}") };
+    let seen = story.planner.ledger().seen().await.unwrap();
+    let mut watch = story.planner.graph().watch(seen.size.into());
     assert!(matches!(again.take_over(link).await.unwrap(), TakenOver::Asked));
+    let told = watch.next().await.unwrap();
+    assert_eq!(
+        (told.len(), told[0].chain_id, told[0].state),
+        (1, held.chain_id(), State::Active),
+        "it is asked"
+    );
     assert!(again.taken_over(link).await.unwrap().is_none());
     read(&story.researcher, &held).await.unwrap();
 
@@ -115,6 +123,14 @@ async fn a_grantor_hears_that_it_is_asked_and_consents() {
     let told = story.planner.consent_to_rebind(asked).await.unwrap();
     assert_eq!((told.state, &told.holder), (State::Active, again.instance()));
     let taken = again.taken_over(link).await.unwrap().unwrap();
+    let told = watch.next().await.unwrap();
+    let mut states: Vec<_> = told.iter().map(|it| (it.chain_id, it.state)).collect();
+    states.sort_by_key(|(_, state)| state.name());
+    assert_eq!(
+        states,
+        [(taken.chain_id(), State::Active), (held.chain_id(), State::Rebound)],
+        "and it is told"
+    );
     let answer = read(&again, &taken).await.unwrap();
     again.prove(&answer).await.unwrap();
     assert!(story.planner.rebinds_asked().await.unwrap().is_empty());

@@ -33,7 +33,7 @@ fn copy(number: u64) -> Holder {
     Holder { instance, key: domain_key(100 + number as u8).public() }
 }
 
-fn terms() -> RebindTerms {
+pub(super) fn terms() -> RebindTerms {
     RebindTerms {
         from: holder("researcher").instance,
         holder: copy(2),
