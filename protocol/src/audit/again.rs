@@ -241,7 +241,7 @@ impl Again<'_> {
                 Some(consent) => self.state.consenting(context, &actor, consent)?,
                 None => self.state.rebinding(context, &actor, &event.request)?,
             };
-            let same = matches!(&decided, Rebinding::Takes { request, terms }
+            let same = matches!(&decided, Rebinding::Takes { request, terms, .. }
                 if same_chain && *request == event.request && **terms == rebound.terms);
             Ok(if same { vec![Event::ChainRebound(event.clone())] } else { Vec::new() })
         })

@@ -10,7 +10,7 @@ use crate::{
     refusal::{Reason, Refusal},
     require, require_some,
     signed::Signed,
-    token::{Holder, RebindTerms, Token, UnverifiedToken, append_rebind},
+    token::{Holder, RebindTerms, UnverifiedToken, append_rebind},
 };
 
 const NOT_ALLOWED: Reason = Reason::RebindNotAllowed;
@@ -26,6 +26,8 @@ pub(crate) enum Rebinding {
     Takes {
         /// What the new holder signed.
         request: Signed,
+        /// The token up to the hop behind which the rebind stands.
+        hop: Vec<u8>,
         /// What the domain signs.
         terms: Box<RebindTerms>,
     },
@@ -46,26 +48,18 @@ impl State {
     }
 
     fn rebound(&self, context: &Context<'_>, decided: Rebinding, signed: &Signed) -> Decision {
-        let (request, terms) = match decided {
+        let (request, hop, terms) = match decided {
             Rebinding::Known => return Ok(Vec::new()),
             Rebinding::Asks => {
                 return Ok(vec![Event::RebindAsked(RebindAsked { request: signed.clone() })]);
             }
-            Rebinding::Takes { request, terms } => (request, terms),
+            Rebinding::Takes { request, hop, terms } => (request, hop, terms),
         };
-        let asked: RebindRequest = request.peek_unverified().map_err(super::not_opened)?;
-        let token = append_rebind(&self.hop_token(asked.chain)?, &terms, context.rebind_key);
+        let hop = UnverifiedToken::from_bytes(hop).verify(self.domain_keys()?)?;
+        let token = append_rebind(&hop, &terms, context.rebind_key);
         let verified = token.verify(self.domain_keys()?)?;
         let (chain_id, token) = (verified.chain_id(), token.into_bytes());
         Ok(vec![Event::ChainRebound(ChainRebound { request, chain_id, token })])
-    }
-
-    /// The verified token up to the hop behind which a rebind of that chain stands.
-    fn hop_token(&self, id: ChainId) -> Result<Token, Refusal> {
-        let hop = self.chain(&id).and_then(|chain| self.chain(&chain.hop(id)));
-        let absent = || Refusal::new("CTR-042", Reason::NotFound, "Its hop is not there.");
-        let hop = hop.ok_or_else(absent)?;
-        UnverifiedToken::from_bytes(hop.token.clone()).verify(self.domain_keys()?)
     }
 
     /// What a request comes to; with no key of the domain's, so that an audit can ask the same.
@@ -93,7 +87,7 @@ impl State {
             return Ok(Rebinding::Asks);
         }
         let terms = terms(chain, sender, None);
-        Ok(Rebinding::Takes { request: signed.clone(), terms })
+        Ok(Rebinding::Takes { request: signed.clone(), hop: self.hop_token(chain), terms })
     }
 
     /// What a consent comes to.
@@ -126,7 +120,13 @@ impl State {
         let opened: RebindRequest = request.peek_unverified().map_err(super::not_opened)?;
         self.check_takes_over(context, asker, &opened)?;
         let terms = terms(chain, asker, Some(signed.clone()));
-        Ok(Rebinding::Takes { request: request.clone(), terms })
+        Ok(Rebinding::Takes { request: request.clone(), hop: self.hop_token(chain), terms })
+    }
+
+    /// The token up to the hop that grantor and first holder signed.
+    fn hop_token(&self, chain: &Chain) -> Vec<u8> {
+        let hop = chain.rebound.and_then(|hop| self.chain(&hop));
+        hop.unwrap_or(chain).token.clone()
     }
 
     /// The chain that a consent is about, what was asked, and by whom.
