@@ -31,6 +31,11 @@ impl World {
         let ghost = pick(step.how, &self.ghosts).filter(|_| step.who & 1 == 1);
         if let Some(ghost) = ghost {
             // The process that held it before, or one that never did.
+            let links = &self.witness.model.links;
+            let own = |id: &&ChainId| links[*id].holder.principal() == ghost.id.principal();
+            let own: Vec<ChainId> =
+                open.iter().filter(own).filter(|id| !links[*id].status.has_ended()).copied().collect();
+            let chain = pick(step.which, &own).unwrap_or(chain);
             let mut request = self.rebind_request(seat("mallory"), chain, 0);
             request.sender = ghost.id.clone();
             let signed = request.sign(&ghost.key);
