@@ -40,15 +40,15 @@ impl Activator {
         &self.keys
     }
 
-    /// What is to be said of a chain.
-    pub fn describe(domain: &TrustDomain, id: ChainId, chain: &Chain) -> Activation {
+    /// What is to be said of a chain in the log of that origin.
+    pub fn describe(domain: &TrustDomain, origin: Origin, id: ChainId, chain: &Chain) -> Activation {
         Activation {
             domain: domain.clone(),
             chain_id: id,
             activated_by: chain.activated_by,
             subject: chain.subject,
             leaf: chain.leaf,
-            origin: Origin::of(domain),
+            origin,
         }
     }
 

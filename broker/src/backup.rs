@@ -39,8 +39,13 @@ pub struct Copied {
     pub covered: TreeSize,
 }
 
-/// Copies the ledger, the policies and the public keys to a new directory, which can take the place of
-/// the data directory; then opens the copy and checks all of it.
+/// Beside a copy, says that it is one. No broker runs on it: its ledger may have gone on elsewhere.
+pub(crate) const MARK: &str = "BACKUP";
+
+const MARK_TEXT: &str = "A backup. `countersignd restore` goes on from it; no broker runs on it as it is.\n";
+
+/// Copies the ledger, the policies and the public keys to a new directory, from which
+/// [`restore`](crate::restore()) goes on; then opens the copy and checks all of it.
 pub async fn backup(config: &Config, to: &Path) -> Result<Copied, BackupError> {
     let io = |path: &Path| {
         let path = path.to_owned();
@@ -51,6 +56,7 @@ pub async fn backup(config: &Config, to: &Path) -> Result<Copied, BackupError> {
         return Err(io(to)(there));
     }
     file::create_private_dir(to).map_err(io(to))?;
+    file::replace(&to.join(MARK), MARK_TEXT.as_bytes()).map_err(io(to))?;
     let ledger = to.join("ledger");
     let (from, copy) = (config.ledger_dir(), ledger.clone());
     let copying = move || EmbeddedStore::copy(&from, &copy).and_then(|()| EmbeddedStore::open(&copy));
@@ -64,7 +70,7 @@ pub async fn backup(config: &Config, to: &Path) -> Result<Copied, BackupError> {
     Ok(Copied { head, covered })
 }
 
-fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
     file::create_private_dir(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

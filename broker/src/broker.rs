@@ -7,6 +7,7 @@ use countersign_store::{EmbeddedStore, Store, StoreError};
 use thiserror::Error;
 
 use crate::{
+    backup,
     channel::Authority,
     clock::Clock,
     config::{Config, PolicyArchive},
@@ -40,6 +41,9 @@ pub enum AssemblyError {
     /// There is no domain yet.
     #[error("the ledger of {0} is empty; `countersignd init` makes the domain")]
     NotInitialised(TrustDomain),
+    /// It is a copy, and its ledger may have gone on elsewhere.
+    #[error("{path} is a backup; `countersignd restore` goes on from it, as another ledger", path = .0.display())]
+    IsABackup(PathBuf),
     /// The domain has published another key: whatever this one signed would not be believed.
     #[error(
         "the {purpose:?} key is not the one that {domain} has published; finish with `countersignd key rotate` what was \
@@ -140,6 +144,9 @@ pub(crate) async fn open_store(
 ) -> Result<(Arc<dyn Store>, Released), AssemblyError> {
     let io = |path: PathBuf| |source| AssemblyError::Io { path, source };
     file::create_private_dir(&config.data_dir).map_err(io(config.data_dir.clone()))?;
+    if config.data_dir.join(backup::MARK).exists() {
+        return Err(AssemblyError::IsABackup(config.data_dir.clone()));
+    }
     let path = config.ledger_dir();
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&path)).await;
     let store = opened.map_err(|error| AssemblyError::Io {

@@ -59,12 +59,12 @@ pub struct Checkpoints {
 impl Checkpoints {
     /// Continues the domain's checkpoints, and signs one soon after each commit until it is dropped.
     pub async fn open(domain: Arc<Domain>, key: SigningKey) -> Result<Arc<Self>, CheckpointError> {
-        WrongKey::check(&domain, KeyPurpose::Checkpoint, key.public())?;
+        let keys = WrongKey::check(&domain, KeyPurpose::Checkpoint, key.public())?;
         let kept = domain.store().checkpoint(domain.name()).await?;
-        let origin = Origin::of(domain.name());
+        let origin = keys.origin();
         let this = Self { domain, origin, key, newest: Mutex::new(None) };
         if let Some(kept) = &kept {
-            this.check_kept(kept)?;
+            check_kept(&this.domain, kept)?;
         }
         let this = Arc::new(Self { newest: Mutex::new(kept), ..this });
         tokio::spawn(publish(Arc::downgrade(&this), this.domain.durable()));
@@ -117,24 +117,24 @@ impl Checkpoints {
         require!("LOG-061", root == Some(head.root), Reason::LogInconsistent, "At size {}.", head.size);
         Ok(())
     }
-
-    /// The domain signed it, by a key of now or before, and this ledger holds what it says.
-    fn check_kept(&self, kept: &SignedCheckpoint) -> Result<(), CheckpointError> {
-        let opened = self.domain.peek(|state, _| state.keys().map(|keys| keys.open_checkpoint(kept)));
-        let checkpoint = opened.unwrap_or(Err(NotANote::NotSigned)).map_err(CheckpointError::NotOurs)?;
-        let root = self.domain.peek(|state, _| state.tree().root_at(checkpoint.size));
-        if root != Some(checkpoint.root) {
-            let kept = Head { size: checkpoint.size, root: checkpoint.root };
-            return Err(CheckpointError::Contradicted { kept });
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Debug for Checkpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Checkpoints").field("verifier", &self.verifier().to_string()).finish_non_exhaustive()
     }
+}
+
+/// The domain signed it, by a key of now or before, and this ledger holds what it says.
+pub(crate) fn check_kept(domain: &Domain, kept: &SignedCheckpoint) -> Result<(), CheckpointError> {
+    let opened = domain.peek(|state, _| state.keys().map(|keys| keys.open_checkpoint(kept)));
+    let checkpoint = opened.unwrap_or(Err(NotANote::NotSigned)).map_err(CheckpointError::NotOurs)?;
+    let root = domain.peek(|state, _| state.tree().root_at(checkpoint.size));
+    if root != Some(checkpoint.root) {
+        let kept = Head { size: checkpoint.size, root: checkpoint.root };
+        return Err(CheckpointError::Contradicted { kept });
+    }
+    Ok(())
 }
 
 /// Signs a checkpoint after each commit, one for all of those that come close together.

@@ -317,7 +317,7 @@ fn unavailable() -> Refusal {
     Refusal::new("LOG-002", Reason::LedgerUnavailable, "")
 }
 
-fn head_of(state: &State) -> Head {
+pub(crate) fn head_of(state: &State) -> Head {
     Head { size: state.tree().size(), root: state.tree().root() }
 }
 

@@ -27,6 +27,7 @@ use tower::{Layer, Service};
 use crate::{
     channel::{Holder, Peer, Seats},
     domain::Domain,
+    drain::Drain,
     limits::{CALLS_MAX, CALLS_PER_INSTANCE, HELD_MAX_BYTES, HELD_PER_INSTANCE_BYTES},
     status::status,
 };
@@ -40,13 +41,19 @@ pub struct GateLayer {
     domain: Arc<Domain>,
     calls: Arc<Seats>,
     bytes: Arc<Seats>,
+    drain: Option<Drain>,
 }
 
 impl GateLayer {
     /// The gate of that domain.
     pub fn new(domain: Arc<Domain>) -> Self {
         let calls = Seats::new(CALLS_MAX, CALLS_PER_INSTANCE);
-        Self { domain, calls, bytes: Seats::new(HELD_MAX_BYTES, HELD_PER_INSTANCE_BYTES) }
+        Self { domain, calls, bytes: Seats::new(HELD_MAX_BYTES, HELD_PER_INSTANCE_BYTES), drain: None }
+    }
+
+    /// Of a broker that may drain.
+    pub fn draining(self, drain: Drain) -> Self {
+        Self { drain: Some(drain), ..self }
     }
 }
 
@@ -55,7 +62,7 @@ impl<S> Layer<S> for GateLayer {
 
     fn layer(&self, inner: S) -> Gate<S> {
         let [calls, bytes] = [&self.calls, &self.bytes].map(Arc::clone);
-        Gate { domain: Arc::clone(&self.domain), calls, bytes, inner }
+        Gate { domain: Arc::clone(&self.domain), calls, bytes, drain: self.drain.clone(), inner }
     }
 }
 
@@ -65,6 +72,7 @@ pub struct Gate<S> {
     domain: Arc<Domain>,
     calls: Arc<Seats>,
     bytes: Arc<Seats>,
+    drain: Option<Drain>,
     inner: S,
 }
 
@@ -87,6 +95,9 @@ where
             Ok(actor) => actor,
             Err(refusal) => return refused(&refusal, Viewer::Stranger),
         };
+        if let Err(refusal) = taken(self.drain.as_ref(), &request) {
+            return refused(&refusal, Viewer::Party);
+        }
         let holder = Holder::Instance(actor.instance.clone());
         let Some(seat) = self.calls.take(holder.clone()) else {
             let refusal = Refusal::new("API-006", Reason::Overloaded, "Too many calls are under way.");
@@ -112,6 +123,11 @@ type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infall
 fn refused(refusal: &Refusal, viewer: Viewer) -> Answering {
     let refused = status(refusal, viewer).into_http();
     Box::pin(async { Ok(refused) })
+}
+
+/// Whether a broker that may drain takes the call.
+fn taken(drain: Option<&Drain>, request: &http::Request<Body>) -> Result<(), Refusal> {
+    drain.map_or(Ok(()), |drain| drain.check(request.uri().path()))
 }
 
 fn admit(domain: &Domain, peer: Option<&Peer>) -> Result<Actor, Refusal> {

@@ -24,6 +24,8 @@ pub enum Standing {
     Serving,
     /// It answers nothing, because the ledger cannot be written.
     LedgerFailed,
+    /// It takes nothing new, and waits for what is under way to end.
+    Draining,
     /// It finishes what is under way, and takes nothing new.
     Stopping,
 }
@@ -35,6 +37,7 @@ impl Standing {
             Self::Starting => "starting: the ledger is being read",
             Self::Serving => "serving",
             Self::LedgerFailed => "not serving: the ledger cannot be written",
+            Self::Draining => "draining: nothing new is taken",
             Self::Stopping => "stopping",
         }
     }

@@ -1,5 +1,7 @@
 //! The domain's private keys, and where they are kept.
 
+mod earlier;
+
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},

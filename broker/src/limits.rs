@@ -240,6 +240,22 @@ pub const ENROLMENT_REQUEST_MAX: Duration = Duration::from_secs(20);
 /// Edges: `bounds::a_broker_that_stops_waits_for_what_is_under_way_and_not_for_ever`.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
+/// Of that time, what is left for streams and sessions to be told that they end.
+/// Edges: none. It paces: what was told nothing ends when the broker starts again.
+pub const STOP_LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long a collector may take for what it is sent. What it did not take is dropped.
+/// Edges: none. No peer waits for it.
+pub const SPANS_EXPORT_MAX: Duration = Duration::from_secs(5);
+
+/// How long an admin may let a broker drain: whoever wants longer asks again, at the next one.
+/// Edges: `draining::it_drains_for_an_hour_at_most`.
+pub const DRAIN_ASKED_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// How often a broker that drains looks whether anything is under way. It walks all that is remembered.
+/// Edges: none. It paces.
+pub const DRAIN_LOOK: Duration = Duration::from_millis(250);
+
 /// How soon a decision that could not be made when it was due is tried again.
 /// Edges: none. It paces.
 pub const TICK_PAUSE: Duration = Duration::from_millis(500);
@@ -342,6 +358,18 @@ pub const SESSION_UNTAKEN_BYTES: usize = 16 * 1_024 * 1_024;
 /// How long a caller may leave the last words of its session waiting.
 /// Edges: none. It paces: nothing is lost by it that the ledger does not hold.
 pub const SESSION_LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Streams that one callee may have at once; what it states is within this.
+/// Edges: `streams::a_callee_takes_so_many_streams`.
+pub const CALLEE_STREAMED_MAX: u32 = 256;
+
+/// Streams of all callers together. Each holds a mebibyte at most: a window of chunks to either side.
+/// Edges: `seats::one_holder_does_not_get_the_seats_of_others`.
+pub const STREAMS_MAX: usize = 512;
+
+/// How long a caller may leave the last words of its stream waiting.
+/// Edges: none. It paces: the receipt is in the ledger.
+pub const STREAM_LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Tokens of chains that need not be verified anew, in bytes of the tokens; verified, each takes some five
 /// times its bytes. A chain of one hop has two kilobytes, so thousands of chains are used without a second

@@ -125,5 +125,5 @@ async fn rotated(
 }
 
 fn signed(known: &KeySet, keys: KeySet, signers: &DomainKeys) -> Signed {
-    KeyRotation { previous: Digest::of(&known.to_bytes()), keys }.signed(signers.in_use())
+    KeyRotation { previous: Digest::of(&known.to_bytes()), keys, restored: None }.signed(signers.in_use())
 }

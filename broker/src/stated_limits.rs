@@ -62,6 +62,12 @@ pub(crate) fn all() -> Vec<(String, u64)> {
         SESSION_SIGN_WITHIN_MAX_MS,
         SESSION_HEAD_GRACE_MS,
         SESSION_DEADLINE_MAX_MS,
+        STREAM_CHUNK_MAX_BYTES,
+        STREAM_WINDOW,
+        STREAM_CHUNKS_MAX,
+        STREAM_MAX_BYTES,
+        STREAM_MAX_MS,
+        STREAMS_PER_INSTANCE,
     ]
     .map(|(name, value)| (name.to_lowercase(), value));
     all.sort();

@@ -14,6 +14,7 @@ use countersign_protocol::{
     name::{InstanceId, TrustDomain},
     signed::{Signed, Statement},
     time::Timestamp,
+    trace_context::TraceContext,
     trust::KeySet,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -47,12 +48,18 @@ pub struct Options {
     /// Called with [`Agent::danger_export`] before each renewal is sent and after each has been
     /// answered, for an identity that must outlive its process. If it fails, the renewal waits.
     pub danger_keep: Option<Keep>,
+    /// Asked for the trace that an invocation belongs to, before each: such as that of the current span. It goes
+    /// unsigned, through the broker, to the callee.
+    pub trace: Option<Trace>,
 }
+
+/// Names the trace that whoever calls now belongs to.
+pub type Trace = Arc<dyn Fn() -> Option<TraceContext> + Send + Sync>;
 
 impl Options {
     /// With the system's clock, and keys that stay in memory.
     pub fn new(configuration: Digest) -> Self {
-        Self { configuration, clock: Arc::new(SystemClock), danger_keep: None }
+        Self { configuration, clock: Arc::new(SystemClock), danger_keep: None, trace: None }
     }
 }
 
@@ -87,6 +94,7 @@ pub(crate) struct Inner {
     pub(crate) connection: Connection,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keep: Option<Keep>,
+    pub(crate) trace: Option<Trace>,
     standing: Mutex<Standing>,
     pub(crate) view: View,
     pub(crate) directory: Directory,
@@ -148,6 +156,7 @@ impl Agent {
             address,
             clock: options.clock,
             keep: options.danger_keep,
+            trace: options.trace,
             standing: Mutex::new(standing),
             directory: Directory::default(),
             chains: Chains::new(),

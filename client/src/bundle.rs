@@ -1,11 +1,7 @@
 //! What a trust domain is verified with, once it has itself been held against what is pinned.
 
 use countersign_protocol::{
-    digest::Digest,
-    ledger::NoteVerifier,
-    name::TrustDomain,
-    payload::Payload,
-    trust::{KeyPurpose, KeySet},
+    digest::Digest, ledger::NoteVerifier, name::TrustDomain, payload::Payload, trust::KeySet,
 };
 use countersign_wire::v1;
 
@@ -41,7 +37,7 @@ impl Bundle {
                 log.name()
             )));
         }
-        if keys.in_use(KeyPurpose::Checkpoint).is_none_or(|key| key.key != *log.key()) {
+        if keys.log_verifier().is_none_or(|ours| ours != log) {
             return Err(bad("the key of its log is not the domain's checkpoint key".into()));
         }
         let bundle = Self { authorities: bundle.ca_certificates, keys };

@@ -89,6 +89,8 @@ pub enum About {
     Receipt,
     /// What was said in a session.
     Session,
+    /// What was said in a stream.
+    Stream,
     /// The ledger: a checkpoint or a proof.
     Ledger,
     /// The feed of revocations.
@@ -109,6 +111,7 @@ impl fmt::Display for About {
             Self::Contract => "contract",
             Self::Receipt => "receipt or result",
             Self::Session => "account of a session",
+            Self::Stream => "account of a stream",
             Self::Ledger => "ledger",
             Self::Revocations => "feed of revocations",
             Self::Evidence => "evidence of an invocation",

@@ -12,6 +12,7 @@ use crate::{
     error::{About, Error, deceived},
     invoke::Answer,
     limits::MESSAGE_MAX_BYTES,
+    stream::Streamed,
 };
 
 impl Agent {
@@ -33,6 +34,20 @@ impl Agent {
         match receipted && explanation.intent == answer.intent {
             true => Ok(explanation),
             false => Err(deceived(About::Evidence, "the ledger tells of another answer")),
+        }
+    }
+
+    /// The same for a stream: the ledger also holds what both sides signed of the chunks.
+    pub async fn prove_stream(&self, streamed: &Streamed) -> Result<Explanation, Error> {
+        let (_, explanation) = self.evidence(streamed.invocation).await?;
+        let same = explanation.end.as_ref().is_some_and(|end| {
+            end.leaf == streamed.result
+                && end.receipt.as_ref() == Some(&streamed.receipt)
+                && end.streamed.as_ref() == Some(&streamed.account)
+        });
+        match same && explanation.intent == streamed.intent {
+            true => Ok(explanation),
+            false => Err(deceived(About::Evidence, "the ledger tells of another stream")),
         }
     }
 

@@ -8,7 +8,6 @@ use countersign_protocol::{
     extension::Extensions,
     grant::GrantRequest,
     id::{ContractId, GrantId},
-    ledger::Origin,
     name::{InstanceId, PrincipalId},
     payload::Payload,
     refusal::Reason,
@@ -206,7 +205,7 @@ impl Agent {
         let bad = |refusal| deceived(About::Chain, refusal);
         let token = UnverifiedToken::from_bytes(token);
         let (token, activation) = self.inner.chains.open(&token, activation, &self.keys())?;
-        if activation.origin != Origin::of(self.domain()) {
+        if activation.origin != self.keys().origin() {
             return Err(deceived(About::Chain, format!("it was activated by {}", activation.origin)));
         }
         ActiveToken::new(token, activation).map_err(bad)

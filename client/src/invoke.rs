@@ -1,8 +1,8 @@
 //! Using a chain.
 
 use countersign_protocol::{
-    capability::{Arguments, ResourceName},
-    digest::Digest,
+    capability::{Amount, Arguments, ResourceName},
+    digest::{ChainId, Digest},
     extension::Extensions,
     id::InvocationId,
     ledger::LeafIndex,
@@ -12,8 +12,10 @@ use countersign_protocol::{
     receipt::Receipt,
     signed::Signed,
     token::{Nonce, Proof, Via},
+    trace_context::TraceContext,
 };
 use countersign_wire::v1::{self, mediation_client::MediationClient};
+use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::{
     agent::Agent,
@@ -71,19 +73,33 @@ impl Agent {
         }
         let mut invoking =
             Invoking { id: InvocationId::new(self.now(), &mut entropy()), held, call, proofs: Vec::new() };
+        let trace = self.inner.trace.as_ref().and_then(|trace| trace());
         let mut pauses = Pauses::default();
         loop {
             self.check_standing()?;
             let request = invoking.request(self);
             let channel = self.inner.connection.channel();
-            let reply = Box::pin(once("have it done", INVOKE_MAX, request, async |request| {
+            let reply = Box::pin(once("have it done", INVOKE_MAX, request, async |mut request| {
+                trace.iter().for_each(|trace| state(trace, request.metadata_mut()));
                 let client = MediationClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES);
                 { client }.invoke(request).await
             }));
             match reply.await {
-                Ok(reply) => return invoking.check(self, reply).await,
+                Ok(reply) => return invoking.expected().check(self, reply).await,
                 Err(error) => pauses.wait_or_give_up(error).await?,
             }
+        }
+    }
+}
+
+/// Says which trace a call belongs to.
+fn state(trace: &TraceContext, metadata: &mut MetadataMap) {
+    for (name, text) in [("traceparent", trace.traceparent()), ("tracestate", trace.tracestate())] {
+        // Both are printable.
+        if let Ok(value) = MetadataValue::try_from(text)
+            && !text.is_empty()
+        {
+            metadata.insert(name, value);
         }
     }
 }
@@ -98,6 +114,16 @@ struct Invoking<'a> {
 }
 
 impl Invoking<'_> {
+    fn expected(self) -> Expected {
+        Expected {
+            invocation: self.id,
+            chain: self.held.chain_id(),
+            proofs: self.proofs,
+            callee: self.call.callee,
+            per_call: self.held.rights().budget.per_call,
+        }
+    }
+
     /// One try: the same invocation under a fresh proof.
     fn request(&mut self, agent: &Agent) -> v1::InvokeRequest {
         let (call, now) = (&self.call, agent.now());
@@ -128,24 +154,35 @@ impl Invoking<'_> {
             body: call.body.clone(),
         }
     }
+}
 
+/// What an answer has to be for.
+pub(crate) struct Expected {
+    pub(crate) invocation: InvocationId,
+    pub(crate) chain: ChainId,
+    /// Digests of the proofs that were sent: the receipt is for one of them.
+    pub(crate) proofs: Vec<Digest>,
+    pub(crate) callee: PrincipalId,
+    pub(crate) per_call: Amount,
+}
+
+impl Expected {
     /// The answer is the callee's signed word about this invocation, and the result is the one that
     /// it signed for.
-    async fn check(self, agent: &Agent, reply: v1::InvokeResponse) -> Result<Answer, Error> {
+    pub(crate) async fn check(&self, agent: &Agent, reply: v1::InvokeResponse) -> Result<Answer, Error> {
         let bad = |why: String| deceived(About::Receipt, why);
         let signed = Signed::from_bytes(&reply.receipt).map_err(|error| bad(error.to_string()))?;
         let claimed: Receipt = signed.peek_unverified().map_err(|error| bad(error.to_string()))?;
         let callee = agent.known(&claimed.callee).await?;
         let receipt: Receipt = signed.open(&[callee.key]).map_err(|error| bad(error.to_string()))?;
-        let per_call = self.held.rights().budget.per_call;
         let fits = [
             (receipt.domain == *agent.domain(), "is of another domain"),
-            (receipt.invocation_id == self.id, "is for another invocation"),
-            (receipt.chain_id == self.held.chain_id(), "is for another chain"),
+            (receipt.invocation_id == self.invocation, "is for another invocation"),
+            (receipt.chain_id == self.chain, "is for another chain"),
             (self.proofs.contains(&receipt.proof), "is for another proof"),
-            (*receipt.callee.principal() == self.call.callee, "is by another callee"),
+            (*receipt.callee.principal() == self.callee, "is by another callee"),
             (receipt.result == Digest::of(&reply.body), "is for another result"),
-            (receipt.cost <= per_call, "costs more than one call may"),
+            (receipt.cost <= self.per_call, "costs more than one call may"),
             (receipt.extensions.check().is_ok(), "says something critical that is not known here"),
             (reply.intent_leaf < reply.result_leaf, "ended before it was permitted"),
         ];
@@ -154,7 +191,7 @@ impl Invoking<'_> {
         }
         let leaf = |index| LeafIndex::new(index).ok_or_else(|| bad("it names no leaf".into()));
         Ok(Answer {
-            invocation: self.id,
+            invocation: self.invocation,
             receipt,
             signed_receipt: signed,
             body: reply.body,

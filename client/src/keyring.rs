@@ -60,6 +60,10 @@ impl Keyring {
                 known = known.follow(&signed).map_err(|refusal| bad(refusal.to_string()))?.0;
             }
         }
+        // Whatever was known of the other ledger after the backup is not in this one.
+        if known.origin() != self.keys().origin() {
+            return Err(bad(format!("the ledger goes on from a backup as {}: join anew", known.origin())));
+        }
         if known != *now {
             return Err(bad("it names other keys for the domain than it did".into()));
         }

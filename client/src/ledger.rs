@@ -188,20 +188,42 @@ impl<'a> Ledger<'a> {
         old: (TreeSize, TreeHash),
         new: (TreeSize, TreeHash),
     ) -> Result<Result<(), String>, Error> {
+        let proof = self.consistency_proof((old.0, new.0)).await?;
+        Ok(proof.verify(old.1, new.1).map_err(|error| error.to_string()))
+    }
+
+    /// Asks for a proof of consistency between those two sizes, and does not verify it.
+    async fn consistency_proof(&self, sizes: (TreeSize, TreeSize)) -> Result<ConsistencyProof, Error> {
         let request = v1::ProveConsistencyRequest {
             trust_domain: self.0.domain().to_string(),
-            old_size: old.0.get(),
-            new_size: new.0.get(),
+            old_size: sizes.0.get(),
+            new_size: sizes.1.get(),
         };
         let reply = self.0.call("get a proof of consistency", request, async |channel, request| {
             LedgerClient::new(channel).prove_consistency(request).await
         });
         let proof = ConsistencyProof::from_bytes(&reply.await?.proof);
         let proof = proof.map_err(|error| deceived(About::Ledger, error))?;
-        if (proof.old, proof.new) != (old.0, new.0) {
+        if (proof.old, proof.new) != sizes {
             return Err(deceived(About::Ledger, "the proof of consistency is of other sizes"));
         }
-        Ok(proof.verify(old.1, new.1).map_err(|error| error.to_string()))
+        Ok(proof)
+    }
+
+    /// The proof that the ledger begins with so many entries, whose tree has that root; and the checkpoint that it leads
+    /// to, as the log alone signed it.
+    pub async fn prove_beginning(
+        &self,
+        size: TreeSize,
+        root: TreeHash,
+    ) -> Result<(ConsistencyProof, SignedCheckpoint), Error> {
+        let (checkpoint, signed) = match self.latest() {
+            Some((latest, signed)) if latest.size >= size => (latest, signed),
+            _ => self.checkpoint().await?,
+        };
+        let proof = self.consistency_proof((size, checkpoint.size)).await?;
+        proof.verify(root, checkpoint.root).map_err(|error| deceived(About::Ledger, error))?;
+        Ok((proof, of_the_log(&signed, &self.0.keys())))
     }
 
     /// Holds what a counterparty says that it saw against what is shown here.

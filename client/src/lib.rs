@@ -48,18 +48,20 @@ mod keyring;
 mod ledger;
 mod link;
 mod negotiate;
+mod operation;
 mod page;
 mod rebind;
 mod renewal;
 mod revocation;
 mod serve;
 mod session;
+mod stream;
 
 pub mod channel;
 pub mod limits;
 
 pub use admin::Info;
-pub use agent::{Agent, Keep, Options};
+pub use agent::{Agent, Keep, Options, Trace};
 pub use change::{Changed, Shown};
 pub use clock::{Clock, SystemClock};
 pub use error::{About, CallerFault, Deceit, Ending, Error, Refused};
@@ -71,10 +73,12 @@ pub use invoke::{Answer, Call};
 pub use ledger::{Contradiction, Ledger};
 pub use link::Link;
 pub use negotiate::{Ask, Delegated, Delegatee, Delegator, Offer, OfferReply, RequestReply, Terms, Wanted};
+pub use operation::Draining;
 pub use rebind::{RebindAsked, TakenOver};
 pub use revocation::{Preview, Revocations, Revoked, Target};
-pub use serve::{Handler, Invocation, Outcome};
+pub use serve::{Done, Handler, Invocation, Outcome, Output};
 pub use session::{Reply, Session, SessionTerms};
+pub use stream::{Chunks, InvokedStream, StreamEnd, Streamed, Upload};
 
 /// Compiles the quick start of the README.
 #[cfg(doctest)]

@@ -113,6 +113,10 @@ pub const SESSION_CLOSE_MAX: Duration = Duration::from_secs(75);
 /// Edges: none. It is stated in the hello, and what a broker offers beyond it is left.
 pub const SERVED_SESSIONS_MAX: u32 = 64;
 
+/// Streams that a callee has at once, each of a mebibyte at most and the verified chain.
+/// Edges: none. It is stated in the hello, and what a broker offers beyond it is left.
+pub const SERVED_STREAMS_MAX: u32 = 64;
+
 /// Tokens of chains that need not be verified anew, in bytes of the tokens; verified, each takes some five
 /// times its bytes. A thousand callers' chains, for the callee of them all.
 /// Edges: `recent::what_was_not_used_for_long_makes_room`.

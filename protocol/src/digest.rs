@@ -87,6 +87,10 @@ digest!(
     SessionLink
 );
 digest!(
+    /// Running hash of what one side of a stream has sent (STR-001).
+    StreamLink
+);
+digest!(
     /// An RFC 6962 hash: a leaf, a node or a root of the ledger's tree.
     TreeHash
 );

@@ -82,6 +82,10 @@ uuid7!(
     GrantId
 );
 uuid7!(
+    /// One ledger of a trust domain that goes on from a backup; the first has no such name.
+    LogId
+);
+uuid7!(
     /// One negotiation between two instances.
     NegotiationId
 );

@@ -29,6 +29,8 @@ pub mod session;
 #[cfg(feature = "toml")]
 pub mod settings;
 pub mod signed;
+pub mod stream;
 pub mod time;
 pub mod token;
+pub mod trace_context;
 pub mod trust;

@@ -152,6 +152,31 @@ pub const SESSION_HEAD_GRACE_MS: u64 = 5 * 1000;
 /// Edges: `session::a_request_waits_no_longer_than_it_may`.
 pub const SESSION_DEADLINE_MAX_MS: u64 = 5 * 60 * 1000 + CLOCK_SKEW_MS;
 
+/// Bytes of one chunk of a stream. Each costs a signature and its verification; a larger one would hold up
+/// what comes behind it.
+/// Edges: `tests::a_chunk_has_its_size`.
+pub const STREAM_CHUNK_MAX_BYTES: usize = 32 * 1024;
+
+/// Chunks of one side of a stream that the other has not taken: half a mebibyte that a broker holds at most.
+/// Edges: `tests::a_side_sends_no_more_than_the_other_takes`.
+pub const STREAM_WINDOW: u64 = 16;
+
+/// Chunks of one side of a stream.
+/// Edges: `tests::a_side_has_so_many_chunks_and_bytes`.
+pub const STREAM_CHUNKS_MAX: u64 = 64 * 1024;
+
+/// Bytes of one side of a stream. Larger things are better kept somewhere and named.
+/// Edges: `tests::a_side_has_so_many_chunks_and_bytes`.
+pub const STREAM_MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How long a stream may take, in milliseconds: it holds its budget and a place at its callee for so long.
+/// Edges: `begin::a_stream_takes_as_long_as_its_caller_waits_and_no_longer_than_it_may`.
+pub const STREAM_MAX_MS: u64 = 15 * 60 * 1000;
+
+/// Streams that one instance has open as their caller.
+/// Edges: `list::one_caller_has_only_so_many_streams`.
+pub const STREAMS_PER_INSTANCE: usize = 16;
+
 /// Invocations of one instance whose RESULT is outstanding.
 /// Edges: `limits::endless_open_invocations_are_refused`.
 pub const OPEN_INVOCATIONS_PER_INSTANCE: usize = 1024;

@@ -20,8 +20,8 @@ use countersign_protocol::{
 };
 use countersign_store::{EmbeddedStore, Store};
 use countersign_wire::v1::{
-    Answer, InvokeRequest, InvokeResponse, OpenSessionRequest, OpenSessionResponse, ServeRequest,
-    ServeResponse, ServedSession,
+    Answer, InvokeRequest, InvokeResponse, InvokeStreamRequest, InvokeStreamResponse, OpenSessionRequest,
+    OpenSessionResponse, ServeRequest, ServeResponse, ServedSession,
     mediation_client::MediationClient,
     mediation_server::{Mediation, MediationServer},
 };
@@ -139,6 +139,15 @@ impl Mediation for Relay {
         Ok(Response::new(ReceiverStream::new(said)))
     }
 
+    type InvokeStreamStream = tokio_stream::Empty<Result<InvokeStreamResponse, Status>>;
+
+    async fn invoke_stream(
+        &self,
+        _: Request<Streaming<InvokeStreamRequest>>,
+    ) -> Result<Response<Self::InvokeStreamStream>, Status> {
+        Err(Status::unimplemented("the floor is of Invoke alone"))
+    }
+
     async fn invoke(&self, request: Request<InvokeRequest>) -> Result<Response<InvokeResponse>, Status> {
         let InvokeRequest { token, proof, arguments, body, .. } = request.into_inner();
         let is_signed = self.ledger.is_some();
@@ -151,6 +160,8 @@ impl Mediation for Relay {
         self.waiting.lock().unwrap().insert(id.clone(), answer);
         let (activation, deadline_ms) = (vec![7; ACTIVATION], 1_800_000_000_000);
         let message = ServeResponse {
+            traceparent: String::new(),
+            tracestate: String::new(),
             invocation_id: id,
             token,
             activation,
@@ -158,7 +169,7 @@ impl Mediation for Relay {
             arguments,
             body,
             deadline_ms,
-            session: None,
+            ..Default::default()
         };
         let callee = self.callee.lock().unwrap().clone().unwrap();
         callee.send(Ok(message)).await.unwrap();

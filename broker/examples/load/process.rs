@@ -48,6 +48,13 @@ impl Process {
         ticks.sum::<f64>() / 100.0
     }
 
+    /// Bytes of memory that it has.
+    pub(crate) fn resident(&self) -> u64 {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id().unwrap())).unwrap();
+        let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+        pages * rustix::param::page_size() as u64
+    }
+
     pub(crate) async fn end(mut self) {
         drop(self.commands.take());
         let _ = self.child.wait().await;

@@ -54,18 +54,18 @@ pub(crate) async fn start(directory: &str) -> (Process, Process, Process) {
     (broker, callers, callee)
 }
 
-async fn invite(root: &Agent, path: &str) -> String {
+pub(crate) async fn invite(root: &Agent, path: &str) -> String {
     let token =
         root.create_join_token(&principal(path).parse().unwrap(), Lifetime::from_millis(60_000)).await;
     token.unwrap().to_text().to_string()
 }
 
-async fn join(token: &str) -> Agent {
+pub(crate) async fn join(token: &str) -> Agent {
     let configuration = Digest::of(b"load");
     Agent::join(&token.parse().unwrap(), Options::new(configuration)).await.unwrap()
 }
 
-fn rights() -> Rights {
+pub(crate) fn rights() -> Rights {
     let capability = Capability {
         resource: "file:/data/**".parse().unwrap(),
         actions: Ascending::new(vec!["read".parse().unwrap()]).unwrap(),

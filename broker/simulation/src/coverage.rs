@@ -82,6 +82,7 @@ fn expected() -> Vec<(&'static str, String)> {
     add("hostile act", named("grantor", Oversell::ALL.iter().map(|it| it.name()).collect()));
     add("hostile act", named("contract with wrong", Distortion::ALL.iter().map(|it| it.name()).collect()));
     add("hostile act", named("callee", Swindle::ALL.iter().map(|it| it.name()).collect()));
+    add("stream", ["begun", "receipted"].map(str::to_owned).to_vec());
     add("lie", Lie::ALL.iter().map(|it| it.name().to_owned()).collect());
     add("question", Question::ALL.iter().map(|it| it.name().to_owned()).collect());
     add("lack", Lack::ALL.iter().map(|it| it.name().to_owned()).collect());

@@ -43,7 +43,7 @@ impl Keys {
     pub fn rotation_at(&self, leaf: LeafIndex) -> Option<Signed> {
         let successors = KeyPurpose::ALL.into_iter().zip(SECOND.map(|seed| domain_key(seed).public()));
         let next = self.set.rotated(&successors.collect::<Vec<_>>(), leaf)?;
-        let rotation = KeyRotation { previous: Digest::of(&self.set.to_bytes()), keys: next };
+        let rotation = KeyRotation { previous: Digest::of(&self.set.to_bytes()), keys: next, restored: None };
         let [one, two, three, four] = FIRST.map(domain_key);
         Some(rotation.signed([&one, &two, &three, &four]))
     }

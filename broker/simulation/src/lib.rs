@@ -24,6 +24,7 @@ pub mod run;
 pub mod scope;
 pub mod shrink;
 pub mod stop;
+pub mod stream;
 pub mod tally;
 pub mod tokens;
 pub mod witness;

@@ -65,6 +65,8 @@ pub struct Invoke {
     pub wanted: Wanted,
     /// An opaque body.
     pub body: Vec<u8>,
+    /// Of a stream: the caller's head.
+    pub asked: Option<Signed>,
 }
 
 /// A negotiation as the broker tells it.
@@ -125,7 +127,12 @@ pub struct Job {
     pub wanted: Wanted,
     /// The body.
     pub body: Vec<u8>,
+    /// Of a stream: the caller's head.
+    pub asked: Option<Signed>,
 }
+
+/// A callee's receipt, the result, and of a stream its head.
+pub type Answer = (Signed, Vec<u8>, Option<Signed>);
 
 /// Something on its way.
 #[derive(Clone, Debug)]
@@ -167,6 +174,8 @@ pub enum Packet {
         receipt: Signed,
         /// The result.
         body: Vec<u8>,
+        /// Of a stream: the callee's head.
+        told: Option<Signed>,
     },
 }
 

@@ -233,7 +233,9 @@ impl World {
                 }
                 Packet::Reply { to, call, reply } => self.hear(&to, call, reply)?,
                 Packet::Forward { to, job } => self.serve_job(&to, &job)?,
-                Packet::Receipt { from, id, receipt, body } => self.receipted(&from, id, receipt, body)?,
+                Packet::Receipt { from, id, receipt, body, told } => {
+                    self.receipted(&from, id, (receipt, body, told))?;
+                }
             }
         }
         Ok(())

@@ -57,6 +57,15 @@ pub(super) enum Command {
         /// The directory, which must not be there yet.
         directory: PathBuf,
     },
+    /// Go on from a backup, as another ledger of the domain, while there is none.
+    ///
+    /// What could act at the time of the backup is held up: every instance is locked, every grant and contract
+    /// suspended, every join token void. Make a token for an admin, run, revoke what was revoked since the
+    /// backup, and resume the rest.
+    Restore {
+        /// What `countersignd backup` has made.
+        backup: PathBuf,
+    },
     /// See to the domain's private keys.
     Key {
         #[command(subcommand)]

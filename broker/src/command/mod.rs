@@ -25,6 +25,7 @@ use crate::{
     file,
     init::{InitError, admin_token, init},
     keys::KeyError,
+    restore::{RestoreError, Restored, restore},
     rotate::{RotateError, rotate},
     server::{self, Options, RunError},
 };
@@ -42,6 +43,8 @@ enum Failure {
     #[error(transparent)]
     Backup(#[from] BackupError),
     #[error(transparent)]
+    Restore(#[from] RestoreError),
+    #[error(transparent)]
     Rotate(#[from] RotateError),
     #[error(transparent)]
     Run(#[from] RunError),
@@ -56,7 +59,14 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Config(_) => 2,
-            Self::Backup(BackupError::Store(StoreError::Damaged { .. })) => 5,
+            Self::Backup(BackupError::Store(StoreError::Damaged { .. }))
+            | Self::Restore(
+                RestoreError::Store(StoreError::Damaged { .. })
+                | RestoreError::Ledger(OpenError::NotAnEntry { .. })
+                | RestoreError::Checkpoint(_),
+            ) => 5,
+            Self::Restore(RestoreError::NotABackup(_)) => 2,
+            Self::Restore(RestoreError::Exists(_) | RestoreError::OtherKeys) => 7,
             Self::Init(InitError::Assembly(error))
             | Self::Rotate(RotateError::Assembly(error))
             | Self::Run(RunError::Assembly(error)) => code_of(error),
@@ -72,7 +82,7 @@ fn code_of(error: &AssemblyError) -> u8 {
         AssemblyError::Store(StoreError::Damaged { .. })
         | AssemblyError::Ledger(OpenError::NotAnEntry { .. }) => 5,
         AssemblyError::NotInitialised(_) => 2,
-        AssemblyError::WrongKey { .. } | AssemblyError::WrongDomain { .. } => 7,
+        AssemblyError::WrongKey { .. } | AssemblyError::WrongDomain { .. } | AssemblyError::IsABackup(_) => 7,
         _ => 6,
     }
 }
@@ -138,6 +148,17 @@ async fn execute(arguments: &Arguments) -> Result<(), Failure> {
             let Copied { head, covered } = copied;
             eprintln!("{} entries are copied and checked; a checkpoint covers {covered}", head.size);
             println!("{}", head.root);
+            Ok(())
+        }
+        Command::Restore { backup } => {
+            let restored = restore(&Config::load(path)?, Arc::new(SystemClock), backup).await?;
+            let Restored { from, keys } = restored;
+            eprintln!(
+                "{} entries of {} are taken over; all that could act is held up",
+                from.size, from.origin
+            );
+            eprintln!("next: `countersignd admin-token`, `countersignd run`, and resume what should go on");
+            println!("{}", keys.origin());
             Ok(())
         }
         Command::Key { command: KeyCommand::Rotate { purposes } } => {

@@ -19,7 +19,7 @@ async fn standing(health: &Health) {
         let state = match now {
             Standing::Serving => Some(NotifyState::Ready),
             Standing::Stopping => Some(NotifyState::Stopping),
-            Standing::Starting | Standing::LedgerFailed => None,
+            Standing::Starting | Standing::LedgerFailed | Standing::Draining => None,
         };
         tell(state.into_iter().chain([NotifyState::Status(now.text())]).collect());
         if standing.changed().await.is_err() {

@@ -39,6 +39,30 @@ impl Setting for HostPort {
     }
 }
 
+/// A collector of spans, over OTLP and gRPC without TLS: beside the broker, or in a network of the operator's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collector(String);
+
+impl Collector {
+    /// What is expected where one is read.
+    pub const EXPECTED: &'static str = "the address of a collector such as \"http://127.0.0.1:4317\"";
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for Collector {
+    const EXPECTED: &'static str = Self::EXPECTED;
+
+    fn read(value: &settings::Value<'_>) -> Result<Self, String> {
+        let text = String::read(value)?;
+        let found = text.strip_prefix("http://").and_then(HostPort::parse);
+        found.map(|_| Self(text.clone())).ok_or_else(|| format!("it is \"{}\"", text.escape_default()))
+    }
+}
+
 /// What is advertised, or else the address itself if someone else could connect to it.
 pub(super) fn told(advertise: Option<&HostPort>, listen: SocketAddr) -> Option<Text> {
     match advertise {

@@ -18,7 +18,7 @@ use countersign_protocol::{
 use thiserror::Error;
 
 use crate::limits::SNAPSHOT_EVERY;
-pub use address::HostPort;
+pub use address::{Collector, HostPort};
 pub use archive::PolicyArchive;
 pub use policy::WrittenPolicy;
 
@@ -53,6 +53,8 @@ pub struct Config {
     pub enrolment_listen: SocketAddr,
     /// Where metrics and probes are answered, without TLS.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where spans are sent. Without it, the broker connects to nobody.
+    pub otlp_endpoint: Option<Collector>,
     /// How instances reach `listen`, where that differs.
     pub advertise: Option<HostPort>,
     /// How newcomers reach `enrolment_listen`, where that differs.
@@ -120,6 +122,7 @@ impl Config {
         let listen = section.required("listen");
         let enrolment_listen = section.required("enrolment_listen");
         let metrics_listen = section.optional("metrics_listen");
+        let otlp_endpoint = section.optional("otlp_endpoint");
         let advertise = section.optional("advertise");
         let advertise_enrolment = section.optional("advertise_enrolment");
         let snapshot_every = section.or("snapshot_every", SNAPSHOT_EVERY);
@@ -139,6 +142,7 @@ impl Config {
             listen: listen?,
             enrolment_listen: enrolment_listen?,
             metrics_listen: metrics_listen?,
+            otlp_endpoint: otlp_endpoint?,
             advertise: advertise?,
             advertise_enrolment: advertise_enrolment?,
             snapshot_every: snapshot_every.filter(|every| *every > 0)?,

@@ -44,9 +44,14 @@ impl Sealer {
 
     /// Seals what [`State::to_snapshot`] made of the log up to that head.
     pub(super) fn seal(&self, domain: &TrustDomain, head: Head, state: &[u8]) -> Snapshot {
-        let seal = hmac::sign(&self.0, &sealed(FOLD_VERSION, domain, head, state));
+        self.seal_as(FOLD_VERSION, domain, head, state)
+    }
+
+    /// As a broker with that fold does.
+    pub(super) fn seal_as(&self, version: u32, domain: &TrustDomain, head: Head, state: &[u8]) -> Snapshot {
+        let seal = hmac::sign(&self.0, &sealed(version, domain, head, state));
         let mut bytes = Vec::with_capacity(4 + SEAL_BYTES + state.len());
-        bytes.put_u32(FOLD_VERSION);
+        bytes.put_u32(version);
         bytes.put_slice(seal.as_ref());
         bytes.put_slice(state);
         Snapshot { head, bytes: Bytes::from(bytes) }

@@ -7,22 +7,34 @@ use std::{
     task::{Context, Poll},
 };
 
+use countersign_protocol::refusal::Viewer;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::Answering;
-use crate::channel::{Holder, Seat, Seats, Stranger, source};
+use super::{Answering, refused, taken};
+use crate::{
+    channel::{Holder, Seat, Seats, Stranger, source},
+    drain::Drain,
+};
 
 /// Gives each source its turn.
 #[derive(Clone, Debug)]
 pub struct NewcomersLayer {
     calls: Arc<Seats>,
+    drain: Option<Drain>,
+}
+
+impl NewcomersLayer {
+    /// Of a broker that may drain.
+    pub fn draining(self, drain: Drain) -> Self {
+        Self { drain: Some(drain), ..self }
+    }
 }
 
 impl Default for NewcomersLayer {
     fn default() -> Self {
         // The listener bounds connections, and their streams.
-        Self { calls: Seats::new(usize::MAX, usize::MAX) }
+        Self { calls: Seats::new(usize::MAX, usize::MAX), drain: None }
     }
 }
 
@@ -30,7 +42,7 @@ impl<S> Layer<S> for NewcomersLayer {
     type Service = Newcomers<S>;
 
     fn layer(&self, inner: S) -> Newcomers<S> {
-        Newcomers { calls: Arc::clone(&self.calls), inner }
+        Newcomers { calls: Arc::clone(&self.calls), drain: self.drain.clone(), inner }
     }
 }
 
@@ -38,6 +50,7 @@ impl<S> Layer<S> for NewcomersLayer {
 #[derive(Clone, Debug)]
 pub struct Newcomers<S> {
     calls: Arc<Seats>,
+    drain: Option<Drain>,
     inner: S,
 }
 
@@ -55,6 +68,9 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        if let Err(refusal) = taken(self.drain.as_ref(), &request) {
+            return refused(&refusal, Viewer::Stranger);
+        }
         let stranger = request.extensions().get::<Stranger>();
         let seat = stranger.and_then(|it| self.calls.take(Holder::Source(source(it.remote.ip()))));
         let turn = seat.as_ref().map(Seat::turn).unwrap_or_default();

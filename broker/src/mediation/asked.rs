@@ -10,6 +10,7 @@ use countersign_protocol::{
     require,
     signed::{NotOpened, Signed},
     token::{Proof, UnverifiedToken},
+    trace_context::TraceContext,
 };
 use countersign_wire::v1::InvokeRequest;
 
@@ -26,6 +27,8 @@ pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) arguments: Vec<u8>,
     pub(super) body: Vec<u8>,
+    /// The trace that the call belongs to, as whoever called says.
+    pub(super) trace: Option<TraceContext>,
 }
 
 impl Asked {
@@ -49,6 +52,7 @@ impl Asked {
             request,
             arguments: message.arguments,
             body: message.body,
+            trace: None,
         })
     }
 

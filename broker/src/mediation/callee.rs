@@ -12,13 +12,14 @@ use countersign_protocol::{
     refusal::{Refusal, Viewer},
     time::Timestamp,
 };
-use countersign_wire::v1::{Answer, ServeResponse, ServedSession};
+use countersign_wire::v1::{Answer, OfferedStream, ServeResponse, ServedSession, ServedStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
 
 use super::{
     pending::{Pending, unknown},
     session::{Parcel, Session},
+    stream::Word,
 };
 use crate::{
     channel::Seat,
@@ -45,9 +46,18 @@ pub(super) struct Callee {
     places: Arc<Semaphore>,
     room: Arc<Semaphore>,
     sessions: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     line: Mutex<Line>,
     over: watch::Sender<bool>,
     _seat: Seat,
+}
+
+/// How much a callee takes at once, as it says in its hello.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Takes {
+    pub(super) capacity: u32,
+    pub(super) sessions: u32,
+    pub(super) streams: u32,
 }
 
 /// Something that waits for the stream to take it.
@@ -55,6 +65,10 @@ pub(super) struct Callee {
 enum Item {
     Invocation(Arc<Pending>),
     Session(Arc<Session>, Box<Parcel>),
+    /// There is something in that stream.
+    Stream(Arc<Pending>),
+    /// That stream has ended without an answer.
+    Over(InvocationId),
 }
 
 #[derive(Debug, Default)]
@@ -74,12 +88,13 @@ struct Line {
 }
 
 impl Callee {
-    pub(super) fn new(instance: InstanceId, capacity: u32, sessions: u32, seat: Seat) -> Arc<Self> {
+    pub(super) fn new(instance: InstanceId, takes: Takes, seat: Seat) -> Arc<Self> {
         let permits = |count: u32| usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             instance,
-            places: Arc::new(Semaphore::new(permits(capacity))),
-            sessions: Arc::new(Semaphore::new(permits(sessions))),
+            places: Arc::new(Semaphore::new(permits(takes.capacity))),
+            sessions: Arc::new(Semaphore::new(permits(takes.sessions))),
+            streams: Arc::new(Semaphore::new(permits(takes.streams))),
             room: Arc::new(Semaphore::new(CALLEE_WAITING_KIB)),
             line: Mutex::default(),
             over: watch::Sender::new(false),
@@ -130,6 +145,36 @@ impl Callee {
         Arc::clone(&self.sessions).try_acquire_owned().ok()
     }
 
+    /// A place among its streams, and so many kilobytes for what one begins with.
+    pub(super) fn reserve_stream(&self, kib: u32, whole: OwnedSemaphorePermit) -> Option<(Place, Room)> {
+        let place = Arc::clone(&self.streams).try_acquire_owned().ok()?;
+        let share = Arc::clone(&self.room).try_acquire_many_owned(kib).ok()?;
+        Some((place, Room { _share: share, _whole: whole }))
+    }
+
+    /// Tells it something in a stream that it was given, in turn with whatever else waits for it.
+    pub(super) fn relay(&self, pending: &Arc<Pending>, word: Word) {
+        if pending.push(word) {
+            self.enqueue(Item::Stream(Arc::clone(pending)));
+        }
+    }
+
+    /// Tells it that a stream has ended without its answer. Its place is free once it was told.
+    pub(super) fn break_off(&self, id: InvocationId) {
+        self.enqueue(Item::Over(id));
+    }
+
+    /// Where the stream has ended, everything in it was given up.
+    fn enqueue(&self, item: Item) {
+        let mut line = self.line();
+        if line.end.is_none() {
+            line.waiting.push_back(item);
+        }
+        let waker = line.waker.take();
+        drop(line);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     /// Waits for a place and so many kilobytes of its share and of `whole`, behind whoever waits already.
     pub(super) async fn wait_for(&self, kib: u32, whole: Arc<Semaphore>) -> Option<(Place, Room)> {
         let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
@@ -175,9 +220,21 @@ impl Callee {
         }
     }
 
+    /// Something that it says in a stream; in one that it does not have, it concerns nobody.
+    pub(super) fn say_in_stream(&self, said: ServedStream) {
+        let id = said.invocation_id.parse::<InvocationId>().ok();
+        let taken = id.and_then(|id| self.line().taken.get(&id).cloned());
+        match taken {
+            Some(pending) => pending.hear(said),
+            None => tracing::debug!(callee = %self.instance, "a word in a stream that is over"),
+        }
+    }
+
     /// Takes an invocation that will not be forwarded out of the queue.
     pub(super) fn forget(&self, id: InvocationId) {
-        self.line().waiting.retain(|item| !matches!(item, Item::Invocation(other) if other.id() == id));
+        self.line().waiting.retain(
+            |item| !matches!(item, Item::Invocation(other) | Item::Stream(other) if other.id() == id),
+        );
     }
 
     /// The next invocation that may be forwarded.
@@ -209,6 +266,24 @@ impl Callee {
                     Some(message) => return Poll::Ready(Some(Ok(message))),
                     None => drop(self.line().taken.remove(&next.id())),
                 },
+                Item::Stream(next) => {
+                    let (message, more) = next.forward_more(domain);
+                    if more {
+                        // Behind whatever else waits: each stream gets its turn.
+                        self.line().waiting.push_back(Item::Stream(next));
+                    }
+                    if let Some(message) = message {
+                        return Poll::Ready(Some(Ok(message)));
+                    }
+                }
+                Item::Over(id) => {
+                    if self.line().taken.remove(&id).is_some() {
+                        let stream =
+                            OfferedStream { invocation_id: id.to_string(), over: true, ..Default::default() };
+                        let message = ServeResponse { stream: Some(stream), ..Default::default() };
+                        return Poll::Ready(Some(Ok(message)));
+                    }
+                }
                 Item::Session(session, parcel) => {
                     if let Some(message) = session.forward(*parcel, domain) {
                         return Poll::Ready(Some(Ok(message)));
@@ -260,7 +335,7 @@ impl Item {
     fn invocation(self) -> Option<Arc<Pending>> {
         match self {
             Self::Invocation(pending) => Some(pending),
-            Self::Session(..) => None,
+            Self::Session(..) | Self::Stream(_) | Self::Over(_) => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use countersign_protocol::{
 };
 use tokio::sync::Semaphore;
 
-use super::callee::{Callee, Place, Room};
+use super::callee::{Callee, Place, Room, Takes};
 use crate::{
     channel::{Holder, Seats},
     domain::Domain,
@@ -41,15 +41,10 @@ impl Callees {
 
     /// Adds a stream. It takes over from an older one of the same instance, which only finishes
     /// what it has.
-    pub(super) fn add(
-        &self,
-        instance: &InstanceId,
-        capacity: u32,
-        sessions: u32,
-    ) -> Result<Arc<Callee>, Refusal> {
+    pub(super) fn add(&self, instance: &InstanceId, takes: Takes) -> Result<Arc<Callee>, Refusal> {
         let seat = self.seats.take(Holder::Instance(instance.clone()));
         let seat = require_some!("API-052", seat, Reason::Overloaded, "It has too many streams open.");
-        let callee = Callee::new(instance.clone(), capacity, sessions, seat);
+        let callee = Callee::new(instance.clone(), takes, seat);
         self.streams().entry(instance.principal().clone()).or_default().push(Arc::clone(&callee));
         Ok(callee)
     }
@@ -87,6 +82,21 @@ impl Callees {
         let mut callees = self.newest(principal);
         callees.sort_by_cached_key(|callee| Reverse(callee.free()));
         callees.into_iter().find_map(|callee| callee.session_place().map(|place| (callee, place)))
+    }
+
+    /// The same among its streams, with so many kilobytes for what one begins with.
+    pub(super) fn reserve_stream(
+        &self,
+        principal: &PrincipalId,
+        kib: u32,
+    ) -> Option<(Arc<Callee>, Place, Room)> {
+        let mut callees = self.newest(principal);
+        callees.sort_by_cached_key(|callee| Reverse(callee.free()));
+        callees.into_iter().find_map(|callee| {
+            let whole = Arc::clone(&self.room).try_acquire_many_owned(kib).ok()?;
+            let (place, room) = callee.reserve_stream(kib, whole)?;
+            Some((callee, place, room))
+        })
     }
 
     /// What all streams together have for content that waits for them.

@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use countersign_protocol::{
     digest::Digest,
-    domain::{Actor, Begin, End, State},
+    domain::{Actor, Begin, Context, Decision, End, State},
     id::InvocationId,
     limits::BODY_MAX_BYTES,
     name::InstanceId,
@@ -18,6 +18,7 @@ use countersign_protocol::{
     require, require_some,
     signed::Signed,
     time::Timestamp,
+    trace_context::TraceContext,
 };
 use countersign_wire::v1::{Answer, ServeResponse};
 use tokio::sync::{oneshot, watch};
@@ -39,6 +40,8 @@ pub(super) struct Course {
     pub(super) asked: Asked,
     pub(super) allowed: Allowed,
     pub(super) deadline: Timestamp,
+    /// Whether body and result come in chunks.
+    pub(super) streams: bool,
 }
 
 /// Where the answer goes.
@@ -46,7 +49,7 @@ type Reply = oneshot::Sender<Result<Done, Refusal>>;
 
 /// What the decision found of an earlier call.
 #[derive(Debug)]
-enum Earlier {
+pub(super) enum Earlier {
     /// It has ended.
     Ended(Ended),
     /// It is still under way, and tells when it has ended.
@@ -73,7 +76,7 @@ impl Mediator {
             // What was decided before can be answered without a callee.
             None => self.known(&course).await?,
             Some((callee, place, room)) => {
-                let (pending, report) = Pending::new(course.particulars(&callee), place);
+                let (pending, report) = Pending::new(course.particulars(&callee), place, None);
                 let _listed = self.open.until_ended(&pending);
                 match self.begin(&course, &pending).await? {
                     None => {
@@ -105,22 +108,26 @@ impl Mediator {
     }
 
     /// What is known of it where no callee is ready: without one, nothing new begins.
-    async fn known(&self, course: &Course) -> Result<Earlier, Refusal> {
+    pub(super) async fn known(&self, course: &Course) -> Result<Earlier, Refusal> {
         let begin = course.begin(None);
         let known = self.domain.decide(
-            |state, context| state.decide_begin(context, &course.actor, &begin),
+            |state, context| course.decide(state, context, &begin),
             |state| self.earlier(state, course.asked.id),
         );
         known.await
     }
 
     /// Decides, and waits until the INTENT is durable. Gives what it found, if it was decided before.
-    async fn begin(&self, course: &Course, pending: &Arc<Pending>) -> Result<Option<Earlier>, Refusal> {
+    pub(super) async fn begin(
+        &self,
+        course: &Course,
+        pending: &Arc<Pending>,
+    ) -> Result<Option<Earlier>, Refusal> {
         let begin = course.begin(Some(pending.callee()));
         let new = AtomicBool::new(false);
         let begun = self.domain.decide(
             |state, context| {
-                let events = state.decide_begin(context, &course.actor, &begin)?;
+                let events = course.decide(state, context, &begin)?;
                 new.store(!events.is_empty(), Ordering::Relaxed);
                 Ok(events)
             },
@@ -142,9 +149,14 @@ impl Mediator {
     }
 
     /// What the callee gets: everything with which it can check the invocation by itself.
-    fn message(&self, course: Course) -> ServeResponse {
-        let Course { asked, allowed, deadline, .. } = course;
+    pub(super) fn message(&self, course: Course) -> ServeResponse {
+        let Course { asked, allowed, deadline, streams, .. } = course;
+        let trace = asked.trace.as_ref();
+        let [traceparent, tracestate] = [TraceContext::traceparent, TraceContext::tracestate]
+            .map(|part| trace.map(part).unwrap_or_default().to_owned());
         ServeResponse {
+            traceparent,
+            tracestate,
             invocation_id: asked.id.to_string(),
             token: asked.token.into_bytes(),
             activation: self.chains.activate(&allowed.activation, &self.activator).into(),
@@ -152,7 +164,8 @@ impl Mediator {
             arguments: asked.arguments,
             body: asked.body,
             deadline_ms: deadline.as_millis(),
-            session: None,
+            streams,
+            ..Default::default()
         }
     }
 
@@ -214,7 +227,7 @@ impl Mediator {
     }
 
     /// Verifies a receipt while nobody waits for the state.
-    fn open_receipt(&self, id: InvocationId, signed: Signed) -> Result<OpenedReceipt, Refusal> {
+    pub(super) fn open_receipt(&self, id: InvocationId, signed: Signed) -> Result<OpenedReceipt, Refusal> {
         let key = self.domain.peek(|state, _| {
             let invocation = recorded(state.invocation(&id))?;
             state.callee_key(invocation).map_err(fault)
@@ -223,7 +236,7 @@ impl Mediator {
     }
 
     /// Records an end. A ledger that is busy for a moment does not keep an invocation open for ever.
-    async fn end(&self, id: InvocationId, end: &End<'_>) -> Result<Ended, Refusal> {
+    pub(super) async fn end(&self, id: InvocationId, end: &End<'_>) -> Result<Ended, Refusal> {
         loop {
             let recorded = self.domain.decide(
                 |state, context| state.decide_end(context, id, end),
@@ -243,7 +256,7 @@ impl Mediator {
     }
 
     /// The answer to a retry of something that is under way.
-    async fn until_retold(
+    pub(super) async fn until_retold(
         &self,
         id: InvocationId,
         ended: Option<watch::Receiver<bool>>,
@@ -266,7 +279,14 @@ impl Course {
         Begin { permit: &self.allowed.permit, proof: &self.asked.proof, callee }
     }
 
-    fn particulars(&self, callee: &Callee) -> Particulars {
+    fn decide(&self, state: &State, context: &Context<'_>, begin: &Begin<'_>) -> Decision {
+        match self.streams {
+            true => state.decide_begin_stream(context, &self.actor, begin),
+            false => state.decide_begin(context, &self.actor, begin),
+        }
+    }
+
+    pub(super) fn particulars(&self, callee: &Callee) -> Particulars {
         Particulars {
             id: self.asked.id,
             chain: self.allowed.permit.chain().to_vec(),
@@ -277,14 +297,14 @@ impl Course {
     }
 }
 
-fn pass_on(message: ServeResponse, room: Room, callee: &Callee, pending: &Arc<Pending>) {
+pub(super) fn pass_on(message: ServeResponse, room: Room, callee: &Callee, pending: &Arc<Pending>) {
     if pending.set_waiting(Parcel { message, _room: room }) {
         callee.push(Arc::clone(pending));
     }
 }
 
 /// A receipt that vouches for the body that came with it. Who signed it, the core checks.
-fn read_receipt(answer: &Answer) -> Result<Signed, Refusal> {
+pub(super) fn read_receipt(answer: &Answer) -> Result<Signed, Refusal> {
     let size = answer.body.len();
     require!("API-044", size <= BODY_MAX_BYTES, Reason::CalleeFault, "The body has {size} bytes.");
     let signed = Signed::from_bytes(&answer.receipt).map_err(fault)?;
@@ -303,7 +323,7 @@ fn fault(why: impl std::fmt::Display) -> Refusal {
 }
 
 /// Whatever is wrong with a receipt, its caller did not do.
-fn faulty(refusal: Refusal) -> Refusal {
+pub(super) fn faulty(refusal: Refusal) -> Refusal {
     match refusal.reason() {
         Reason::CalleeFault => refusal,
         _ => Refusal::new("API-040", Reason::CalleeFault, format!("{refusal}.")),

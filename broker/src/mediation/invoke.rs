@@ -6,10 +6,12 @@ use countersign_protocol::{
     digest::ChainId,
     domain::Actor,
     id::InvocationId,
+    key::PublicKey,
     refusal::{Reason, Refusal, Viewer},
     require, require_some,
     time::{Lifetime, Timestamp},
     token::{Activation, ActiveToken, Permit, Presentation, Token},
+    trace_context::TraceContext,
 };
 use countersign_wire::v1::{InvokeRequest, InvokeResponse};
 use tonic::Status;
@@ -35,6 +37,10 @@ pub(super) struct Case {
 pub(super) struct Allowed {
     pub(super) permit: Permit,
     pub(super) activation: Activation,
+    /// The caller's key, which the proof is signed with.
+    pub(super) key: PublicKey,
+    /// When the chain's last link ends, which outlives none before it.
+    pub(super) until: Timestamp,
 }
 
 impl Mediator {
@@ -44,12 +50,14 @@ impl Mediator {
         actor: Actor,
         message: InvokeRequest,
         patience: Option<Duration>,
+        trace: Option<TraceContext>,
     ) -> Result<InvokeResponse, Status> {
         let deadline = deadline(self.domain.clock().now(), patience);
         let mut case = Case::new(self, actor);
         let outcome = match self.allow(&mut case, message) {
             Ok((asked, allowed)) => {
-                let course = Course { actor: case.actor.clone(), asked, allowed, deadline };
+                let asked = Asked { trace, ..asked };
+                let course = Course { actor: case.actor.clone(), asked, allowed, deadline, streams: false };
                 self.start(course).await
             }
             Err(refusal) => Err(refusal),
@@ -61,7 +69,7 @@ impl Mediator {
     }
 
     /// Reads the request, verifies the token and asks the core. Nothing here holds the state.
-    fn allow(&self, case: &mut Case, message: InvokeRequest) -> Result<(Asked, Allowed), Refusal> {
+    pub(super) fn allow(&self, case: &mut Case, message: InvokeRequest) -> Result<(Asked, Allowed), Refusal> {
         self.domain.check_named(&message.trust_domain)?;
         let asked = Asked::read(message)?;
         case.invocation = Some(asked.id);
@@ -76,9 +84,11 @@ impl Mediator {
         let activation = self.activation(token.chain_id())?;
         self.chains.keep(&verified);
         let active = ActiveToken::new(verified.token, activation.clone())?;
+        let leaf = active.token().leaf();
+        let (key, until) = (leaf.holder.key, leaf.rights.not_after);
         let presented = Presentation { proof: &asked.proof, request: &asked.request, body: &asked.body };
         let permit = active.permit(&presented, self.domain.clock().now())?;
-        Ok((asked, Allowed { permit, activation }))
+        Ok((asked, Allowed { permit, activation, key, until }))
     }
 
     /// The broker is the home of the chain: what activated it is what its own state says.

@@ -25,12 +25,16 @@ mod revocation;
 mod serve;
 mod session;
 mod settle;
+mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_protocol::limits::{BODY_MAX_BYTES, PAYLOAD_MAX_BYTES, TOKEN_MAX_BYTES};
+use countersign_protocol::{
+    limits::{BODY_MAX_BYTES, PAYLOAD_MAX_BYTES, TOKEN_MAX_BYTES},
+    trace_context::TraceContext,
+};
 use countersign_wire::v1::{
-    InvokeRequest, InvokeResponse, OpenSessionRequest, ServeRequest,
+    InvokeRequest, InvokeResponse, InvokeStreamRequest, OpenSessionRequest, ServeRequest,
     mediation_server::{Mediation as Service, MediationServer},
 };
 use tokio::sync::watch;
@@ -43,12 +47,14 @@ use denials::Denials;
 use open::Open;
 use results::Results;
 use session::Sessions;
+use stream::Streams;
 
 pub(crate) use denials::is_denial;
 pub use outcome::RECEIPT_TRAILER;
 pub use serve::Forwarding;
 pub use session::Saying;
 pub use settle::settle_unknown;
+pub use stream::Relaying;
 
 /// The service `Mediation`. Clones share one state.
 #[derive(Clone, Debug)]
@@ -65,6 +71,7 @@ pub(crate) struct Mediator {
     results: Results,
     denials: Denials,
     sessions: Sessions,
+    streams: Streams,
     /// How many revocations have been enforced.
     epoch: watch::Sender<u64>,
 }
@@ -83,6 +90,7 @@ impl Mediation {
             results: Results::default(),
             denials: Denials::default(),
             sessions: Sessions::new(),
+            streams: Streams::new(),
             epoch: watch::Sender::new(epoch),
         });
         tokio::spawn(Mediator::watch_epoch(Arc::downgrade(&mediator), mediator.domain.durable()));
@@ -95,6 +103,15 @@ impl Mediation {
         MediationServer::new(self.clone()).max_decoding_message_size(largest)
     }
 
+    /// Ends every stream and every session that is under way: the broker stops. What was forwarded and not
+    /// answered ends as unknown; invocations at once go on for as long as they are given.
+    pub fn stop(&self) {
+        self.0.open.all().iter().filter(|pending| pending.is_stream()).for_each(|pending| {
+            pending.cut(pending::unknown("The broker stops."));
+        });
+        self.0.sessions.stop();
+    }
+
     pub(crate) fn mediator(&self) -> &Arc<Mediator> {
         &self.0
     }
@@ -105,7 +122,19 @@ impl Service for Mediation {
     async fn invoke(&self, request: Request<InvokeRequest>) -> Result<Response<InvokeResponse>, Status> {
         let actor = caller(&request)?;
         let patience = grpc_timeout(request.metadata());
-        self.0.invoke(actor, request.into_inner(), patience).await.map(Response::new)
+        let trace = request.extensions().get::<TraceContext>().cloned();
+        self.0.invoke(actor, request.into_inner(), patience, trace).await.map(Response::new)
+    }
+
+    type InvokeStreamStream = Relaying;
+
+    async fn invoke_stream(
+        &self,
+        request: Request<Streaming<InvokeStreamRequest>>,
+    ) -> Result<Response<Relaying>, Status> {
+        let actor = caller(&request)?;
+        let patience = grpc_timeout(request.metadata());
+        self.0.invoke_stream(actor, request.into_inner(), patience).await.map(Response::new)
     }
 
     type OpenSessionStream = Saying;

@@ -58,6 +58,22 @@ pub(super) struct Done {
 }
 
 impl Done {
+    /// What a retry of a stream is told: its chunks are not kept.
+    pub(super) fn without_body(self, viewer: Viewer) -> Status {
+        let gone = Self { body: None, ..self }.reply(viewer);
+        gone.err().unwrap_or_else(|| Status::internal(""))
+    }
+
+    /// The answer with its body.
+    pub(super) fn end(self) -> InvokeResponse {
+        InvokeResponse {
+            receipt: self.receipt.to_bytes(),
+            body: self.body.unwrap_or_default().into(),
+            intent_leaf: self.intent.get(),
+            result_leaf: self.result.get(),
+        }
+    }
+
     /// The answer; or, without the body, a refusal with the receipt in a trailer.
     pub(super) fn reply(self, viewer: Viewer) -> Result<InvokeResponse, Status> {
         let receipt = self.receipt.to_bytes();

@@ -11,10 +11,13 @@ use countersign_protocol::{
     require,
     time::Timestamp,
 };
-use countersign_wire::v1::{Answer, ServeResponse};
+use countersign_wire::v1::{Answer, ServeResponse, ServedStream};
 use tokio::sync::{oneshot, watch};
 
-use super::callee::{Place, Room};
+use super::{
+    callee::{Place, Room},
+    stream::{Flow, Word},
+};
 use crate::domain::Domain;
 
 /// What became of an invocation, as far as the broker can see.
@@ -47,6 +50,8 @@ pub(super) struct Pending {
     /// When its proof is void.
     proof_expires: Timestamp,
     stage: Mutex<Stage>,
+    /// What goes to and fro while the callee has it, where it is a stream.
+    flow: Option<Flow>,
     ended: watch::Sender<bool>,
     /// The callee's place is taken until nobody knows the invocation any more: where it went
     /// unanswered, until the callee answers it after all, leaves, or has had it for too long.
@@ -77,7 +82,11 @@ pub(super) struct Particulars {
 
 impl Pending {
     /// An invocation that is about to be decided, and where its report will arrive.
-    pub(super) fn new(particulars: Particulars, place: Place) -> (Arc<Self>, oneshot::Receiver<Report>) {
+    pub(super) fn new(
+        particulars: Particulars,
+        place: Place,
+        flow: Option<Flow>,
+    ) -> (Arc<Self>, oneshot::Receiver<Report>) {
         let Particulars { id, chain, callee, deadline, proof_expires } = particulars;
         let (report, reported) = oneshot::channel();
         let pending = Self {
@@ -87,6 +96,7 @@ impl Pending {
             deadline,
             proof_expires,
             stage: Mutex::new(Stage::Decided(report)),
+            flow,
             ended: watch::Sender::new(false),
             _place: place,
         };
@@ -103,6 +113,11 @@ impl Pending {
 
     pub(super) fn deadline(&self) -> Timestamp {
         self.deadline
+    }
+
+    /// Whether its body and result come in chunks.
+    pub(super) fn is_stream(&self) -> bool {
+        self.flow.is_some()
     }
 
     /// Tells when it has ended.
@@ -146,6 +161,55 @@ impl Pending {
                 None
             }
         }
+    }
+
+    /// Adds something for the callee of a stream. Whether the callee's queue has to be told.
+    pub(super) fn push(&self, word: Word) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.push(word))
+    }
+
+    /// Gives the next thing that the callee of a stream gets, if it may still get it, and whether there is
+    /// more. As with the invocation itself, a revocation is seen here or finds it forwarded.
+    pub(super) fn forward_more(&self, domain: &Domain) -> (Option<ServeResponse>, bool) {
+        let stage = self.stage();
+        let (Stage::Forwarded(_), Some(flow)) = (&*stage, &self.flow) else { return (None, false) };
+        if let Err(refusal) = domain.peek(|state, context| self.check_going_on(state, context)) {
+            drop(stage);
+            self.cut(refusal);
+            return (None, false);
+        }
+        let (word, more) = flow.pop(self.id);
+        (word.map(|word| ServeResponse { stream: Some(word), ..Default::default() }), more)
+    }
+
+    /// Something that the callee of a stream says. More than it may ends the stream.
+    pub(super) fn hear(&self, said: ServedStream) {
+        if self.flow.as_ref().is_some_and(|flow| !flow.hear(said)) {
+            let fault = Reason::CalleeFault;
+            self.cut(Refusal::new("STR-022", fault, "It says more in the stream than it may."));
+        }
+    }
+
+    /// Whether a stream that was forwarded may go on.
+    pub(super) fn check_going_on(&self, state: &State, context: &Context<'_>) -> Result<(), Refusal> {
+        state.check_in_force(context, &self.chain)?;
+        require!("STR-034", state.is_live(&self.callee, context.now), Reason::CalleeUnavailable);
+        Ok(())
+    }
+
+    /// Ends a stream for that reason, wherever it is. It tells nothing of an invocation that is none: once
+    /// such a one was forwarded, all is said.
+    pub(super) fn cut(&self, refusal: Refusal) {
+        if self.flow.is_none() {
+            return self.cancel(refusal);
+        }
+        let mut stage = self.stage();
+        let (report, what) = match std::mem::replace(&mut *stage, Stage::Over) {
+            Stage::Decided(report) | Stage::Waiting(report, _) => (report, Report::NotForwarded(refusal)),
+            Stage::Forwarded(report) => (report, Report::Lost(refusal)),
+            Stage::Over => return,
+        };
+        let _ = report.send(what);
     }
 
     /// Whether it may be forwarded now.

@@ -21,11 +21,17 @@ impl Mediator {
         // One look at the state for all of them.
         let void: Vec<_> = self.domain.peek(|state, context| {
             let check = |pending: &Arc<Pending>| pending.check(state, context);
+            open.iter().filter_map(|pending| Some((check(pending).err()?, Arc::clone(pending)))).collect()
+        });
+        let cut: Vec<_> = self.domain.peek(|state, context| {
+            let check = |pending: &Arc<Pending>| pending.check_going_on(state, context);
             open.into_iter().filter_map(|pending| Some((check(&pending).err()?, pending))).collect()
         });
         self.sessions.enforce(&self.domain);
         // Waits for whoever is forwarding one of them at this moment.
         void.into_iter().for_each(|(refusal, pending)| pending.cancel(refusal));
+        // A stream that is under way ends here, though its callee has begun.
+        cut.into_iter().for_each(|(refusal, pending)| pending.cut(refusal));
         self.callees.end_unadmitted(&self.domain);
     }
 

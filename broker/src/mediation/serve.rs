@@ -16,9 +16,12 @@ use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
 
-use super::{Mediator, callee::Callee};
+use super::{
+    Mediator,
+    callee::{Callee, Takes},
+};
 use crate::{
-    limits::{CALLEE_CAPACITY_MAX, CALLEE_SESSIONS_MAX, SERVE_HELLO_MAX},
+    limits::{CALLEE_CAPACITY_MAX, CALLEE_SESSIONS_MAX, CALLEE_STREAMED_MAX, SERVE_HELLO_MAX},
     status::status,
 };
 
@@ -57,7 +60,7 @@ impl Mediator {
         let first = timeout(SERVE_HELLO_MAX, inbound.next()).await.ok().flatten();
         let hello = require_some!("API-050", first.and_then(Result::ok), Reason::DeadlinePassed, "No hello.");
         self.domain.check_named(&hello.trust_domain)?;
-        let bare = hello.answer.is_none() && hello.session.is_none();
+        let bare = hello.answer.is_none() && hello.session.is_none() && hello.stream.is_none();
         require!("API-054", bare, Reason::PayloadMalformed, "An answer came before any invocation.");
         let capacity = hello.capacity;
         require!(
@@ -73,7 +76,15 @@ impl Mediator {
             "It takes {} sessions, not 0 to {CALLEE_SESSIONS_MAX}.",
             hello.sessions
         );
-        self.callees.add(&actor.instance, capacity, hello.sessions)
+        require!(
+            "STR-033",
+            hello.streams <= CALLEE_STREAMED_MAX,
+            Reason::LimitExceeded,
+            "It takes {} streams, not 0 to {CALLEE_STREAMED_MAX}.",
+            hello.streams
+        );
+        let takes = Takes { capacity, sessions: hello.sessions, streams: hello.streams };
+        self.callees.add(&actor.instance, takes)
     }
 
     /// Takes a callee off the list and ends what it had.
@@ -108,8 +119,15 @@ where
             () = callee.until_over() => return left(),
         };
         match message {
-            Some(Ok(ServeRequest { answer: Some(answer), session: None, .. })) => callee.answer(answer),
-            Some(Ok(ServeRequest { answer: None, session: Some(said), .. })) => callee.say(said),
+            Some(Ok(ServeRequest { answer: Some(answer), session: None, stream: None, .. })) => {
+                callee.answer(answer);
+            }
+            Some(Ok(ServeRequest { answer: None, session: Some(said), stream: None, .. })) => {
+                callee.say(said)
+            }
+            Some(Ok(ServeRequest { answer: None, session: None, stream: Some(said), .. })) => {
+                callee.say_in_stream(said);
+            }
             Some(Ok(_)) => {
                 return Refusal::new("API-054", Reason::PayloadMalformed, "After the hello come answers.");
             }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use countersign_protocol::trace_context::TraceContext;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use prometheus_client::{
@@ -21,7 +22,11 @@ use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
 use super::Buckets;
-use crate::{methods::methods, status::refusal};
+use crate::{
+    methods::methods,
+    status::refusal,
+    traces::{CallSpan, Traces},
+};
 
 /// From 250 µs, which a call without a write takes, to 16 s: a call that is no stream takes no longer.
 const SECONDS: Buckets = Buckets { first: 0.000_25, count: 17 };
@@ -123,11 +128,19 @@ const STANDARD: [(&str, &str); 3] = [
 
 /// Counts the calls that pass through it.
 #[derive(Clone, Debug)]
-pub(crate) struct CallsLayer(Arc<Calls>);
+pub(crate) struct CallsLayer {
+    calls: Arc<Calls>,
+    traces: Option<Traces>,
+}
 
 impl CallsLayer {
     pub(super) fn new(calls: Arc<Calls>) -> Self {
-        Self(calls)
+        Self { calls, traces: None }
+    }
+
+    /// Each call has a span, too, where there are traces.
+    pub(crate) fn traced(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
     }
 }
 
@@ -135,7 +148,7 @@ impl<S> Layer<S> for CallsLayer {
     type Service = Counting<S>;
 
     fn layer(&self, inner: S) -> Counting<S> {
-        Counting { calls: Arc::clone(&self.0), inner }
+        Counting { calls: Arc::clone(&self.calls), traces: self.traces.clone(), inner }
     }
 }
 
@@ -143,6 +156,7 @@ impl<S> Layer<S> for CallsLayer {
 #[derive(Clone, Debug)]
 pub(crate) struct Counting<S> {
     calls: Arc<Calls>,
+    traces: Option<Traces>,
     inner: S,
 }
 
@@ -159,13 +173,22 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let mut call = Call::begin(&self.calls, request.uri().path());
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let heard = trace_of(request.headers());
+        let mut call = Call::begin(&self.calls, self.traces.as_ref(), request.uri().path(), heard.as_ref());
+        let own = call.span.as_ref().and_then(CallSpan::context);
+        // For a handler that calls on; whoever called may have sent one that a handler must not find.
+        request.extensions_mut().remove::<TraceContext>();
+        if let Some(trace) = own.or(heard) {
+            request.extensions_mut().insert(trace);
+        }
         let answer = self.inner.call(request);
         Box::pin(async move {
             let Ok(answer) = answer.await;
             if let Some(status) = answer.extensions().get::<Status>() {
                 call.calls.refused(&call.counted, status);
+                let reason = refusal(status).map(|refusal| refusal.reason().name());
+                call.span.as_mut().zip(reason).into_iter().for_each(|(span, reason)| span.refused(reason));
             }
             call.hears(answer.headers());
             Ok(answer.map(|body| Body::new(Answer { body, call })))
@@ -181,13 +204,16 @@ struct Call {
     begun: Instant,
     /// What the peer was told; nothing of a call that it gave up.
     told: Option<Code>,
+    span: Option<CallSpan>,
 }
 
 impl Call {
-    fn begin(calls: &Arc<Calls>, path: &str) -> Self {
+    fn begin(calls: &Arc<Calls>, traces: Option<&Traces>, path: &str, heard: Option<&TraceContext>) -> Self {
         let counted = calls.of(path);
         counted.started.inc();
-        Self { calls: Arc::clone(calls), counted, begun: Instant::now(), told: None }
+        let Method { grpc_service, grpc_method } = &counted.method;
+        let span = traces.map(|traces| traces.begin(grpc_service, grpc_method, heard));
+        Self { calls: Arc::clone(calls), counted, begun: Instant::now(), told: None, span }
     }
 
     /// Takes note of the status, which stands in the headers of an answer without a body and in the
@@ -200,7 +226,9 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.calls.ended(&self.counted, self.told.unwrap_or(Code::Cancelled), self.begun);
+        let code = self.told.unwrap_or(Code::Cancelled);
+        self.calls.ended(&self.counted, code, self.begun);
+        self.span.take().into_iter().for_each(|span| span.end(code));
     }
 }
 
@@ -238,6 +266,12 @@ impl http_body::Body for Answer {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// What the caller says of the trace that it belongs to, if that has the form.
+fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    TraceContext::read(text("traceparent")?, text("tracestate").unwrap_or_default())
 }
 
 /// As the gRPC middlewares write it.

@@ -35,10 +35,12 @@ use crate::{
     health::{self, Standing},
     limits::{
         ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION, HEADERS_MAX_BYTES, KEEPALIVE_INTERVAL,
-        KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REOPEN_DRAIN, REQUEST_MAX, STREAMS_PER_CONNECTION,
+        KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX, REOPEN_DRAIN, REQUEST_MAX, STOP_LAST_WORDS,
+        STREAMS_PER_CONNECTION,
     },
     mediation::settle_unknown,
     snapshots, ticker,
+    traces::Traces,
     trust::WrongKey,
 };
 use routes::Services;
@@ -70,6 +72,9 @@ pub enum RunError {
     /// The reflection service cannot read its descriptors.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The spans cannot be sent.
+    #[error("otlp_endpoint: {0}")]
+    Traces(#[from] opentelemetry_otlp::ExporterBuildError),
     /// The keys are not those that the domain published.
     #[error(transparent)]
     Key(#[from] WrongKey),
@@ -103,7 +108,8 @@ pub(crate) enum Stopped {
 pub async fn run(config: Config, mut options: Options) -> Result<(), RunError> {
     // They outlive what serves on them: whoever connects in between waits.
     let mut listeners = options.listeners.take();
-    let (shown, mut background) = (Shown::of(&options), Background::default());
+    let traces = config.otlp_endpoint.as_ref().map(Traces::to).transpose()?;
+    let (shown, mut background) = (Shown::of(&options, traces.clone()), Background::default());
     let metrics = match config.metrics_listen {
         Some(address) => Some(show(address, &shown, &mut background).await?),
         None => None,
@@ -119,10 +125,14 @@ pub async fn run(config: Config, mut options: Options) -> Result<(), RunError> {
             tracing::warn!("the ledger is still in use by calls that did not end");
         }
         match stopped? {
-            Stopped::Told => return Ok(()),
+            Stopped::Told => break,
             Stopped::RoomAgain => tracing::warn!("there is room again; the ledger is read anew"),
         }
     }
+    if let Some(traces) = traces {
+        traces.finish(options.drain).await;
+    }
+    Ok(())
 }
 
 async fn serve(
@@ -149,7 +159,7 @@ async fn serve(
     if settled > 0 {
         tracing::warn!(settled, "invocations were open when the broker stopped; their outcome is unknown");
     }
-    let services = Services::new(config, &broker, bound).await?;
+    let services = Services::new(config, &broker, bound, shown.drain.clone()).await?;
     background.spawn(health::run(shown.health.clone(), services.health, Arc::clone(&broker.domain)));
     background.spawn(health::beat(shown.health.clone(), Arc::clone(&broker.domain)));
     let limits = AcceptLimits::default();
@@ -163,19 +173,20 @@ async fn serve(
     )?;
     let enrolment = Acceptor::enrolment(enrolment, identity, clock, limits, closed)?;
     let api = server(REQUEST_MAX, STREAMS_PER_CONNECTION)
-        .layer(shown.metrics.layer())
-        .layer(GateLayer::new(Arc::clone(&broker.domain)))
+        .layer(shown.metrics.layer().traced(shown.traces.clone()))
+        .layer(GateLayer::new(Arc::clone(&broker.domain)).draining(shown.drain.clone()))
         .add_routes(services.for_instances)
         .serve_with_incoming_shutdown(api, told(stopped.clone()));
     let enrolment = server(ENROLMENT_REQUEST_MAX, ENROLMENT_STREAMS_PER_CONNECTION)
-        .layer(shown.metrics.layer())
-        .layer(NewcomersLayer::default())
+        .layer(shown.metrics.layer().traced(shown.traces.clone()))
+        .layer(NewcomersLayer::default().draining(shown.drain.clone()))
         .add_routes(services.for_newcomers)
         .serve_with_incoming_shutdown(enrolment, told(stopped));
     let mut serving = Box::pin(async { tokio::try_join!(api, enrolment).map(drop) });
 
     tracing::info!(domain = %config.trust_domain, api = %bound.api, enrolment = %bound.enrolment, "serving");
-    shown.health.set(Standing::Serving);
+    let drains = shown.drain.is_begun();
+    shown.health.set(if drains { Standing::Draining } else { Standing::Serving });
     if let Some(ready) = options.ready.take() {
         // Whoever asked may have lost interest.
         let _ = ready.send(bound);
@@ -183,6 +194,7 @@ async fn serve(
     let outcome = tokio::select! {
         served = &mut serving => return Ok(served.map(|()| Stopped::Told)?),
         () = &mut options.shutdown => Ok(Stopped::Told),
+        () = shown.drain.done(&broker.domain) => Ok(Stopped::Told),
         failed = cannot_go_on(config, &broker.domain) => failed,
     };
     let drain = if matches!(outcome, Ok(Stopped::RoomAgain)) { REOPEN_DRAIN } else { drain };
@@ -191,8 +203,14 @@ async fn serve(
         shown.health.set(Standing::Stopping);
     }
     stop.send_replace(true);
-    // Streams do not end by themselves, and a half-open connection never does.
-    let drained = tokio::time::timeout(drain, &mut serving).await;
+    // What is under way may end by itself; streams and sessions are told, and have time to hear it.
+    let patience = drain.saturating_sub(STOP_LAST_WORDS);
+    let mut drained = tokio::time::timeout(patience, &mut serving).await;
+    if drained.is_err() {
+        services.mediation.stop();
+        // `Serve` and the watches do not end by themselves, and a half-open connection never does.
+        drained = tokio::time::timeout(drain - patience, &mut serving).await;
+    }
     close.send_replace(true);
     background.0.shutdown().await;
     seal(&services.checkpoints, drain).await;

@@ -8,7 +8,8 @@ use countersign_wire::{
         activations_server::ActivationsServer, contracts_server::ContractsServer,
         enrolment_server::EnrolmentServer, grants_server::GrantsServer, graph_server::GraphServer,
         identity_server::IdentityServer, info_server::InfoServer, ledger_server::LedgerServer,
-        negotiations_server::NegotiationsServer, revocations_server::RevocationsServer,
+        negotiations_server::NegotiationsServer, operation_server::OperationServer,
+        revocations_server::RevocationsServer,
     },
 };
 use tonic::service::Routes;
@@ -21,13 +22,14 @@ use crate::{
     broker::Broker,
     checkpoint::Checkpoints,
     config::Config,
+    drain::Drain,
     health,
     join_tokens::JoinTokens,
     limits::{ENROLMENT_MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES},
     mediation::Mediation,
     service::{
         Activations, Contracts, Enrolment, Grants, Graph, Identity, Info, Issuer, Ledger, Negotiations,
-        Policies, Revocations,
+        Operation, Policies, Revocations,
     },
 };
 
@@ -41,10 +43,17 @@ pub(super) struct Services {
     pub(super) health: HealthReporter,
     /// Signs what both promise of the ledger.
     pub(super) checkpoints: Arc<Checkpoints>,
+    /// Ends what does not end by itself.
+    pub(super) mediation: Mediation,
 }
 
 impl Services {
-    pub(super) async fn new(config: &Config, broker: &Broker, bound: Bound) -> Result<Self, RunError> {
+    pub(super) async fn new(
+        config: &Config,
+        broker: &Broker,
+        bound: Bound,
+        drain: Drain,
+    ) -> Result<Self, RunError> {
         let issuer = Issuer::new(Arc::clone(&broker.domain), Arc::clone(&broker.authority));
         let join_tokens = JoinTokens {
             enrolment: config.enrolment_address(Some(bound.enrolment)).ok_or(RunError::NoAddress)?,
@@ -56,9 +65,12 @@ impl Services {
         let (health, for_instances) = about_the_broker(broker)?;
         let for_instances = for_instances
             .add_service(IdentityServer::new(identity).max_decoding_message_size(MESSAGE_MAX_BYTES));
+        let operation = Operation::new(Arc::clone(&broker.domain), drain);
+        let for_instances = for_instances
+            .add_service(OperationServer::new(operation).max_decoding_message_size(MESSAGE_MAX_BYTES));
         let checkpoints = Checkpoints::open(Arc::clone(&broker.domain), broker.checkpoint.clone()).await?;
-        let for_instances = of_the_domain(broker, &checkpoints, for_instances)?;
-        Ok(Self { for_instances, for_newcomers, health, checkpoints })
+        let (for_instances, mediation) = of_the_domain(broker, &checkpoints, for_instances)?;
+        Ok(Self { for_instances, for_newcomers, health, checkpoints, mediation })
     }
 }
 
@@ -86,7 +98,7 @@ fn of_the_domain(
     broker: &Broker,
     checkpoints: &Arc<Checkpoints>,
     routes: Routes,
-) -> Result<Routes, RunError> {
+) -> Result<(Routes, Mediation), RunError> {
     let domain = || Arc::clone(&broker.domain);
     let (key, retired) = (broker.activation.clone(), broker.retired_activations.clone());
     let activator = Arc::new(Activator::new(&broker.domain, key, retired)?);
@@ -97,7 +109,7 @@ fn of_the_domain(
     let mediation = Mediation::new(domain(), Arc::clone(&activator));
     let revocations = Revocations::new(&mediation);
     let max = MESSAGE_MAX_BYTES;
-    Ok(routes
+    let routes = routes
         .add_service(GrantsServer::new(grants).max_decoding_message_size(max))
         .add_service(
             ActivationsServer::new(Activations::new(domain(), activator)).max_decoding_message_size(max),
@@ -107,5 +119,6 @@ fn of_the_domain(
         .add_service(GraphServer::new(Graph::new(domain())).max_decoding_message_size(max))
         .add_service(RevocationsServer::new(revocations).max_decoding_message_size(max))
         .add_service(mediation.server())
-        .add_service(LedgerServer::new(ledger).max_decoding_message_size(max)))
+        .add_service(LedgerServer::new(ledger).max_decoding_message_size(max));
+    Ok((routes, mediation))
 }

@@ -15,9 +15,11 @@ use tokio::{
 
 use super::Options;
 use crate::{
+    drain::Drain,
     health::{Health, Standing},
     limits::{ACCEPT_PAUSE, METRICS_CONNECTION_LIFE, METRICS_CONNECTIONS_MAX},
     metrics::Metrics,
+    traces::Traces,
 };
 
 /// What the text is, as scrapers negotiate it.
@@ -28,12 +30,15 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 pub(super) struct Shown {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Health,
+    pub(super) drain: Drain,
+    pub(super) traces: Option<Traces>,
 }
 
 impl Shown {
     /// What a broker with those options shows. Nothing is counted yet.
-    pub(super) fn of(options: &Options) -> Self {
-        Self { metrics: Metrics::new(), health: options.health.clone() }
+    pub(super) fn of(options: &Options, traces: Option<Traces>) -> Self {
+        let health = options.health.clone();
+        Self { metrics: Metrics::new(), drain: Drain::new(health.clone()), health, traces }
     }
 }
 

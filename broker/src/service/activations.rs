@@ -6,10 +6,12 @@ use countersign_protocol::{
     contract,
     digest::ChainId,
     domain::{Chain, State},
+    ledger::Origin,
     payload::Payload,
     refusal::{Reason, Refusal},
     require,
     token::Activation,
+    trust::KeySet,
 };
 use countersign_wire::v1;
 use tonic::{Request, Response, Status};
@@ -90,6 +92,8 @@ pub(super) fn usable(
         let in_force = link.state == contract::State::Active && now < link.rights.not_after;
         require!("CHN-051", in_force, Reason::ContractNotActive, "A link is {}.", link.state.name());
     }
-    let activation = Activator::describe(domain.name(), id, chain);
+    // Who has a chain has keys; without any, it is of no log that a reader believes.
+    let origin = state.keys().map_or_else(|| Origin::of(domain.name()), KeySet::origin);
+    let activation = Activator::describe(domain.name(), origin, id, chain);
     Ok(UsableChain { token: chain.token.clone(), activation })
 }

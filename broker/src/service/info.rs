@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use countersign_protocol::{
-    ledger::Origin,
     limits::{PROOF_MAX_MS, RESULT_RETENTION_MS},
     payload::Payload,
     refusal::{Refusal, Viewer},
@@ -41,7 +40,7 @@ impl Info {
             server_time_uncertainty_ms: CLOCK_UNCERTAINTY_MS,
             limits: limits.into_iter().map(|(name, value)| v1::Limit { name, value }).collect(),
             log_vkey: keys.log.to_string(),
-            log_origin: Origin::of(self.domain.name()).to_string(),
+            log_origin: keys.log.name().to_string(),
             key_set: keys.set.to_bytes(),
             proof_retention_ms: PROOF_MAX_MS,
             result_retention_ms: RESULT_RETENTION_MS,

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_protocol::{
     identity::InstanceStatement,
-    ledger::{LeafIndex, NoteVerifier, Origin},
+    ledger::{LeafIndex, NoteVerifier},
     payload::Payload,
     refusal::{Reason, Refusal},
     require_some,
@@ -56,7 +56,7 @@ impl Issuer {
         Ok(v1::Bundle {
             ca_certificates: vec![self.authority.certificate_der().to_vec()],
             log_vkey: keys.log.to_string(),
-            log_origin: Origin::of(self.domain.name()).to_string(),
+            log_origin: keys.log.name().to_string(),
             rotations: self.rotations(&keys.set).await?,
             key_set: keys.set.to_bytes(),
         })

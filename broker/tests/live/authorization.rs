@@ -26,7 +26,7 @@ use countersign_wire::{
         enrolment_client::EnrolmentClient, grants_client::GrantsClient, graph_client::GraphClient,
         identity_client::IdentityClient, info_client::InfoClient, ledger_client::LedgerClient,
         mediation_client::MediationClient, negotiations_client::NegotiationsClient,
-        revocations_client::RevocationsClient,
+        operation_client::OperationClient, revocations_client::RevocationsClient,
     },
 };
 use prost::Message as _;
@@ -122,7 +122,9 @@ impl Caller<'_> {
         let channel = self.channel.clone();
         let (service, name) = method.split_once('/').unwrap();
         match service {
-            "Enrolment" | "Info" | "Identity" => self.call_about_identity(method, channel).await,
+            "Enrolment" | "Info" | "Identity" | "Operation" => {
+                self.call_about_identity(method, channel).await
+            }
             "Negotiations" | "Contracts" => self.call_about_contracts(method, channel).await,
             "Graph" => self.call_about_the_graph(method, channel).await,
             "Revocations" | "Ledger" => self.call_about_the_ledger(method, channel).await,
@@ -139,6 +141,11 @@ impl Caller<'_> {
                 let token = &self.world.story.broker.first;
                 let request = newcomer.request(token, &newcomer.statement(token));
                 EnrolmentClient::new(channel).join(request).await.map(|_| None)
+            }
+            // Whoever may is told what is wrong with it: nobody else is to be stopped here.
+            "Operation/Drain" => {
+                let request = request!(DrainRequest { within_ms: u64::MAX, run: Vec::new() });
+                OperationClient::new(channel).drain(request).await.map(|_| None)
             }
             "Info/GetInfo" => {
                 InfoClient::new(channel).get_info(request!(GetInfoRequest {})).await.map(|_| None)
@@ -238,6 +245,14 @@ impl Caller<'_> {
                 });
                 MediationClient::new(channel).invoke(request).await.map(|_| None)
             }
+            "Mediation/InvokeStream" => {
+                let first = tokio_stream::once(request!(first page of InvokeStreamRequest {
+                    token: self.world.story.contracted.token().as_bytes().to_vec(),
+                    proof: self.proof().to_bytes(),
+                    arguments: Arguments::new(Vec::new()).unwrap().to_bytes()
+                }));
+                MediationClient::new(channel).invoke_stream(first).await.map(|_| None)
+            }
             "Mediation/OpenSession" => {
                 let first = tokio_stream::once(v1::OpenSessionRequest {
                     trust_domain: DOMAIN.into(),
@@ -248,12 +263,7 @@ impl Caller<'_> {
                 MediationClient::new(channel).open_session(first).await.map(|_| None)
             }
             "Mediation/Serve" => {
-                let hello = tokio_stream::once(request!(ServeRequest {
-                    capacity: 1,
-                    answer: None,
-                    session: None,
-                    sessions: 0
-                }));
+                let hello = tokio_stream::once(request!(first page of ServeRequest { capacity: 1 }));
                 MediationClient::new(channel).serve(hello).await.map(|_| None)
             }
             other => panic!("{other} is called by nobody"),

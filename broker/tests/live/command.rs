@@ -72,6 +72,25 @@ fn init_makes_a_domain_once_and_puts_nothing_but_the_token_on_stdout() {
     assert_eq!(code, 2, "a configuration is not overruled");
 }
 
+/// What a backup holds goes on under another name, once there is no other ledger.
+#[test]
+fn a_backup_is_restored_where_there_is_no_ledger() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(end(directory.path(), &INIT).0, 0);
+    assert_eq!(end(directory.path(), &["backup", "copy"]).0, 0);
+    let (code, stdout, stderr) = end(directory.path(), &["restore", "copy"]);
+    assert_eq!((code, stdout.as_str()), (7, ""), "{stderr}");
+    assert!(stderr.contains("move it away"), "{stderr}");
+    fs::rename(directory.path().join("data/ledger"), directory.path().join("lost")).unwrap();
+    assert_eq!(end(directory.path(), &["restore", "lost"]).0, 2, "it is no backup");
+    let (code, stdout, stderr) = end(directory.path(), &["restore", "copy"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.starts_with(&format!("{DOMAIN}/ledger/")), "{stdout}");
+    assert!(stderr.contains("2 entries of prod.acme.example/ledger are taken over"), "{stderr}");
+    let (code, _, stderr) = end(directory.path(), &["admin-token", "spiffe://prod.acme.example/human/root"]);
+    assert_eq!(code, 0, "{stderr}");
+}
+
 #[test]
 fn a_join_token_in_a_file_is_for_its_owner_alone_and_overwrites_nothing() {
     let directory = tempfile::tempdir().unwrap();

@@ -69,6 +69,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Ledger(command::Ledger),
     Verify(command::Verify),
+    Drain(command::Drain),
     Completion(command::Completion),
     Man(command::Man),
 }

@@ -48,6 +48,7 @@ impl Context {
                 Command::Revoke(revoke) => Box::pin(revoke.run(self)).await,
                 Command::Ledger(ledger) => Box::pin(ledger.run(self)).await,
                 Command::Verify(verify) => verify.run(self),
+                Command::Drain(drain) => drain.run(self).await,
                 Command::Completion(completion) => completion.run(self),
                 Command::Man(man) => man.run(self),
             }

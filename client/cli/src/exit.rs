@@ -116,7 +116,7 @@ mod tests {
         (
             Exit::Unavailable,
             "CALLEE_UNAVAILABLE CALLEE_FAULT DEADLINE_EXCEEDED LEDGER_UNAVAILABLE \
-             CLOCK_WENT_BACK OVERLOADED",
+             CLOCK_WENT_BACK OVERLOADED BROKER_DRAINING",
         ),
         (
             Exit::Conflict,

@@ -7,10 +7,12 @@ use std::{
     str::FromStr,
 };
 
+use countersign_protocol::limits::STREAM_CHUNK_MAX_BYTES;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
-use crate::{failure::Failure, terminal::Terminal};
+use crate::{failure::Failure, limits::PIECES_AHEAD, terminal::Terminal};
 
 /// A file, or `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,36 @@ impl Source {
             ));
         }
         Ok(bytes)
+    }
+
+    /// It as it comes, read by a thread of its own: whoever types it may take their time.
+    pub(crate) fn pieces(
+        &self,
+        terminal: &mut Terminal,
+    ) -> Result<mpsc::Receiver<Result<Vec<u8>, Failure>>, Failure> {
+        let mut reader: Box<dyn Read + Send> = match self {
+            Self::Stdin => std::mem::replace(&mut terminal.streams.input, Box::new(io::empty())),
+            Self::File(path) => Box::new(File::open(path).map_err(|error| self.unreadable(&error))?),
+        };
+        let (pieces, read) = mpsc::channel(PIECES_AHEAD);
+        let source = self.clone();
+        // Nobody waits for it at the end: it may be in the middle of a read that never ends.
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; STREAM_CHUNK_MAX_BYTES];
+            loop {
+                let piece = match reader.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(length) => Ok(buffer.get(..length).unwrap_or_default().to_vec()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => Err(source.unreadable(&error)),
+                };
+                let ends = piece.is_err();
+                if pieces.blocking_send(piece).is_err() || ends {
+                    return;
+                }
+            }
+        });
+        Ok(read)
     }
 
     /// A secret of one line. On a terminal, it is not shown while it is typed.

@@ -4,6 +4,7 @@
 //! SDK. Data goes to standard output, as a table or as one JSON document; messages go to standard
 //! error; how it ended is the exit code (see [`Exit`]).
 
+mod archive;
 mod args;
 mod audit;
 mod command;

@@ -1,7 +1,7 @@
 //! Files that a command writes. None is ever written over.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
@@ -19,17 +19,28 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_with_mode(path, bytes, 0o666)
 }
 
+/// The same, for what comes piece by piece.
+pub(crate) fn create(path: &Path) -> Result<File, Failure> {
+    open(path, 0o666).map_err(|error| unwritten(path, &error))
+}
+
 fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|error| {
-        let exit = match error.kind() {
-            io::ErrorKind::AlreadyExists => Exit::Conflict,
-            _ => Exit::Unavailable,
-        };
-        let what = format!("{} was not written", path.display());
-        Failure::new(exit, what, format!("{error}."), "Name another file.")
-    })
+    let written = open(path, mode).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|error| unwritten(path, &error))
+}
+
+fn open(path: &Path, mode: u32) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Why a file has not what it should.
+pub(crate) fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    let exit = match error.kind() {
+        io::ErrorKind::AlreadyExists => Exit::Conflict,
+        _ => Exit::Unavailable,
+    };
+    let what = format!("{} was not written", path.display());
+    Failure::new(exit, what, format!("{error}."), "Name another file.")
 }
 
 #[cfg(test)]

@@ -86,16 +86,20 @@ impl Terminal {
     /// Prints text that is data as it stands.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
         let out = &mut self.streams.out;
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(|error| match error.kind() {
-            // The reader has seen enough.
-            io::ErrorKind::BrokenPipe => Ok(()),
-            _ => Err(Failure::new(
-                Exit::Unavailable,
-                "The output cannot be written",
-                format!("{error}."),
-                "Check where it goes to.",
-            )),
-        })
+        written_out(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    }
+
+    /// Prints what others wrote as it comes: to a file or a program as it is, to a person so that it cannot act
+    /// on the terminal.
+    pub(crate) fn pass_on(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match &mut self.streams.raw {
+            Some(raw) => written_out(raw.write_all(bytes).and_then(|()| raw.flush())),
+            None => {
+                let text = String::from_utf8_lossy(bytes);
+                let lines: Vec<String> = text.split('\n').map(printable).collect();
+                self.print(&lines.join("\n"))
+            }
+        }
     }
 
     /// Shows a person something that is not data, beside what it will be asked.
@@ -161,6 +165,19 @@ impl Terminal {
         let _ = writeln!(err, "{BOLD}why:{BOLD:#}   {}", printable(why));
         let _ = writeln!(err, "{BOLD}next:{BOLD:#}  {}", printable(next));
     }
+}
+
+fn written_out(written: io::Result<()>) -> Result<(), Failure> {
+    written.or_else(|error| match error.kind() {
+        // The reader has seen enough.
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::new(
+            Exit::Unavailable,
+            "The output cannot be written",
+            format!("{error}."),
+            "Check where it goes to.",
+        )),
+    })
 }
 
 fn written(write: impl FnOnce(&mut Page)) -> String {

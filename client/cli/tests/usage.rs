@@ -65,6 +65,7 @@ fn help_and_version_are_data_and_mistakes_are_not() {
         "revoke",
         "ledger",
         "verify",
+        "drain",
         "completion",
         "man",
     ] {

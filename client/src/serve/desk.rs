@@ -7,7 +7,7 @@ use std::{
 
 use countersign_protocol::{
     capability::Amount,
-    digest::Digest,
+    digest::{ChainId, Digest},
     extension::Extensions,
     id::InvocationId,
     limits::BODY_MAX_BYTES,
@@ -18,7 +18,7 @@ use countersign_wire::v1;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use super::{
-    Handler, Invocation, Outcome,
+    Done, Handler, Invocation, Outcome,
     answered::{Answered, Served, Turn},
     verify::{Verified, verify},
 };
@@ -33,6 +33,10 @@ pub(super) struct Desk<H> {
 impl<H: Handler> Desk<H> {
     pub(super) fn new(agent: Agent, handler: H) -> Self {
         Self { agent, handler: Arc::new(handler) }
+    }
+
+    pub(super) fn handler(&self) -> &Arc<H> {
+        &self.handler
     }
 
     pub(super) fn agent(&self) -> &Agent {
@@ -72,23 +76,36 @@ impl<H: Handler> Desk<H> {
         let Verified { invocation, proof, .. } = verified;
         let (id, chain_id) = (invocation.id, invocation.chain.token().chain_id());
         let per_call = invocation.chain.token().leaf().rights.budget.per_call;
-        let outcome = self.outcome(invocation, per_call).await;
-        let receipt = Receipt {
+        let Outcome { body, outcome, cost } = self.outcome(invocation, per_call).await;
+        let done = Done { outcome, cost };
+        let receipt = self.receipt(id, chain_id, proof, Digest::of(&body), done, per_call);
+        let answered = Answered { receipt: self.agent.sign(&receipt).to_bytes(), body };
+        self.served().answered(id, answered.clone());
+        answered
+    }
+
+    /// What is signed of something that was done.
+    pub(super) fn receipt(
+        &self,
+        invocation_id: InvocationId,
+        chain_id: ChainId,
+        proof: Digest,
+        result: Digest,
+        done: Done,
+        per_call: Amount,
+    ) -> Receipt {
+        Receipt {
             domain: self.agent.domain().clone(),
-            invocation_id: id,
+            invocation_id,
             chain_id,
             proof,
             callee: self.agent.instance().clone(),
-            outcome: outcome.outcome,
-            result: Digest::of(&outcome.body),
-            cost: outcome.cost.min(per_call),
+            outcome: done.outcome,
+            result,
+            cost: done.cost.min(per_call),
             finished: self.agent.now(),
             extensions: Extensions::none(),
-        };
-        let receipt = self.agent.sign(&receipt).to_bytes();
-        let answered = Answered { receipt, body: outcome.body };
-        self.served().answered(id, answered.clone());
-        answered
+        }
     }
 
     /// Lets the handler do it. If it panics, is not done shortly before the deadline, or gives more than can be sent,
@@ -106,12 +123,12 @@ impl<H: Handler> Desk<H> {
     }
 
     /// The agent's own memory: another desk of it must not do again what this one did.
-    fn served(&self) -> MutexGuard<'_, Served> {
+    pub(super) fn served(&self) -> MutexGuard<'_, Served> {
         self.agent.inner.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn answer(id: InvocationId, answered: Answered) -> v1::ServeRequest {
+pub(super) fn answer(id: InvocationId, answered: Answered) -> v1::ServeRequest {
     let Answered { receipt, body } = answered;
     let answer = v1::Answer { invocation_id: id.to_string(), receipt, body };
     v1::ServeRequest { answer: Some(answer), ..Default::default() }

@@ -223,6 +223,7 @@ impl Served {
             request: used.into_wanted(),
             body: call.body,
             deadline,
+            trace: None,
         };
         let per_call = self.chain.token().leaf().rights.budget.per_call;
         let due = Due { invocation, per_call, seq, link: strand.link, telling: Arc::clone(&self.telling) };

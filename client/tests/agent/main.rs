@@ -14,4 +14,5 @@ mod renewing;
 mod revoking;
 mod serving;
 mod sessions;
+mod streams;
 mod world;

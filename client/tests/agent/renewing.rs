@@ -58,11 +58,21 @@ async fn a_lost_renewal_is_sent_again_as_it_was() {
 /// Attack lines 2 and 29: on a new connection the broker is asked for the domain's keys once more.
 #[tokio::test]
 async fn keys_that_those_before_did_not_sign_are_not_taken() {
+    keys_are_not_taken(Lie::KeysThatDoNotFollow).await;
+}
+
+/// Attack lines 29 and 30: nor those of a ledger that goes on from a backup, whoever signed them.
+#[tokio::test]
+async fn keys_of_another_ledger_are_not_taken() {
+    keys_are_not_taken(Lie::KeysOfARestoredLedger).await;
+}
+
+async fn keys_are_not_taken(lie: Lie) {
     let fake = Fake::start().await;
     fake.set_svid_ms(3_000);
     let planner = join(&fake, "planner").await;
     let known = planner.keys();
-    fake.lie(Lie::KeysThatDoNotFollow);
+    fake.lie(lie);
     planner.lookup(planner.instance()).await.unwrap();
     while fake.count("InstanceRenewed") == 0 {
         sleep(Duration::from_millis(50)).await;

@@ -4,21 +4,24 @@ use crate::{
     contract::{ChangeRequest, RebindConsent, RebindRequest, Side},
     digest::{ChainId, Digest},
     domain::{
-        Actor, Attested, ChainRebound, Changed, Context, Decision, EndCause, Event, GrantIssued, GrantRule,
-        Intent, InvocationEnded, InvocationOutcome, JoinTokenIssued, KeysRotated, NegotiationEnded, Policy,
-        RebindAsked, Rebinding, Revoked, SessionIntent, SessionOpened, State, Wanted, WantedSession,
+        Actor, Attested, ChainRebound, Changed, Context, Decision, End, EndCause, Event, GrantIssued,
+        GrantRule, Intent, InvocationEnded, InvocationOutcome, JoinTokenIssued, KeysRotated,
+        NegotiationEnded, Policy, RebindAsked, Rebinding, Revoked, SessionIntent, SessionOpened, State,
+        Wanted, WantedSession,
     },
     grant::GrantRequest,
-    key::SigningKey,
+    key::{PublicKey, SigningKey},
     limits::GRANT_MAX_MS,
     name::{InstanceId, PrincipalId},
     negotiation::Move,
+    receipt::OpenedReceipt,
     refusal::Refusal,
     revocation::RevokeRequest,
     session::{SessionHead, SessionOpening},
     signed::{Signed, Statement},
+    stream::{OpenedHead, StreamHeads},
     time::{Lifetime, Timestamp},
-    token::{ActiveToken, Proof, UnverifiedToken},
+    token::{ActiveToken, Proof, UnverifiedToken, Via},
     trust::KeySet,
 };
 
@@ -126,7 +129,12 @@ impl Again<'_> {
     fn rotation(self, event: &KeysRotated) -> Verdict {
         let events = self.with(policy(), |context| self.state.decide_rotation(context, &event.rotation))?;
         let next = self.next(event);
-        let agrees = next.is_some_and(|next| next.continues(self.keys) || self.keys.continues(&next));
+        let known = next.as_ref().is_some_and(|next| self.keys.continues(next));
+        let origin = next.as_ref().map(KeySet::origin);
+        if !known && origin.is_some_and(|origin| origin != self.keys.origin()) {
+            return Err("the ledger goes on from a backup, whose keys are not those pinned".into());
+        }
+        let agrees = known || next.is_some_and(|next| next.continues(self.keys));
         if agrees { Ok(events) } else { Err("it rotates to other keys than those pinned".into()) }
     }
 
@@ -254,7 +262,9 @@ impl Again<'_> {
         let recorded = active.recheck(&event.proof, self.now).map_err(refused)?;
         let chain: Vec<_> = active.token().links().map(|link| link.chain_id).collect();
         let (signed, callee) = (&event.proof, Some(&event.callee));
-        let wanted = Wanted { proof: &recorded.proof, chain: &chain, signed, callee };
+        // Which of the ways through the broker it came is in nothing but the proof.
+        let via = if recorded.proof.via == Via::Stream { Via::Stream } else { Via::Broker };
+        let wanted = Wanted { proof: &recorded.proof, chain: &chain, signed, via, callee };
         let policy = Policy { digest: event.policy, ..policy() };
         self.with(policy, |context| self.state.decide_wanted(context, &actor, &wanted))
     }
@@ -293,15 +303,39 @@ impl Again<'_> {
     }
 
     fn end(self, event: &InvocationEnded) -> Verdict {
-        use crate::domain::End;
+        let streamed = event.told.as_ref().map(|told| self.streamed(event, told)).transpose()?;
         let end = match (event.outcome, &event.receipt) {
-            (InvocationOutcome::Receipted, Some(receipt)) => End::Receipt(receipt),
+            (InvocationOutcome::Receipted, Some(receipt)) => match &streamed {
+                Some((opened, heads)) => End::Streamed(opened, heads),
+                None => End::Receipt(receipt),
+            },
             (InvocationOutcome::Cancelled, _) => End::Cancelled,
             (InvocationOutcome::Unknown, _) => End::Unknown,
             (InvocationOutcome::Receipted, None) => return Err("it has no receipt".into()),
             (InvocationOutcome::InSession, _) => return Err("a result in a session ends it by itself".into()),
         };
         self.with(policy(), |context| self.state.decide_end(context, event.invocation_id, &end))
+    }
+
+    /// The receipt of a stream and the heads that it ended with, by the keys of its two sides.
+    fn streamed(
+        self,
+        event: &InvocationEnded,
+        told: &Signed,
+    ) -> Result<(OpenedReceipt, StreamHeads), String> {
+        let invocation = self.state.invocation(&event.invocation_id).ok_or("it is unknown")?;
+        let key = |instance| self.actor_key(instance);
+        let (caller, callee) = (key(&invocation.caller)?, key(&invocation.callee)?);
+        let open = |signed: &Signed, key| OpenedHead::open(signed.clone(), key).map_err(|e| e.to_string());
+        let receipt = event.receipt.clone().ok_or("it has no receipt")?;
+        let receipt = OpenedReceipt::open(receipt, callee).map_err(|error| error.to_string())?;
+        let asked = event.asked.as_ref().map(|signed| open(signed, caller)).transpose()?;
+        Ok((receipt, StreamHeads { asked, told: open(told, callee)? }))
+    }
+
+    fn actor_key(self, instance: &InstanceId) -> Result<PublicKey, String> {
+        let known = self.state.instance(instance).ok_or_else(|| format!("{instance} is unknown"))?;
+        Ok(known.statement.key)
     }
 }
 

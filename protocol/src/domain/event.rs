@@ -253,6 +253,10 @@ payload! {
         3 => pub receipt: Option<Signed>,
         /// What it cost.
         4 => pub settled: Amount,
+        /// Of a stream with a receipt: the caller's head of what the callee received, if it received any,
+        5 => pub asked: Option<Signed>,
+        /// and the callee's last one.
+        6 => pub told: Option<Signed>,
     }
 }
 

@@ -50,6 +50,7 @@ impl State {
             Event::KeysRotated(event) => {
                 let rotation: KeyRotation = event.rotation.peek_unverified().ok()?;
                 self.keys.as_mut()?.0 = rotation.keys;
+                rotation.restored.is_some().then(|| self.restore(leaf));
             }
             Event::JoinTokenIssued(event) => {
                 let token =
@@ -322,6 +323,7 @@ impl State {
         let invocation = Invocation {
             fingerprint: super::fingerprint(&proof),
             proof: event.proof.digest(),
+            via: proof.via,
             caller: proof.caller,
             callee: event.callee.clone(),
             chain: proof.chain_id,

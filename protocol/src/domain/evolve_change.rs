@@ -22,7 +22,7 @@ impl State {
         Some(())
     }
 
-    fn suspend(&mut self, id: ChainId, side: Side, leaf: LeafIndex) -> Option<()> {
+    pub(super) fn suspend(&mut self, id: ChainId, side: Side, leaf: LeafIndex) -> Option<()> {
         let chain = self.chains.get_mut(&id).filter(|chain| !chain.state.is_terminal())?;
         chain.suspended_by.insert(side);
         self.turn(id, contract::State::Suspended, leaf);

@@ -13,6 +13,7 @@ use crate::{
     session::{SessionHead, SessionOpening, SessionRequest, Side, Strand},
     signed::Signed,
     time::{Lifetime, Timestamp},
+    token::Via,
 };
 
 impl State {
@@ -90,6 +91,7 @@ impl State {
         let invocation = Invocation {
             fingerprint: Digest::from_bytes(link.to_array()),
             proof: opening,
+            via: Via::Broker,
             caller,
             callee,
             chain,

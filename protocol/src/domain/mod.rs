@@ -12,6 +12,7 @@ mod evolve;
 mod evolve_change;
 mod evolve_negotiation;
 mod evolve_rebind;
+mod evolve_restore;
 mod evolve_session;
 mod session;
 mod snapshot;
@@ -30,13 +31,17 @@ pub use state::{
 
 use crate::{
     digest::{Digest, tagged_hash},
-    token::Proof,
+    token::{Proof, Via},
 };
 
 /// What makes a retry the same invocation: everything but nonce, times and channel.
 fn fingerprint(proof: &Proof) -> Digest {
+    let tag = match proof.via {
+        Via::Broker | Via::Direct => "countersign invocation v1",
+        Via::Stream => "countersign stream v1",
+    };
     Digest::from_bytes(tagged_hash(
-        "countersign invocation v1",
+        tag,
         &[
             proof.chain_id.as_bytes(),
             proof.callee.as_str().as_bytes(),

@@ -16,13 +16,13 @@ use crate::{
     digest::{ChainId, ContractHash, Digest, SessionLink, TranscriptHash},
     id::{AwardId, ContractId, GrantId, InstanceUuid, InvocationId, NegotiationId, RequestId, SessionId},
     identity::InstanceStatement,
-    ledger::{LeafIndex, Origin, Tree, TreeSize},
+    ledger::{LeafIndex, Tree, TreeSize},
     name::{InstanceId, PrincipalId},
     negotiation,
     session::Side,
     signed::Signed,
     time::Timestamp,
-    token::{ActivatedBy, Activation, Nonce},
+    token::{ActivatedBy, Activation, Nonce, Via},
     trust::KeySet,
 };
 
@@ -277,6 +277,8 @@ pub struct Invocation {
     pub fingerprint: Digest,
     /// Digest of the proof under which it was permitted.
     pub proof: Digest,
+    /// Whether body and result come as a stream, or at once.
+    pub via: Via,
     /// Who called.
     pub caller: InstanceId,
     /// Whom.
@@ -518,14 +520,14 @@ impl State {
 
     /// What the home ledger signs to make a chain usable.
     pub fn activation(&self, id: ChainId) -> Option<Activation> {
-        let (chain, domain) = (self.chain(&id)?, self.keys()?.domain());
+        let (chain, keys) = (self.chain(&id)?, self.keys()?);
         Some(Activation {
-            domain: domain.clone(),
+            domain: keys.domain().clone(),
             chain_id: id,
             activated_by: chain.activated_by,
             subject: chain.subject,
             leaf: chain.leaf,
-            origin: Origin::of(domain),
+            origin: keys.origin(),
         })
     }
 

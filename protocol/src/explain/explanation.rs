@@ -11,6 +11,7 @@ use crate::{
     name::{InstanceId, PrincipalId, Word},
     receipt::Receipt,
     session::SessionResult,
+    stream::StreamAccount,
     time::Timestamp,
 };
 
@@ -77,6 +78,8 @@ pub struct Ended {
     pub receipt: Option<Receipt>,
     /// The callee's word in a session, where there is one.
     pub result: Option<SessionResult>,
+    /// What went each way, where it was a stream with a receipt.
+    pub streamed: Option<StreamAccount>,
     /// What it cost.
     pub settled: Amount,
     /// The leaf that says so.
@@ -150,6 +153,13 @@ pub enum Proven {
     Receipted {
         /// What it cost.
         settled: Amount,
+    },
+    /// It was a stream: each side signed for each of its chunks, and the receipt is for just these.
+    Streamed {
+        /// Bytes of the caller's chunks that the callee received,
+        received: u64,
+        /// and of the callee's own.
+        sent: u64,
     },
     /// The callee signed for its result in a session together with others.
     ResultedInSession {
@@ -268,6 +278,11 @@ impl fmt::Display for Proven {
             Self::Receipted { settled } => {
                 write!(f, "The callee signed for what it did, and that it cost {settled}.")
             }
+            Self::Streamed { received, sent } => write!(
+                f,
+                "It was a stream: the caller signed for the {received} bytes that the callee received, and the \
+                 callee for the {sent} that it sent, chunk by chunk."
+            ),
             Self::ResultedInSession { settled } => write!(
                 f,
                 "The callee signed for what it did together with others, and that it cost {settled}."

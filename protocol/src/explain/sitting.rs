@@ -128,12 +128,12 @@ fn explain_end(
                 _ => Attested::NoReceiptCame,
             });
             let (outcome, settled, leaf, at) = (end.event.outcome, end.event.settled, end.leaf, end.at);
-            Some(Ended { outcome, receipt: None, result, settled, leaf, at })
+            Some(Ended { outcome, receipt: None, result, streamed: None, settled, leaf, at })
         }
         (None, Some(resulted)) => {
             let (settled, leaf, at) = (resulted.event.settled, resulted.leaf, resulted.at);
             let outcome = InvocationOutcome::InSession;
-            Some(Ended { outcome, receipt: None, result, settled, leaf, at })
+            Some(Ended { outcome, receipt: None, result, streamed: None, settled, leaf, at })
         }
         (None, None) => {
             explanation.attested.push(Attested::StillOpen);

@@ -4,8 +4,8 @@ use super::{
     Attested, Bundle, Ended, ExplainedLink, Explanation, Proven,
     collect::{Collection, Recorded},
     evidence::{
-        Conclusion, Use, check_contract, check_end, check_grant, check_intent, check_rebind, rebind_in,
-        worthless,
+        Conclusion, Use, check_contract, check_end, check_grant, check_intent, check_rebind, check_stream,
+        rebind_in, worthless,
     },
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     payload::Payload,
     refusal::{Reason, Refusal},
     require, require_some,
-    token::{self, Activation, ActiveToken, Token},
+    token::{self, Activation, ActiveToken, Proof, Token},
     trust::KeySet,
 };
 
@@ -62,9 +62,9 @@ impl Bundle {
         let intent = entries.intent()?;
         let (links, token) = walk(keys, entries, &intent.event.chain, intent.leaf)?;
         let active = self.activate(keys, &links, token)?;
-        let mut explanation = self.explain_intent(checkpoint, entries, &intent, links, &active)?;
+        let (mut explanation, proof) = self.explain_intent(checkpoint, entries, &intent, links, &active)?;
         let end = entries.end();
-        explain_end(&mut explanation, entries, &intent, end)?;
+        explain_end(&mut explanation, entries, &intent, &proof, end)?;
         Ok((explanation, intent.event.policy))
     }
 
@@ -105,7 +105,7 @@ impl Bundle {
         intent: &Recorded<Intent>,
         links: Vec<ExplainedLink>,
         active: &ActiveToken,
-    ) -> Result<Explanation, Refusal> {
+    ) -> Result<(Explanation, Proof), Refusal> {
         let (leaf, event) = (intent.leaf, &intent.event);
         let same = event.invocation_id == self.invocation_id;
         require!("LOG-041", same, INVALID, "The INTENT is of {}.", event.invocation_id);
@@ -121,8 +121,8 @@ impl Bundle {
             originator: event.originator.clone(),
             links,
             callee: event.callee.clone(),
-            action: proof.action,
-            resource: proof.resource,
+            action: proof.action.clone(),
+            resource: proof.resource.clone(),
             arguments: proof.arguments,
             decided: intent.at,
             intent: leaf,
@@ -131,9 +131,9 @@ impl Bundle {
             proven: Vec::new(),
             attested: Vec::new(),
         };
-        let requested = vec![Proven::Requested(proof.caller)];
+        let requested = vec![Proven::Requested(proof.caller.clone())];
         explanation.state_what_intent_shows(whatever_the_arguments, event.reserved, requested);
-        Ok(explanation)
+        Ok((explanation, proof))
     }
 
     /// The root of the tree before that leaf.
@@ -260,6 +260,7 @@ fn explain_end(
     explanation: &mut Explanation,
     entries: &Collection,
     intent: &Recorded<Intent>,
+    proof: &Proof,
     end: Option<Recorded<InvocationEnded>>,
 ) -> Result<(), Refusal> {
     let Some(end) = end else {
@@ -269,6 +270,10 @@ fn explain_end(
     require!("LOG-043", intent.leaf < end.leaf, INVALID, "It ended before it began.");
     let callee = entries.admitted_before(end.leaf, &intent.event.callee)?;
     let receipt = check_end(&end.event, &intent.event, callee)?;
+    let holder = explanation.links.last().map(|link| &link.holder);
+    let holder = require_some!("LOG-034", holder, INVALID, "It has no holder.");
+    let caller = entries.admitted_before(intent.leaf, holder)?;
+    let streamed = check_stream(&end.event, &intent.event, proof, receipt.as_ref(), [caller, callee])?;
     let (leaf, at, settled) = (end.leaf, end.at, end.event.settled);
     let outcome = end.event.outcome;
     match outcome {
@@ -279,6 +284,10 @@ fn explain_end(
             explanation.attested.push(Attested::NoReceiptCame);
         }
     }
-    explanation.end = Some(Ended { outcome, receipt, result: None, settled, leaf, at });
+    if let Some(account) = &streamed {
+        let (received, sent) = (account.received.bytes, account.sent.bytes);
+        explanation.proven.push(Proven::Streamed { received, sent });
+    }
+    explanation.end = Some(Ended { outcome, receipt, result: None, streamed, settled, leaf, at });
     Ok(())
 }

@@ -11,6 +11,7 @@
 mod checkpoint;
 mod note;
 mod proof;
+mod shard;
 mod tree;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::digest::TreeHash;
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use note::{NotANote, NoteVerifier, Origin};
 pub use proof::{ConsistencyProof, InclusionProof, LogError};
+pub use shard::{NotAShard, Shard};
 pub use tree::{Frontier, Tree};
 
 /// The root of the tree without leaves: SHA-256 of nothing.

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
+    id::LogId,
     key::{BadSignature, PublicKey, Signature, SigningKey},
     limits::{CHECKPOINT_MAX_BYTES, CHECKPOINT_SIGNATURES_MAX, ORIGIN_MAX_BYTES},
     name::{NotName, TrustDomain, text_name},
@@ -66,9 +67,14 @@ impl FromStr for Origin {
 text_name!(Origin);
 
 impl Origin {
-    /// The first ledger of a trust domain. A restored backup continues under another origin.
+    /// The first ledger of a trust domain.
     pub fn of(domain: &TrustDomain) -> Self {
         Self(format!("{domain}/ledger"))
+    }
+
+    /// A ledger that goes on from a backup. Two that go on from the same one are two.
+    pub fn restored(domain: &TrustDomain, log: LogId) -> Self {
+        Self(format!("{domain}/ledger/{log}"))
     }
 }
 

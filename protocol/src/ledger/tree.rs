@@ -129,6 +129,17 @@ pub struct Frontier {
 }
 
 impl Frontier {
+    /// The frontier of a tree of that size; `None` where a tree of that size does not fall into so many subtrees.
+    pub fn of(size: TreeSize, subtrees: Vec<TreeHash>) -> Option<Self> {
+        let fits = subtrees.len() == size.0.count_ones() as usize;
+        fits.then_some(Self { size: size.0, subtrees })
+    }
+
+    /// The complete subtrees that the tree falls into, the largest first.
+    pub fn subtrees(&self) -> &[TreeHash] {
+        &self.subtrees
+    }
+
     /// Appends one leaf, by its [`leaf_hash`](crate::ledger::leaf_hash).
     pub fn push(&mut self, leaf: TreeHash) {
         let mut hash = leaf;

@@ -56,7 +56,8 @@ impl Statement for Activation {
 }
 
 impl Activation {
-    /// Opens a signed activation with the key that was the domain's for its leaf (CHN-020).
+    /// Opens a signed activation with the key that was the domain's for its leaf (CHN-020), of the log that the
+    /// keys are of (CHN-023).
     pub fn open(signed: &Signed, keys: &KeySet) -> Result<Self, Refusal> {
         let refused = |detail: String| Refusal::new("CHN-020", Reason::NotActivated, detail);
         let claimed: Self = signed.peek_unverified().map_err(|error| refused(error.to_string()))?;
@@ -67,7 +68,11 @@ impl Activation {
             "No activation key covers leaf {}.",
             claimed.leaf
         );
-        signed.open(&[key]).map_err(|error| refused(error.to_string()))
+        let activation: Self = signed.open(&[key]).map_err(|error| refused(error.to_string()))?;
+        // A leaf's number means nothing without its log: the domain's key may have signed for a copy.
+        let (origin, reason) = (&activation.origin, Reason::NotActivated);
+        require!("CHN-023", *origin == keys.origin(), reason, "It is of the log {origin}.");
+        Ok(activation)
     }
 }
 
@@ -85,9 +90,6 @@ impl ActiveToken {
         let reason = Reason::NotActivated;
         require!("CHN-021", activation.domain == token.grant().domain, reason, "It is of another domain.");
         require!("CHN-021", activation.chain_id == token.chain_id(), reason, "It is of another chain.");
-        // A leaf's number means nothing without its log: the domain's key may have signed for a copy.
-        let home = Origin::of(&token.grant().domain);
-        require!("CHN-023", activation.origin == home, reason, "It is of the log {}.", activation.origin);
         let leaf = token.leaf();
         let subject = match (activation.activated_by, leaf.contract, &leaf.rebound) {
             (ActivatedBy::Contract, Some(contract), None)

@@ -51,6 +51,8 @@ code_enum! {
         Broker = 1,
         /// Straight to the callee, where the contract allows that.
         Direct = 2,
+        /// Through the broker as well, with body and result in chunks that are signed one by one.
+        Stream = 3,
     }
 }
 

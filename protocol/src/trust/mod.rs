@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::{
     code_enum,
+    id::LogId,
     key::PublicKey,
     ledger::{Checkpoint, LeafIndex, NotANote, NoteVerifier, Origin, SignedCheckpoint},
     limits::{DOMAIN_KEYS_MAX, KEYS_TEXT_MAX_BYTES},
@@ -59,6 +60,8 @@ payload! {
         1 => domain: TrustDomain,
         /// Its keys.
         2 => keys: Bounded<DomainKey, 4, DOMAIN_KEYS_MAX>,
+        /// The ledger that they are of, where it goes on from a backup; absent for the domain's first.
+        3 => log: Option<LogId>,
     }
     valid_if KeySet::each_leaf_has_one_key;
 }
@@ -66,7 +69,7 @@ payload! {
 impl KeySet {
     /// Keys in ascending order of purpose and number; `None` where no reader takes them (IDN-109).
     pub fn of(domain: TrustDomain, keys: Vec<DomainKey>) -> Option<Self> {
-        let keys = Self { domain, keys: Bounded::new(keys).ok()? };
+        let keys = Self { domain, keys: Bounded::new(keys).ok()?, log: None };
         keys.each_leaf_has_one_key().then_some(keys)
     }
 
@@ -92,6 +95,11 @@ impl KeySet {
     /// Whose keys these are.
     pub fn domain(&self) -> &TrustDomain {
         &self.domain
+    }
+
+    /// The ledger that they are of: its checkpoints and activations name it, and no other's are believed.
+    pub fn origin(&self) -> Origin {
+        self.log.map_or_else(|| Origin::of(&self.domain), |log| Origin::restored(&self.domain, log))
     }
 
     /// Every key.
@@ -123,17 +131,16 @@ impl KeySet {
 
     /// The checkpoint, if the key that was the log's for its last entry signed it (LOG-121).
     pub fn open_checkpoint(&self, signed: &SignedCheckpoint) -> Result<Checkpoint, NotANote> {
-        let origin = Origin::of(&self.domain);
         let last = signed.peek_unverified().size.last_leaf();
         let key = self.for_purpose(KeyPurpose::Checkpoint).find(|key| key.covers(last));
         let key = key.ok_or(NotANote::NotSigned)?.key;
-        signed.open(&NoteVerifier::new(origin, key))
+        signed.open(&NoteVerifier::new(self.origin(), key))
     }
 
     /// The checkpoint key in use under the log's name, for verifiers of C2SP notes: prints as a *vkey*.
     pub fn log_verifier(&self) -> Option<NoteVerifier> {
         let key = self.in_use(KeyPurpose::Checkpoint)?.key;
-        Some(NoteVerifier::new(Origin::of(&self.domain), key))
+        Some(NoteVerifier::new(self.origin(), key))
     }
 
     /// One line for the file in which an auditor pins the keys.
@@ -247,7 +254,7 @@ mod tests {
     }
 
     fn read(keys: Vec<DomainKey>) -> Option<KeySet> {
-        let unchecked = KeySet { domain: pinned().domain, keys: Bounded::new(keys).unwrap() };
+        let unchecked = KeySet { domain: pinned().domain, keys: Bounded::new(keys).unwrap(), log: None };
         KeySet::from_bytes(&unchecked.to_bytes()).ok()
     }
 

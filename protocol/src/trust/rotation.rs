@@ -3,8 +3,9 @@
 use super::{DomainKey, KeyPurpose, KeySet};
 use crate::{
     digest::Digest,
+    id::LogId,
     key::{PublicKey, SigningKey},
-    ledger::LeafIndex,
+    ledger::{Checkpoint, LeafIndex},
     payload,
     payload::Payload as _,
     refusal::{Reason, Refusal},
@@ -20,6 +21,8 @@ payload! {
         1 => pub previous: Digest,
         /// The key set from the leaf on that holds this.
         2 => pub keys: KeySet,
+        /// Where the ledger goes on from a backup: what it was before, as far as it is known.
+        3 => pub restored: Option<Checkpoint>,
     }
 }
 
@@ -39,7 +42,7 @@ impl KeyRotation {
 
 impl KeySet {
     /// Whether this is that set, or came of it by rotations: it holds every key of it, and those that were
-    /// in use have at most ended. Says nothing of who says so.
+    /// in use have at most ended; of another ledger it is only by new keys. Says nothing of who says so.
     pub fn continues(&self, earlier: &Self) -> bool {
         let holds = |key: &DomainKey| {
             let ours = self.keys.iter().find(|ours| ours.purpose == key.purpose && ours.id == key.id);
@@ -48,7 +51,8 @@ impl KeySet {
                 *ours == *key || key.is_in_use() && *ours == ended
             })
         };
-        self.domain == earlier.domain && earlier.keys.iter().all(holds)
+        let same_log = self.log == earlier.log || self.keys.len() > earlier.keys.len();
+        self.domain == earlier.domain && same_log && earlier.keys.iter().all(holds)
     }
 
     /// The set with `successors` in place of the keys in use for their purposes, from that leaf on;
@@ -68,11 +72,21 @@ impl KeySet {
             });
             keys.sort_by_key(|key| (key.purpose, key.id));
         }
-        Self::of(self.domain.clone(), keys)
+        Some(Self { log: self.log, ..Self::of(self.domain.clone(), keys)? })
+    }
+
+    /// The set with those successors for all purposes, for a ledger that goes on from a backup at that leaf.
+    pub fn restored(
+        &self,
+        log: LogId,
+        successors: &[(KeyPurpose, PublicKey)],
+        leaf: LeafIndex,
+    ) -> Option<Self> {
+        Some(Self { log: Some(log), ..self.rotated(successors, leaf)? })
     }
 
     /// The set that follows this one, if the keys in use signed for it and it changes them from one leaf
-    /// on, and nothing else (IDN-120 to IDN-122). Gives the leaf, too.
+    /// on, and nothing else, unless it goes on from a backup (IDN-120 to IDN-122, IDN-125). Gives the leaf, too.
     pub fn follow(&self, rotation: &Signed) -> Result<(Self, LeafIndex), Refusal> {
         let signers: Vec<PublicKey> =
             KeyPurpose::ALL.iter().filter_map(|purpose| Some(self.in_use(*purpose)?.key)).collect();
@@ -85,12 +99,28 @@ impl KeySet {
             (opened.keys, |key: &&DomainKey| self.keys.iter().all(|known| known.key != key.key));
         let leaf = next.keys.iter().find(added).map_or(LeafIndex::ZERO, |key| key.first_leaf);
         let successors: Vec<_> = next.keys.iter().filter(added).map(|key| (key.purpose, key.key)).collect();
-        let same = !successors.is_empty() && self.rotated(&successors, leaf).as_ref() == Some(&next);
+        let rotated = self.rotated(&successors, leaf).map(|set| Self { log: next.log, ..set });
+        let same = !successors.is_empty() && rotated.as_ref() == Some(&next);
         require!(
             "IDN-122",
             same,
             Reason::PayloadMalformed,
             "It changes more than the keys in use from one leaf on."
+        );
+        let told = match &opened.restored {
+            None => next.log == self.log,
+            Some(from) => {
+                let here = from.origin == self.origin() && from.size.next_leaf() == leaf;
+                here && next.log.is_some()
+                    && next.log != self.log
+                    && successors.len() == KeyPurpose::ALL.len()
+            }
+        };
+        require!(
+            "IDN-125",
+            told,
+            Reason::PayloadMalformed,
+            "Another ledger is not as a restored one begins."
         );
         Ok((next, leaf))
     }
@@ -115,7 +145,7 @@ mod tests {
     }
 
     fn to(keys: KeySet) -> KeyRotation {
-        KeyRotation { previous: Digest::of(&first().to_bytes()), keys }
+        KeyRotation { previous: Digest::of(&first().to_bytes()), keys, restored: None }
     }
 
     fn second() -> KeySet {
@@ -138,7 +168,8 @@ mod tests {
                 leaf(50),
             )
             .unwrap();
-        let rotation = KeyRotation { previous: Digest::of(&second().to_bytes()), keys: third.clone() };
+        let rotation =
+            KeyRotation { previous: Digest::of(&second().to_bytes()), keys: third.clone(), restored: None };
         let signed = rotation.signed([&key(1), &key(12), &key(3), &key(4)]);
         assert_eq!(second().follow(&signed), Ok((third.clone(), leaf(50))));
         assert!(third.continues(&first()) && third.continues(&second()) && third.continues(&third));
@@ -175,7 +206,7 @@ mod tests {
     #[test]
     fn a_rotation_follows_one_set_and_changes_the_keys_in_use_alone() {
         let sign = |rotation: KeyRotation| rotation.signed([&key(1), &key(2), &key(3), &key(4)]);
-        let elsewhere = KeyRotation { previous: Digest::of(b"another"), keys: second() };
+        let elsewhere = KeyRotation { previous: Digest::of(b"another"), keys: second(), restored: None };
         assert_eq!(rule(first().follow(&sign(elsewhere))), "IDN-121");
 
         let changed = |change: fn(&mut Vec<DomainKey>)| {

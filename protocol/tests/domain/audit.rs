@@ -34,6 +34,7 @@ use crate::{
     rebind::take,
     rotation::rotate,
     session::Sitting,
+    streams::streamed,
 };
 
 /// alice → planner → researcher, with a contract that can be used.
@@ -99,6 +100,7 @@ pub(crate) fn eventful() -> World {
         end(&mut world, id, &how).unwrap();
     }
     begin(&mut world, "fetcher", other).unwrap();
+    streamed(&mut world, "fetcher", other);
     let mut sitting = Sitting::within(world, grant, "planner");
     sitting.ask().unwrap();
     sitting.tell(1).unwrap();
@@ -331,7 +333,14 @@ fn a_result_that_its_callee_did_not_sign_is_found() {
     let good = receipt(&world, &proof, 1);
     let ended = |signed: Option<Signed>, outcome, settled| {
         let settled = Amount::new(settled).unwrap();
-        Event::InvocationEnded(InvocationEnded { invocation_id: id, outcome, receipt: signed, settled })
+        Event::InvocationEnded(InvocationEnded {
+            invocation_id: id,
+            outcome,
+            receipt: signed,
+            settled,
+            asked: None,
+            told: None,
+        })
     };
     let forged = good.sign(&world.agent("mallory").key);
     for event in [

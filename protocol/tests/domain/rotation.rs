@@ -84,7 +84,8 @@ fn rotation(
     let successors: Vec<_> =
         successors.iter().map(|(purpose, seed)| (*purpose, domain_key(*seed).public())).collect();
     let next = known.rotated(&successors, LeafIndex::new(leaf).unwrap()).unwrap();
-    let rotation = KeyRotation { previous: Digest::of(&known.to_bytes()), keys: next.clone() };
+    let rotation =
+        KeyRotation { previous: Digest::of(&known.to_bytes()), keys: next.clone(), restored: None };
     let [one, two, three, four] = signers.map(domain_key);
     (next, rotation.signed([&one, &two, &three, &four]))
 }

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fs};
 
 /// Rows whose edges are met where they can be: in a shell, in an engine, at the end of a thousand
 /// invocations, or in both ends of one span. Each with its file and the test in it.
-const SHOWN_ELSEWHERE: [(&str, &str, &str); 12] = [
+const SHOWN_ELSEWHERE: [(&str, &str, &str); 18] = [
     (
         "negotiations_per_instance",
         "protocol/tests/domain/negotiation.rs",
@@ -43,6 +43,16 @@ const SHOWN_ELSEWHERE: [(&str, &str, &str); 12] = [
         "a_tail_without_a_signature_is_bounded_in_time",
     ),
     ("session_deadline_max_ms", "protocol/tests/domain/session.rs", "a_request_waits_no_longer_than_it_may"),
+    ("streams_per_instance", "broker/src/mediation/stream/list.rs", "one_caller_has_only_so_many_streams"),
+    ("stream_chunk_max_bytes", "protocol/src/stream/tests.rs", "a_chunk_has_its_size"),
+    ("stream_window", "protocol/src/stream/tests.rs", "a_side_sends_no_more_than_the_other_takes"),
+    ("stream_chunks_max", "protocol/src/stream/tests.rs", "a_side_has_so_many_chunks_and_bytes"),
+    ("stream_max_bytes", "protocol/src/stream/tests.rs", "a_side_has_so_many_chunks_and_bytes"),
+    (
+        "stream_max_ms",
+        "broker/src/mediation/stream/begin.rs",
+        "a_stream_takes_as_long_as_its_caller_waits_and_no_longer_than_it_may",
+    ),
     ("body_max_bytes", "broker/src/mediation/tests/attacks.rs", "a_body_has_its_limit"),
     ("batch_max_entries", "broker/store/src/tests/suite.rs", "nothing_beyond_a_limit_is_written"),
     (

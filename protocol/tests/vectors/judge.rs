@@ -17,6 +17,7 @@ use countersign_protocol::{
     revocation::RevokeRequest,
     session::{SessionAnswer, SessionHead, SessionOpening, SessionRequest, SessionResult},
     signed::{Signed, Statement, verify_detached},
+    stream::{StreamAccount, StreamHead},
     token::{Activation, Proof},
     trust::KeySet,
 };
@@ -69,6 +70,8 @@ fn decode(message: &str, bytes: &[u8]) -> Answer {
         "SessionHead" => payload::<SessionHead>(bytes)?.to_bytes(),
         "SessionRequest" => payload::<SessionRequest>(bytes)?.to_bytes(),
         "SessionResult" => payload::<SessionResult>(bytes)?.to_bytes(),
+        "StreamHead" => payload::<StreamHead>(bytes)?.to_bytes(),
+        "StreamAccount" => payload::<StreamAccount>(bytes)?.to_bytes(),
         "Activation" => payload::<Activation>(bytes)?.to_bytes(),
         "KeySet" => payload::<KeySet>(bytes)?.to_bytes(),
         "Checkpoint" => payload::<Checkpoint>(bytes)?.to_bytes(),

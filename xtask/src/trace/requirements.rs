@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use super::{ATTACKS, Problem, Text};
 use crate::codegen::Registry;
 
-const AREAS: [&str; 15] = [
+const AREAS: [&str; 16] = [
     "CONV", "IDN", "TOK", "CTR", "CHN", "NEG", "LOG", "API", "TIM", "ERR", "LIM", "VER", "SEC", "GRA", "SES",
+    "STR",
 ];
 
 const ROLES: [&str; 6] = ["Broker", "Client", "Issuer", "Verifier", "Log", "Party"];

@@ -15,6 +15,7 @@ use countersign_protocol::{
     revocation::RevokeRequest,
     session::{SessionAnswer, SessionHead, SessionOpening, SessionRequest, SessionResult},
     signed::{KeyedSignature, Signed},
+    stream::{StreamAccount, StreamHead},
     token::{Activation, Evidence, GrantTerms, Holder, HopTerms, Proof},
     trust::{DomainKey, KeySet},
 };
@@ -38,7 +39,7 @@ kinds! {
     Activation, Holder, Evidence, GrantTerms, HopTerms, Party, SeenCheckpoint, ContractBody, Request,
     Counter, Offer, Accept, Move, KeyedSignature, Signed, Checkpoint, InclusionProof, ConsistencyProof,
     ProvenEntry, Bundle, JoinToken, DomainKey, KeySet, Balance, Intent, InvocationEnded, Entry, ChangeRequest,
-    SessionOpening, SessionAnswer, SessionHead, SessionRequest, SessionResult,
+    SessionOpening, SessionAnswer, SessionHead, SessionRequest, SessionResult, StreamHead, StreamAccount,
 }
 
 /// The first byte selects the type of the rest.

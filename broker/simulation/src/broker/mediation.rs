@@ -6,12 +6,13 @@ use countersign_protocol::{
     domain::{Actor, Begin, Context, End, InvocationOutcome, State},
     id::InvocationId,
     limits::DENIES_PER_MINUTE,
-    receipt::Receipt,
+    receipt::{OpenedReceipt, Receipt},
     refusal::{Reason, Refusal},
     require, require_some,
-    signed::{Signed, Statement},
+    signed::Statement,
+    stream::StreamHeads,
     time::Timestamp,
-    token::{ActiveToken, Permit, Presentation, Proof},
+    token::{ActiveToken, Permit, Presentation, Proof, Via},
     trust::KeyPurpose,
 };
 
@@ -19,9 +20,10 @@ use super::{Decided, Held, Pending, Point, Report, Stage, Then};
 use crate::{
     invariant::Invariant,
     model::Verdict,
-    network::{Address, Done, Invoke, Job, Packet, Reply},
+    network::{Address, Answer, Done, Invoke, Job, Packet, Reply},
     scope,
     stop::{Flow, Stop},
+    stream,
     world::World,
 };
 
@@ -52,11 +54,17 @@ impl World {
         let actor = from.actor.clone();
         let decided = self.decide(|state, context| {
             let begin = Begin { permit: &allowed.permit, proof: &invoke.proof, callee: callee.as_ref() };
-            state.decide_begin(context, &actor, &begin)
+            match invoke.asked.is_some() {
+                true => state.decide_begin_stream(context, &actor, &begin),
+                false => state.decide_begin(context, &actor, &begin),
+            }
         })?;
         let id = allowed.permit.proof().invocation_id;
         match (&decided, allowed.callee) {
             (Decided::Recorded(size), Some(callee)) => {
+                if invoke.asked.is_some() {
+                    self.tally.count("stream", "begun");
+                }
                 let (deadline, proof_expires) = (self.broker_in(PATIENCE_MS), allowed.permit.proof().expires);
                 let (chain, job) = (allowed.permit.chain().to_vec(), allowed.job);
                 let callers = vec![(from.clone(), call)];
@@ -93,6 +101,7 @@ impl World {
             proof: invoke.proof.clone(),
             wanted: invoke.wanted.clone(),
             body: invoke.body.clone(),
+            asked: invoke.asked.clone(),
         });
         let callee = self.callee(&invoke.wanted.callee);
         Ok(Allowed { permit, job, callee })
@@ -103,6 +112,10 @@ impl World {
         let Ok(proof) = invoke.proof.peek_unverified::<Proof>() else {
             return Verdict::Refused(Invariant::Doubt, "unreadable");
         };
+        let way = if invoke.asked.is_some() { Via::Stream } else { Via::Broker };
+        if proof.via != way {
+            return Verdict::Refused(Invariant::Holder, "another way");
+        }
         let model = &self.witness.model;
         if !model.path(proof.chain_id).all(|(_, link)| scope::allows(&link.rights, &invoke.wanted)) {
             return Verdict::Refused(Invariant::Holder, "a link does not allow it");
@@ -241,7 +254,7 @@ impl World {
     }
 
     /// A callee's answer. One that comes too late changes nothing.
-    pub fn receipted(&mut self, from: &Address, id: InvocationId, receipt: Signed, body: Vec<u8>) -> Flow {
+    pub fn receipted(&mut self, from: &Address, id: InvocationId, answer: Answer) -> Flow {
         let Some(process) = &self.process else { return Ok(()) };
         if self.time_of(&process.state) >= from.certified_until
             || process.state.admitted(&from.actor).is_err()
@@ -252,7 +265,7 @@ impl World {
             matches!(pending.stage, Stage::Forwarded) && pending.callee.actor.instance == from.actor.instance
         });
         if taken {
-            self.report(id, Report::Answered(receipt, body));
+            self.report(id, Report::Answered(Box::new(answer)));
             self.conclude(id)?;
         }
         if self.slow { self.serve() } else { self.flush() }
@@ -272,7 +285,7 @@ impl World {
         let (decided, told) = match report.clone() {
             Report::NotForwarded(refusal) => (self.end(id, &End::Cancelled)?, Some(refusal)),
             Report::Lost(refusal) => (self.end(id, &End::Unknown)?, Some(refusal)),
-            Report::Answered(receipt, body) => self.settle(id, &receipt, body)?,
+            Report::Answered(answer) => self.settle(id, *answer)?,
         };
         if matches!(decided, Decided::Refused(..)) {
             // The clock is behind: the same end may be recorded a moment later.
@@ -295,25 +308,46 @@ impl World {
     }
 
     /// Records an end with the callee's receipt, if it is a valid one.
-    fn settle(
-        &mut self,
-        id: InvocationId,
-        receipt: &Signed,
-        body: Vec<u8>,
-    ) -> Flow<(Decided, Option<Refusal>)> {
+    fn settle(&mut self, id: InvocationId, answer: Answer) -> Flow<(Decided, Option<Refusal>)> {
+        let streamed = self.streamed(id, &answer);
+        let (receipt, body, _) = answer;
         let vouches = receipt.peek_unverified::<Receipt>().is_ok_and(|it| it.result == Digest::of(&body));
         let fault = Refusal::new("API-040", Reason::CalleeFault, "");
         if vouches {
             self.process.iter_mut().for_each(|process| drop(process.bodies.insert(id, body.clone())));
-            match self.end(id, &End::Receipt(receipt))? {
+            let end = match &streamed {
+                Some((opened, heads)) => End::Streamed(opened, heads),
+                None => End::Receipt(&receipt),
+            };
+            match self.end(id, &end)? {
                 Decided::Refused(refusal, size) if refusal.reason() == Reason::ClockWentBack => {
                     return Ok((Decided::Refused(refusal, size), None));
                 }
                 Decided::Refused(..) => self.process.iter_mut().for_each(|it| drop(it.bodies.remove(&id))),
-                recorded => return Ok((recorded, None)),
+                recorded => {
+                    if streamed.is_some() {
+                        self.tally.count("stream", "receipted");
+                    }
+                    return Ok((recorded, None));
+                }
             }
         }
         Ok((self.end(id, &End::Unknown)?, Some(fault)))
+    }
+
+    /// The receipt and the heads of a stream, if its two sides signed them.
+    fn streamed(
+        &self,
+        id: InvocationId,
+        (receipt, _, told): &Answer,
+    ) -> Option<(OpenedReceipt, StreamHeads)> {
+        let process = self.process.as_ref()?;
+        let asked = process.open.get(&id)?.job.asked.as_ref()?;
+        let known = process.state.invocation(&id)?;
+        let key = |instance| Some(process.state.instance(instance)?.statement.key);
+        let [caller, callee] = [key(&known.caller)?, key(&known.callee)?];
+        let heads = stream::heads(asked, told.as_ref()?, [caller, callee])?;
+        Some((OpenedReceipt::open(receipt.clone(), callee).ok()?, heads))
     }
 
     pub(super) fn end(&mut self, id: InvocationId, end: &End<'_>) -> Flow<Decided> {

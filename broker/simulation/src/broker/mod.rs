@@ -31,7 +31,7 @@ pub use checkpoints::sign as sign_checkpoint;
 pub use point::Point;
 pub use read::Concluded;
 
-use crate::network::{Address, Job, Reply};
+use crate::network::{Address, Answer, Job, Reply};
 
 /// What is gone when the power goes.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ enum Stage {
 #[derive(Clone, Debug)]
 enum Report {
     /// The callee answered.
-    Answered(Signed, Vec<u8>),
+    Answered(Box<Answer>),
     /// It never left.
     NotForwarded(Refusal),
     /// It left, and no answer is awaited any longer.

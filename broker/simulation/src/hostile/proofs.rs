@@ -101,7 +101,8 @@ impl World {
         let agent = &self.parties[who].agent;
         (proof.caller, proof.channel) = (agent.id.clone(), agent.spki);
         let signed = self.mean(who, &proof, &wanted);
-        let invoke = Invoke { token: token.as_bytes().to_vec(), proof: signed, wanted, body: Vec::new() };
+        let invoke =
+            Invoke { token: token.as_bytes().to_vec(), proof: signed, wanted, body: Vec::new(), asked: None };
         self.attack(who, Request::Invoke(Box::new(invoke)));
     }
 
@@ -225,7 +226,7 @@ impl World {
             signed = proof.sign(&self.parties[seat("dealer")].agent.key);
         }
         let token = holding.active.token().as_bytes().to_vec();
-        let invoke = Invoke { token, proof: signed, wanted: asked, body: Vec::new() };
+        let invoke = Invoke { token, proof: signed, wanted: asked, body: Vec::new(), asked: None };
         self.attack(mallory, Request::Invoke(Box::new(invoke)));
         true
     }
@@ -321,7 +322,7 @@ impl World {
         wanted: countersign_protocol::capability::Request,
     ) -> bool {
         let token = holding.active.token().as_bytes().to_vec();
-        let invoke = Invoke { token, proof, wanted, body: Vec::new() };
+        let invoke = Invoke { token, proof, wanted, body: Vec::new(), asked: None };
         self.attack(who, Request::Invoke(Box::new(invoke)));
         true
     }

@@ -31,7 +31,7 @@ use countersign_protocol::{
     negotiation::Move,
     signed::Signed,
     time::Timestamp,
-    token::Nonce,
+    token::{Nonce, Via},
 };
 
 pub use moves::input;
@@ -313,6 +313,8 @@ pub struct Asked {
     action: String,
     resource: String,
     arguments: Digest,
+    /// At once, or as a stream.
+    pub via: Via,
 }
 
 impl Default for Model {

@@ -12,6 +12,7 @@ use countersign_protocol::{
     session::{SessionAnswer, SessionHead, SessionOpening, SessionRequest, Side},
     signed::{Signed, Statement},
     time::Timestamp,
+    token::Via,
 };
 
 use super::{
@@ -245,6 +246,7 @@ impl Model {
         sitting.asked.say(now);
         let SessionRequest { seq, action, resource, arguments, .. } = &event.request;
         let asked = Asked {
+            via: Via::Broker,
             callee: sitting.callee.principal().clone(),
             action: action.to_string(),
             resource: resource.to_string(),

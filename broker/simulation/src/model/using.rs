@@ -56,7 +56,7 @@ impl Model {
                 proof.caller == actor.instance && link.holder == actor.instance,
                 "it does not hold it",
             )?;
-            must(Holder, proof.via == Via::Broker && proof.channel == actor.spki, "another channel")?;
+            must(Holder, proof.via != Via::Direct && proof.channel == actor.spki, "another channel")?;
             must(
                 Consent,
                 proof.domain == domain() && proof.activation_leaf == link.leaf,
@@ -141,6 +141,7 @@ impl Asked {
             action: proof.action.to_string(),
             resource: proof.resource.to_string(),
             arguments: proof.arguments,
+            via: proof.via,
         }
     }
 }

@@ -20,7 +20,6 @@ use countersign_protocol::{
     capability::Request as Wanted,
     digest::{ChainId, Digest},
     id::{AwardId, InvocationId, NegotiationId},
-    signed::Signed,
     time::Timestamp,
 };
 
@@ -30,7 +29,7 @@ pub use serve::{Swindle, critical};
 pub use view::View;
 
 use crate::{
-    network::{Address, Packet, Request},
+    network::{Address, Answer, Packet, Request},
     world::World,
 };
 
@@ -69,7 +68,7 @@ pub struct Party {
     /// What it had done.
     pub answered: Vec<InvocationId>,
     /// As a callee: what it did, and answered.
-    pub served: BTreeMap<InvocationId, Option<(Signed, Vec<u8>)>>,
+    pub served: BTreeMap<InvocationId, Option<Answer>>,
 }
 
 /// A request without an answer.
@@ -115,6 +114,8 @@ pub struct Usage {
     pub wanted: Wanted,
     /// The digests of the proofs that were sent.
     pub proofs: BTreeSet<Digest>,
+    /// Whether it is a stream.
+    pub streams: bool,
 }
 
 impl Party {

@@ -6,7 +6,9 @@ use countersign_protocol::{
     digest::Digest,
     extension::{Criticality, Extension, Extensions},
     id::InvocationId,
+    payload::Payload,
     receipt::{ActionOutcome, Receipt},
+    session::Side,
     signed::{Signed, Statement},
     time::Lifetime,
     token::{Activation, ActiveToken, Permit, Presentation, Via},
@@ -14,9 +16,10 @@ use countersign_protocol::{
 
 use super::seat;
 use crate::{
-    network::{Address, Job, Packet},
+    network::{Address, Answer, Job, Packet},
     plan::counted,
     stop::Flow,
+    stream,
     witness::Deed,
     world::World,
 };
@@ -65,19 +68,22 @@ impl World {
             None => {
                 let swindle = self.swindle.take_if(|_| who == seat("archive"));
                 let cost = self.do_it(who, &permit, job, swindle.is_some())?;
-                let (receipt, body) = self.receipt(who, &permit, cost, swindle);
-                self.parties[who].served.insert(job.id, Some((receipt.clone(), body.clone())));
-                self.send_receipt(who, job.id, receipt, body);
+                let (receipt, body) = self.receipt(who, &permit, cost, swindle, job.asked.is_some());
+                let key = &self.parties[who].agent.key;
+                let told = job.asked.is_some().then(|| stream::head(&job.proof, Side::Callee, key, self.now));
+                let answer = (receipt, body, told);
+                self.parties[who].served.insert(job.id, Some(answer.clone()));
+                self.send_receipt(who, job.id, answer);
             }
-            Some(Some((receipt, body))) => self.send_receipt(who, job.id, receipt, body),
+            Some(Some(answer)) => self.send_receipt(who, job.id, answer),
             Some(None) => {}
         }
         Ok(())
     }
 
-    fn send_receipt(&mut self, who: usize, id: InvocationId, receipt: Signed, body: Vec<u8>) {
+    fn send_receipt(&mut self, who: usize, id: InvocationId, (receipt, body, told): Answer) {
         let from = self.address(who);
-        self.send(Packet::Receipt { from, id, receipt, body });
+        self.send(Packet::Receipt { from, id, receipt, body, told });
     }
 
     /// Token, activation and proof, all from the bytes on and by the pinned keys; for this callee, by
@@ -94,8 +100,11 @@ impl World {
         let after =
             |at: countersign_protocol::time::Timestamp, millis| at.plus(Lifetime::from_millis(millis));
         let young = made <= after(self.now, 30_000) && self.now < after(made, 600_000);
-        let ours = proof.callee == *self.parties[who].agent.id.principal() && proof.via == Via::Broker;
-        (ours && young && proof.invocation_id == job.id).then_some(permit)
+        let way = if job.asked.is_some() { Via::Stream } else { Via::Broker };
+        let ours = proof.callee == *self.parties[who].agent.id.principal() && proof.via == way;
+        let caller = active.token().leaf().holder.key;
+        let asked = job.asked.as_ref().is_none_or(|head| stream::is_asked(&job.proof, head, caller));
+        (ours && asked && young && proof.invocation_id == job.id).then_some(permit)
     }
 
     /// Does it; says what it cost.
@@ -116,8 +125,13 @@ impl World {
         permit: &Permit,
         cost: u64,
         swindle: Option<Swindle>,
+        streams: bool,
     ) -> (Signed, Vec<u8>) {
         let (proof, agent) = (permit.proof(), self.parties[who].agent.clone());
+        let result = match streams {
+            true => stream::account(&permit.proof_digest()).to_bytes(),
+            false => RESULT.to_vec(),
+        };
         let mut receipt = Receipt {
             domain: domain(),
             invocation_id: proof.invocation_id,
@@ -125,12 +139,12 @@ impl World {
             proof: permit.proof_digest(),
             callee: agent.id.clone(),
             outcome: ActionOutcome::Done,
-            result: Digest::of(RESULT),
+            result: Digest::of(&result),
             cost: Amount::new(cost).unwrap(),
             finished: self.now,
             extensions: Extensions::none(),
         };
-        let (mut key, mut body) = (agent.key, RESULT.to_vec());
+        let (mut key, mut body) = (agent.key, result);
         if let Some(swindle) = swindle {
             self.tally.count("hostile act", &format!("callee {}", swindle.name()));
             match swindle {

@@ -10,6 +10,7 @@ use countersign_protocol::{
     id::{InvocationId, RequestId},
     name::InstanceId,
     revocation::RevokeRequest,
+    session::Side,
     signed::{Signed, Statement},
     time::Lifetime,
     token::{Nonce, Proof, Via},
@@ -21,6 +22,7 @@ use crate::{
     plan::Step,
     scope,
     stop::Flow,
+    stream,
     witness::Intended,
     world::World,
 };
@@ -51,12 +53,13 @@ impl World {
         }
         let wanted = self.wish(&holding, step);
         let id = InvocationId::new(self.now, &mut self.rng);
+        let streams = step.what & 96 == 96;
         let proof = self.proof(who, &holding, id, &wanted);
-        let signed = self.mean(who, &proof, &wanted);
+        let (signed, asked) = self.mean_as(who, proof, &wanted, streams);
         let proofs = BTreeSet::from([signed.digest()]);
-        let usage = Usage { id, chain: holding.chain, wanted: wanted.clone(), proofs };
+        let usage = Usage { id, chain: holding.chain, wanted: wanted.clone(), proofs, streams };
         let token = holding.active.token().as_bytes().to_vec();
-        let invoke = Invoke { token, proof: signed, wanted, body: Vec::new() };
+        let invoke = Invoke { token, proof: signed, wanted, body: Vec::new(), asked };
         self.ask(who, Request::Invoke(Box::new(invoke)), Purpose::Use(Box::new(usage)), true);
         Ok(())
     }
@@ -93,6 +96,21 @@ impl World {
         }
     }
 
+    /// The same for a use at once or as a stream; then with the head of what the caller sends in it.
+    fn mean_as(
+        &mut self,
+        who: usize,
+        proof: Proof,
+        wanted: &Wanted,
+        streams: bool,
+    ) -> (Signed, Option<Signed>) {
+        let via = if streams { Via::Stream } else { Via::Broker };
+        let signed = self.mean(who, &Proof { via, ..proof }, wanted);
+        let key = &self.parties[who].agent.key;
+        let asked = streams.then(|| stream::head(&signed, Side::Caller, key, self.now));
+        (signed, asked)
+    }
+
     /// Signs a proof, and has the witness know what was meant by it.
     pub fn mean(&mut self, who: usize, proof: &Proof, wanted: &Wanted) -> Signed {
         let agent = &self.parties[who].agent;
@@ -112,7 +130,7 @@ impl World {
             let holding = self.parties[who].holdings.iter().find(|held| held.chain == usage.chain).cloned();
             let Some(holding) = holding else { return Ok(()) };
             let proof = self.proof(who, &holding, usage.id, &usage.wanted);
-            invoke.proof = self.mean(who, &proof, &usage.wanted);
+            (invoke.proof, invoke.asked) = self.mean_as(who, proof, &usage.wanted, usage.streams);
             usage.proofs.insert(invoke.proof.digest());
         }
         let (from, request, honest) = (self.address(who), call.request.clone(), call.honest);

@@ -5,13 +5,15 @@ use countersign_protocol::{
     domain::{Event, Intent, InvocationEnded, InvocationOutcome},
     receipt::Receipt,
     time::Timestamp,
-    token::Proof,
+    token::{Proof, Via},
 };
 
 use super::Witness;
 use crate::{
     invariant::Invariant::{Budget, Record},
+    model::Use,
     stop::{Flow, hold},
+    stream,
 };
 
 impl Witness {
@@ -60,10 +62,30 @@ impl Witness {
                         && it.extensions.check().is_ok()
                 });
                 hold(Record, own, || format!("{} did not sign this receipt", known.callee))?;
+                hold(Record, self.is_signed_for(event, known), || {
+                    format!("what went each way in {id} is not what both sides signed for")
+                })?;
                 let same = deed.is_some_and(|deed| deed.swindle || deed.cost == settled);
                 hold(Budget, same, || format!("{settled} are settled, and {deed:?} was done"))
             }
         }
+    }
+
+    /// Of a stream, both sides signed for what the receipt says; of anything else, nobody signed for chunks.
+    fn is_signed_for(&self, event: &InvocationEnded, known: &Use) -> bool {
+        if known.asked.via != Via::Stream {
+            return event.asked.is_none() && event.told.is_none();
+        }
+        let key = |instance| self.model.members.get(instance).map(|member| member.key);
+        let heads = || {
+            let keys = [key(&known.caller)?, key(&known.callee)?];
+            stream::heads(event.asked.as_ref()?, event.told.as_ref()?, keys)
+        };
+        let receipt = event.receipt.as_ref().and_then(|it| it.peek_unverified::<Receipt>().ok());
+        heads().zip(receipt).is_some_and(|(heads, receipt)| {
+            receipt.result == heads.account(&receipt.proof).digest()
+                && heads.account(&receipt.proof) == stream::account(&receipt.proof)
+        })
     }
 
     /// No account is overdrawn.

@@ -27,7 +27,7 @@ impl Witness {
             format!("{} did not sign this use", link.holder)
         })?;
         let spki = self.model.members.get(&proof.caller).map(|member| member.spki);
-        hold(Holder, spki == Some(proof.channel) && proof.via == Via::Broker, || {
+        hold(Holder, spki == Some(proof.channel) && proof.via != Via::Direct, || {
             "a proof for another channel".into()
         })?;
         let meant = self.intended.get(&intent.proof.digest());

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use countersign_protocol::domain::FOLD_VERSION;
 use countersign_store::{EmbeddedStore, Snapshot};
 use tempfile::TempDir;
 
@@ -86,6 +87,33 @@ async fn a_planted_snapshot_is_not_gone_on_from() {
         let forgot = decide(&domain, 0).await.is_ok();
         assert_eq!(forgot, recalled > 0, "the twin has the seal, and so is believed");
         closed(domain, dir.path()).await;
+    }
+}
+
+/// An upgrade: the broker of before, or of after, sealed what this one reads otherwise.
+#[tokio::test]
+async fn a_snapshot_of_another_fold_is_made_anew() {
+    for version in [FOLD_VERSION - 1, FOLD_VERSION + 1] {
+        let dir = ledger(4, 0).await;
+        let store = EmbeddedStore::open(dir.path()).unwrap();
+        let head = store.head(&name()).await.unwrap();
+        let sealer = Sealer::new(&SigningKey::from_seed(&[1; 32]));
+        let other = sealer.seal_as(version, &name(), head, &State::default().to_snapshot());
+        store.put_snapshot(&name(), other).await.unwrap();
+        drop(store);
+        let (domain, recalled) = start(dir.path()).await;
+        assert_eq!(recalled, 0, "every entry is folded");
+        assert_folded(&domain).await;
+        assert_eq!(
+            reason(decide(&domain, 0).await),
+            (Reason::IdAlreadyUsed, "IDN-022"),
+            "nothing is forgotten"
+        );
+        assert_eq!(domain.keep_snapshot().await.unwrap().get(), 4);
+        closed(domain, dir.path()).await;
+        let (domain, recalled) = start(dir.path()).await;
+        assert_eq!(recalled, 4, "and the next start goes on from its own");
+        assert_folded(&domain).await;
     }
 }
 

@@ -77,7 +77,8 @@ fn invocation(world: &mut World, chain: ChainId) -> [Event; 2] {
     };
     let receipt = Some(receipt.sign(&files.key));
     let outcome = InvocationOutcome::Receipted;
-    let ended = InvocationEnded { invocation_id: id, outcome, receipt, settled: one };
+    let ended =
+        InvocationEnded { invocation_id: id, outcome, receipt, settled: one, asked: None, told: None };
     [Event::Intent(intent), Event::InvocationEnded(ended)]
 }
 

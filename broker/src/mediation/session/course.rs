@@ -542,6 +542,7 @@ impl From<Refusal> for Ending {
             | Reason::InstanceForked
             | Reason::ChannelMismatch => SessionCause::Void,
             Reason::LedgerUnavailable | Reason::ClockWentBack => SessionCause::Stopped,
+            Reason::SessionOver if refusal.rule() == "SES-109" => SessionCause::Stopped,
             _ => SessionCause::CallerFault,
         };
         Self { cause, refusal: Some(refusal) }

@@ -48,6 +48,13 @@ impl Sessions {
         Listed { open: Arc::clone(&self.open), session: Arc::clone(session) }
     }
 
+    /// Shuts all of them, because the broker stops.
+    pub(in crate::mediation) fn stop(&self) {
+        let open: Vec<_> = table(&self.open).values().cloned().collect();
+        let stops = || Refusal::new("SES-109", Reason::SessionOver, "The broker stops.");
+        open.iter().for_each(|session| session.shut(stops()));
+    }
+
     /// Shuts the sessions in which nothing may be forwarded any longer. When it returns, nothing that a
     /// revocation decided before voids can be.
     pub(in crate::mediation) fn enforce(&self, domain: &Domain) {

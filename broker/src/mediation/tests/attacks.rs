@@ -180,14 +180,14 @@ async fn bad_bytes_get_their_reasons() {
     let send = async |change: fn(&mut countersign_wire::v1::InvokeRequest)| {
         let mut message = world.call("fetcher", leaf).message();
         change(&mut message);
-        refused(world.mediation.0.invoke(world.agent("fetcher").actor(), message, None).await)
+        refused(world.mediation.0.invoke(world.agent("fetcher").actor(), message, None, None).await)
     };
     assert_eq!(send(|message| message.proof.push(0)).await, "PAYLOAD_MALFORMED");
     assert_eq!(send(|message| message.proof.clear()).await, "PAYLOAD_MALFORMED");
     let another = world.revocation("fetcher", leaf, 1).to_bytes();
     let mut message = world.call("fetcher", leaf).message();
     message.proof = another;
-    let sent = world.mediation.0.invoke(world.agent("fetcher").actor(), message, None).await;
+    let sent = world.mediation.0.invoke(world.agent("fetcher").actor(), message, None, None).await;
     assert_eq!(refused(sent), "PAYLOAD_MALFORMED", "another statement of the holder's");
     assert_eq!(send(|message| message.arguments = vec![0x08]).await, "PAYLOAD_MALFORMED");
     assert_eq!(

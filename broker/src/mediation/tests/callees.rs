@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
-    super::callees::Callees,
+    super::{callee::Takes, callees::Callees},
     world::{START_MS, World, principal, reason, refused, until},
 };
 use crate::limits::{
@@ -297,11 +297,12 @@ async fn what_waits_for_one_callee_is_bounded_in_bytes() {
 #[test]
 fn what_waits_for_all_callees_is_bounded_too() {
     let (callees, files, now) = (Callees::new(), principal("files"), Timestamp::new(START_MS).unwrap());
+    let takes = Takes { capacity: 1, sessions: 0, streams: 0 };
     let (each, all) = (CALLEE_WAITING_KIB as u32, WAITING_KIB as u32);
     let mut rng = StdRng::seed_from_u64(7);
     let mut reserve = |kib: u32| {
         // Each has one stream with places enough, and the one with the most of them is asked.
-        callees.add(&files.instance(InstanceUuid::new(now, &mut rng)), 1, 0).unwrap();
+        callees.add(&files.instance(InstanceUuid::new(now, &mut rng)), takes).unwrap();
         callees.reserve(&files, kib, now).map(|(_, place, room)| (place, room))
     };
     assert!(reserve(each + 1).is_none(), "no callee has as much");

@@ -291,6 +291,6 @@ async fn a_request_for_another_domain_is_refused() {
     let mut message = call.message();
     message.trust_domain = "other.example".into();
     let actor = world.agent("fetcher").actor();
-    assert_eq!(refused(world.mediation.0.invoke(actor.clone(), message, None).await), "WRONG_DOMAIN");
-    assert!(world.mediation.0.invoke(actor, call.message(), None).await.is_ok(), "the twin");
+    assert_eq!(refused(world.mediation.0.invoke(actor.clone(), message, None, None).await), "WRONG_DOMAIN");
+    assert!(world.mediation.0.invoke(actor, call.message(), None, None).await.is_ok(), "the twin");
 }

@@ -7,4 +7,5 @@ mod revoked;
 mod session_ends;
 mod sessions;
 pub(crate) mod store;
+mod streams;
 pub(crate) mod world;

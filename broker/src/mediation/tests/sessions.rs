@@ -540,3 +540,14 @@ async fn a_caller_takes_its_results_or_loses_its_session() {
     until(|| world.look(|state| state.open_sessions().count() == 0)).await;
     assert_eq!(caller.end().await.as_deref(), Some("OVERLOADED"));
 }
+
+#[tokio::test]
+async fn a_broker_that_stops_ends_its_sessions() {
+    let (world, _, mut callee, mut caller) = sitting(4).await;
+    world.mediation.stop();
+    let end = timeout(SOON, caller.stream.next()).await.unwrap().unwrap();
+    assert_eq!(refused(end), "SESSION_OVER");
+    assert!(hear(&mut callee).await.over);
+    let id = caller.strands.id;
+    assert!(world.look(|state| state.session(&id).unwrap().ended.is_some()));
+}

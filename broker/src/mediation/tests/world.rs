@@ -285,7 +285,7 @@ impl World {
         patience: Option<u64>,
     ) -> Result<InvokeResponse, Status> {
         let patience = patience.map(Duration::from_millis);
-        let sent = self.mediation.0.invoke(self.agent(on).actor(), call.message(), patience);
+        let sent = self.mediation.0.invoke(self.agent(on).actor(), call.message(), patience, None);
         timeout(SOON, sent).await.expect("an answer")
     }
 

@@ -74,6 +74,12 @@ impl TestBroker {
         }
     }
 
+    /// Waits until it has stopped by itself.
+    pub(crate) async fn ended(&mut self) {
+        (&mut self.running).await.unwrap().unwrap();
+        self.stop = None;
+    }
+
     /// Stops it, if it runs, and starts it again on the same files and addresses.
     pub(crate) async fn restart(&mut self) {
         self.stop().await;

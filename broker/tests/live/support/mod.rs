@@ -6,4 +6,4 @@ mod story;
 
 pub(crate) use agent::{Agent, Newcomer, reason};
 pub(crate) use broker::{DOMAIN, Setting, TestBroker, principal};
-pub(crate) use story::{Story, rights};
+pub(crate) use story::{Story, TRACEPARENT, TRACESTATE, rights};

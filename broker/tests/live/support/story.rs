@@ -1,11 +1,11 @@
 //! Alice, her planner, its researcher, and a files service, each with the SDK: a grant, a contract
 //! after two rounds, and one invocation.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use countersign::{
-    Agent as Sdk, Answer, Ask, Call, Error, Held, Invocation, Offer, OfferReply, Options, Outcome,
-    RequestReply, Terms, Wanted,
+    Agent as Sdk, Answer, Ask, Call, Chunks, Done, Error, Handler, Held, Invocation, Offer, OfferReply,
+    Options, Outcome, Output, RequestReply, Terms, Wanted,
 };
 use countersign_protocol::{
     capability::{Amount, Arguments, Rights},
@@ -14,6 +14,7 @@ use countersign_protocol::{
     receipt::ActionOutcome,
     settings::{self, Scope},
     time::Lifetime,
+    trace_context::TraceContext,
 };
 use tokio::task::JoinHandle;
 
@@ -32,6 +33,10 @@ budget = { unit = "calls", ceiling = 500, per_call = 1 }
 resource = "file:/data/**"
 actions = ["files:read"]
 "#;
+
+/// The trace that everyone in the story is in.
+pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub(crate) const TRACESTATE: &str = "vendor=1";
 
 /// Rights under the rule: that many calls, that many hops, on files beneath that directory.
 pub(crate) fn rights(agent: &Sdk, calls: u64, delegations_left: u32, directory: &str) -> Rights {
@@ -74,7 +79,9 @@ impl Story {
         let root = broker.admin().await;
         let join = async |path: &str| {
             let token = broker.token(&root, path).await;
-            Sdk::join(&token, Options::new(Digest::of(path.as_bytes()))).await.unwrap()
+            let mut options = Options::new(Digest::of(path.as_bytes()));
+            options.trace = Some(Arc::new(|| TraceContext::read(TRACEPARENT, TRACESTATE)));
+            Sdk::join(&token, options).await.unwrap()
         };
         let (alice, planner) = (join("human/alice").await, join("agent/planner").await);
         let (researcher, files) = (join("agent/researcher").await, join("service/files").await);
@@ -106,8 +113,8 @@ impl Story {
         held
     }
 
-    /// The researcher has one file read.
-    pub(crate) async fn read(&self, file: &str) -> Result<Answer, Error> {
+    /// The researcher asks once for one file to be read.
+    pub(crate) async fn read_once(&self, file: &str) -> Result<Answer, Error> {
         let call = Call {
             callee: principal("service/files"),
             action: "files:read".parse().unwrap(),
@@ -115,9 +122,14 @@ impl Story {
             arguments: Arguments::new(Vec::new()).unwrap(),
             body: b"please".to_vec(),
         };
+        self.researcher.invoke(&self.contracted, call).await
+    }
+
+    /// The researcher has one file read.
+    pub(crate) async fn read(&self, file: &str) -> Result<Answer, Error> {
         let mut tries = 0;
         loop {
-            match self.researcher.invoke(&self.contracted, call.clone()).await {
+            match self.read_once(file).await {
                 // The service's stream may not be open yet.
                 Err(error) if error.is_passing() && tries < 50 => tries += 1,
                 outcome => return outcome,
@@ -161,14 +173,54 @@ async fn negotiate(planner: &Sdk, granted: &Held, researcher: &Sdk) -> Held {
 
 fn serve(files: &Sdk) -> JoinHandle<Error> {
     let files = files.clone();
-    let handler = |invocation: Invocation| async move {
-        let body = format!("{} said {:?}", invocation.request.resource, String::from_utf8(invocation.body));
-        Outcome { body: body.into_bytes(), outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
-    };
     tokio::spawn(async move {
-        match files.serve(handler, NonZeroU32::MIN).await {
+        match files.serve(Files, NonZeroU32::MIN).await {
             Ok(never) => match never {},
             Err(error) => error,
         }
     })
+}
+
+/// A service that says what it was told, and shouts what it is told in a stream.
+struct Files;
+
+impl Handler for Files {
+    async fn handle(&self, invocation: Invocation) -> Outcome {
+        let cost = Amount::new(1).unwrap();
+        match invocation.request.resource.to_string().as_str() {
+            "file:/data/eu/slow" => tokio::time::sleep(Duration::from_millis(700)).await,
+            "file:/data/eu/stuck" => std::future::pending().await,
+            "file:/data/eu/trace" => {
+                let trace = invocation.trace.iter();
+                let trace: String =
+                    trace.map(|it| format!("{} {}", it.traceparent(), it.tracestate())).collect();
+                return Outcome { body: trace.into_bytes(), outcome: ActionOutcome::Done, cost };
+            }
+            _ => {}
+        }
+        let body = format!("{} said {:?}", invocation.request.resource, String::from_utf8(invocation.body));
+        Outcome { body: body.into_bytes(), outcome: ActionOutcome::Done, cost }
+    }
+
+    fn streams(&self) -> u32 {
+        2
+    }
+
+    async fn stream(&self, invocation: Invocation, mut input: Chunks, mut output: Output) -> Done {
+        let cost = Amount::new(1).unwrap();
+        if invocation.request.resource.to_string().ends_with("/deaf") {
+            return std::future::pending().await;
+        }
+        if invocation.request.resource.to_string().ends_with("/hasty") {
+            output.send(b"no").await.unwrap();
+            return Done { outcome: ActionOutcome::Failed, cost };
+        }
+        while let Some(chunk) = input.next().await {
+            let Ok(chunk) = chunk else { break };
+            if output.send(&chunk.to_ascii_uppercase()).await.is_err() {
+                break;
+            }
+        }
+        Done { outcome: ActionOutcome::Done, cost }
+    }
 }

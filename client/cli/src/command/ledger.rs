@@ -1,14 +1,19 @@
-//! `countersign ledger checkpoint`, `countersign ledger audit`
+//! `countersign ledger checkpoint`, `audit`, `archive` and `verify`
 
-use clap::Subcommand;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use countersign_protocol::audit::Report;
 use serde::Serialize;
 
 use crate::{
+    archive::{self, Archived},
     audit::audit,
     context::Context,
     exit::Exit,
     failure::Failure,
+    keys,
+    limits::SHARD_ENTRIES,
     table::Page,
     terminal::View,
     view::{AuditView, CheckpointView, VerifiedView},
@@ -24,6 +29,49 @@ pub(crate) enum Ledger {
     /// revocation, that no budget was overspent, and that no entry is missing. If anything is not as a
     /// conforming broker would have recorded it, the exit code is 5.
     Audit,
+    Archive(Archive),
+    Verify(VerifyArchive),
+}
+
+/// Copy the ledger's entries into files that are verified by themselves. Admins only.
+///
+/// Each file, a shard, holds entries in a row, the tree before them and a signed checkpoint of a ledger that holds
+/// them there. Done again, it goes on where the archive ends. Nothing is removed from the broker.
+#[derive(Debug, Args)]
+pub(crate) struct Archive {
+    /// The directory of the archive, which is made where it is not there.
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// How many entries a shard has.
+    #[arg(long, value_name = "N", default_value_t = SHARD_ENTRIES, value_parser = clap::value_parser!(u32).range(1..))]
+    entries: u32,
+    /// Also write what does not fill a shard, up to the newest checkpoint.
+    #[arg(long)]
+    to_end: bool,
+}
+
+/// Check an archive, with nothing but the domain's public keys.
+///
+/// No network and no session are used. It is shown that the entries are those of the log, in order and without a gap;
+/// whether a conforming broker would have recorded them is what countersign ledger audit asks.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArchive {
+    /// The directory of the archive.
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// The domain's public keys, which you got by a way that you trust.
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct ArchiveView {
+    archive: String,
+    shards: usize,
+    entries: u64,
+    root: String,
+    /// None while there is no shard.
+    checkpoint: Option<CheckpointView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,6 +86,8 @@ impl Ledger {
         match self {
             Self::Checkpoint => checkpoint(context).await,
             Self::Audit => whole(context).await,
+            Self::Archive(archive) => archive.run(context).await,
+            Self::Verify(verify) => verify.run(context),
         }
     }
 }
@@ -56,6 +106,54 @@ async fn checkpoint(context: &mut Context) -> Result<(), Failure> {
         "The ledger has only grown since the last checkpoint that this session saw.".to_owned(),
     ];
     context.terminal.show(&VerifiedView { subject, verified })
+}
+
+impl Archive {
+    async fn run(self, context: &mut Context) -> Result<(), Failure> {
+        let entries = usize::try_from(self.entries).unwrap_or(usize::MAX);
+        let archived = context
+            .as_person(async |agent, terminal| {
+                archive::extend(agent, &self.dir, entries, self.to_end, terminal).await
+            })
+            .await?;
+        context.terminal.show(&verified(&self.dir, &archived))
+    }
+}
+
+impl VerifyArchive {
+    fn run(self, context: &mut Context) -> Result<(), Failure> {
+        let keys = keys::read(&self.keys, &mut context.terminal)?;
+        let archived = archive::read(&self.dir, &keys, &mut context.terminal)?;
+        context.terminal.show(&verified(&self.dir, &archived))
+    }
+}
+
+fn verified(dir: &std::path::Path, archived: &Archived) -> VerifiedView<ArchiveView> {
+    let subject = ArchiveView {
+        archive: dir.display().to_string(),
+        shards: archived.shards,
+        entries: archived.frontier.size().get(),
+        root: archived.frontier.root().to_string(),
+        checkpoint: archived.checkpoint.as_ref().map(CheckpointView::from),
+    };
+    let sentences = archived.checkpoint.as_ref().map(|checkpoint| {
+        [
+            format!("The log {} signed a checkpoint for each shard.", checkpoint.origin),
+            "The entries are its first ones, in order and without a gap.".to_owned(),
+        ]
+    });
+    VerifiedView { subject, verified: sentences.into_iter().flatten().collect() }
+}
+
+impl View for ArchiveView {
+    fn write(&self, page: &mut Page) {
+        page.fields(&[
+            ("archive", self.archive.clone()),
+            ("shards", self.shards.to_string()),
+            ("entries", self.entries.to_string()),
+            ("root", self.root.clone()),
+        ]);
+    }
 }
 
 async fn whole(context: &mut Context) -> Result<(), Failure> {
@@ -98,7 +196,7 @@ mod tests {
     use countersign_protocol::{
         audit::Audit,
         key::SigningKey,
-        ledger::{Checkpoint, Frontier, Origin, SignedCheckpoint, leaf_hash},
+        ledger::{Checkpoint, Frontier, SignedCheckpoint, leaf_hash},
         trust::KeySet,
     };
 
@@ -110,7 +208,7 @@ mod tests {
         let key = |seed| SigningKey::from_seed(&[seed; 32]);
         let keys =
             KeySet::new(domain, key(1).public(), key(2).public(), key(3).public(), key(4).public()).unwrap();
-        let origin = Origin::of(keys.domain());
+        let origin = keys.origin();
         let mut tree = Frontier::default();
         entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
         let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root() };

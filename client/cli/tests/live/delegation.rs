@@ -212,3 +212,13 @@ fn an_admin_sees_everything_and_audits_it_and_nobody_else_does() {
     assert_eq!(site.json("mallory", &flags).failure(Exit::Denied)["reason"], "GRANT_NOT_ALLOWED");
     assert_eq!(site.json("alice", &flags).json()["rights"]["capabilities"][0]["resource"], "file:/data/eu/*");
 }
+
+#[test]
+fn a_stream_under_what_someone_else_holds_prints_nothing() {
+    let Used { site, grant, .. } = used();
+    let (chain, at) = (grant["chain_id"].as_str().unwrap(), format!("spiffe://{DOMAIN}/service/files"));
+    let args = ["-o", "json", "invoke", chain, "files:read", "file:/data/eu/q3.csv", "--at", &at, "--stream"];
+    let refused = site.with_input("alice", b"hello", &args);
+    assert_ne!(refused.exit, Exit::Ok);
+    refused.failure(refused.exit);
+}

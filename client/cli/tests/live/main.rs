@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that names what is not there must stop")]
 #![expect(clippy::panic, reason = "a test that cannot build its input must stop")]
 
+mod archive;
 mod broker;
 mod delegation;
 mod graph;

@@ -11,7 +11,7 @@ use countersign_protocol::time::Lifetime;
 
 use crate::{
     broker::{DOMAIN, Site},
-    programs::{join_with, read, rules},
+    programs::{Files, join_with, rules},
 };
 
 const MANUAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MANUAL.md");
@@ -133,7 +133,7 @@ impl Stage {
             }
             ["files", "serves"] => {
                 let files = self.programs["files"].clone();
-                self.site.runtime.spawn(async move { files.serve(read, std::num::NonZeroU32::MIN).await });
+                self.site.runtime.spawn(async move { files.serve(Files, std::num::NonZeroU32::MIN).await });
             }
             [name, "delegates"] => {
                 let agent = self.programs[*name].clone();
@@ -175,8 +175,9 @@ impl Stage {
         let input = input.map(|file| fs::read(self.site.path(file)).unwrap()).unwrap_or_default();
         let mut words = words(command).into_iter();
         assert_eq!(words.next().as_deref(), Some("countersign"), "{line}");
-        let is_file =
-            |word: &str| [".token", ".toml", ".bundle", ".txt"].iter().any(|end| word.ends_with(end));
+        let is_file = |word: &str| {
+            [".token", ".toml", ".bundle", ".txt", ".archive"].iter().any(|end| word.ends_with(end))
+        };
         let real = |word: String| if is_file(&word) { self.site.path(&word) } else { self.names.real(&word) };
         let args: Vec<String> = words.map(real).collect();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -239,6 +240,7 @@ fn performed(text: &str, stage: &mut Stage) -> String {
 #[test]
 fn the_manual_tells_what_happens() {
     let mut stage = Stage { site: Site::start(&rules()), names: Names::default(), programs: BTreeMap::new() };
+    fs::copy(stage.site.keys(), stage.site.path("keys.txt")).unwrap();
     let manual = fs::read_to_string(MANUAL).unwrap();
     let performed = performed(&manual, &mut stage);
     if std::env::var_os("COUNTERSIGN_BLESS").is_some() {

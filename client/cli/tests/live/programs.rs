@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 
 use countersign::{
-    Agent, Answer, Ask, Call, Error, Held, Invocation, OfferReply, Options, Outcome, RequestReply, Terms,
+    Agent, Answer, Ask, Call, Chunks, Done, Error, Handler, Held, Invocation, OfferReply, Options, Outcome,
+    Output, RequestReply, Terms,
 };
 use countersign_protocol::{
     capability::{Amount, Arguments, Rights},
@@ -45,7 +46,7 @@ impl Programs {
     /// All of them join, and the files service serves.
     pub(crate) fn start(site: &Site) -> Self {
         let files = join(site, "service/files");
-        site.runtime.spawn(async move { files.serve(read, NonZeroU32::MIN).await });
+        site.runtime.spawn(async move { files.serve(Files, NonZeroU32::MIN).await });
         Self { planner: join(site, "agent/planner"), researcher: join(site, "agent/researcher") }
     }
 
@@ -98,9 +99,29 @@ pub(crate) fn join_with(site: &Site, path: &str, token: &str) -> Agent {
     site.runtime.block_on(Agent::join(&token, Options::new(Digest::of(path.as_bytes())))).unwrap()
 }
 
-pub(crate) async fn read(invocation: Invocation) -> Outcome {
-    let body = format!("the content of {}", invocation.request.resource).into_bytes();
-    Outcome { body, outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
+/// The files service: gives a file's content, or in a stream says line by line what it was told.
+pub(crate) struct Files;
+
+impl Handler for Files {
+    async fn handle(&self, invocation: Invocation) -> Outcome {
+        let body = format!("the content of {}", invocation.request.resource).into_bytes();
+        Outcome { body, outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
+    }
+
+    fn streams(&self) -> u32 {
+        1
+    }
+
+    async fn stream(&self, invocation: Invocation, mut input: Chunks, mut output: Output) -> Done {
+        let mut told = vec![format!("about {}\n", invocation.request.resource).into_bytes()];
+        while let Some(Ok(chunk)) = input.next().await {
+            told.push(chunk.to_ascii_uppercase());
+        }
+        for piece in told {
+            output.send(&piece).await.unwrap();
+        }
+        Done { outcome: ActionOutcome::Done, cost: Amount::new(1).unwrap() }
+    }
 }
 
 /// One read, for half an hour.

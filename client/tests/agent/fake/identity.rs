@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 use countersign_protocol::{
     digest::{Digest, SpkiHash},
     domain::{Attested, Event},
+    id::LogId,
     identity::{InstanceStatement, JoinStatement, RenewStatement},
     join_token::JoinSecret,
     key::SigningKey,
-    ledger::{LeafIndex, NoteVerifier, Origin},
+    ledger::{Checkpoint, EMPTY_ROOT, LeafIndex, NoteVerifier, Origin, TreeSize},
     name::InstanceId,
     payload::Payload,
     refusal::{Reason, Refusal},
@@ -63,11 +64,15 @@ impl Shared {
         let successor = (KeyPurpose::Activation, SigningKey::generate(&mut OsRng).public());
         let strangers = self.lying(Lie::KeysThatDoNotFollow).then(|| {
             let next = set.rotated(&[successor], LeafIndex::new(1_000).unwrap()).unwrap();
-            let rotation = KeyRotation { previous: Digest::of(&set.to_bytes()), keys: next };
+            let rotation = KeyRotation { previous: Digest::of(&set.to_bytes()), keys: next, restored: None };
             let own = SigningKey::generate(&mut OsRng);
             rotation.signed([&keys.capability, &own, &keys.checkpoint, &keys.rebind])
         });
+        let restored = self.lying(Lie::KeysOfARestoredLedger).then(|| self.restored());
+        let strangers = strangers.or(restored);
         let named = strangers.as_ref().map(|signed| signed.peek_unverified::<KeyRotation>().unwrap().keys);
+        let named_log = named.as_ref().and_then(KeySet::log_verifier).filter(|log| *log.name() != origin);
+        let (origin, log) = named_log.map_or((origin, log), |log| (log.name().clone(), *log.key()));
         v1::Bundle {
             ca_certificates: [authority].into_iter().chain(beside).collect(),
             key_set: named.unwrap_or(set).to_bytes(),
@@ -75,6 +80,18 @@ impl Shared {
             log_origin: origin.to_string(),
             log_vkey: NoteVerifier::new(origin, log).to_string(),
         }
+    }
+
+    /// What its keys say of a ledger that goes on from a backup.
+    fn restored(&self) -> Signed {
+        let (keys, log) = (&self.keys, LogId::new(now(), &mut OsRng));
+        let successors = KeyPurpose::ALL.map(|it| (it, SigningKey::generate(&mut OsRng).public()));
+        let size = TreeSize::new(1_000).unwrap();
+        let next = keys.set.restored(log, &successors, size.next_leaf()).unwrap();
+        let from = Checkpoint { origin: keys.set.origin(), size, root: EMPTY_ROOT };
+        let previous = Digest::of(&keys.set.to_bytes());
+        let rotation = KeyRotation { previous, keys: next, restored: Some(from) };
+        rotation.signed([&keys.capability, &keys.activation, &keys.checkpoint])
     }
 
     fn instance(&self, id: &InstanceId) -> Result<v1::Instance, Status> {

@@ -18,6 +18,8 @@ pub(crate) enum Lie {
     ForeignAuthorityBeside,
     /// Other keys, which those before did not sign.
     KeysThatDoNotFollow,
+    /// Its keys follow from those before, for a ledger that goes on from a backup.
+    KeysOfARestoredLedger,
 
     // --- at renewal
     /// A renewal that was recorded is said to have come too late.
@@ -104,6 +106,26 @@ pub(crate) enum Lie {
     ResultsSignedByAnother,
     /// The callee's head is left out.
     HeadLeftOut,
+
+    // --- in streams
+    /// The stream is said to be with someone else.
+    StreamOfAnotherCallee,
+    /// The caller's first chunk is left out.
+    StreamChunkDropped,
+    /// Another chunk than the caller sent.
+    StreamChunkAltered,
+    /// A chunk that is signed by another.
+    StreamChunkForged,
+    /// A chunk comes twice.
+    StreamChunkReplayed,
+    /// The callee's first chunk is left out.
+    StreamResultDropped,
+    /// Another chunk than the callee sent.
+    StreamResultAltered,
+    /// A chunk of the callee's, signed by another.
+    StreamResultForged,
+    /// None of the result comes, and then the receipt.
+    StreamCutShort,
 
     // --- about the ledger
     /// A checkpoint that an earlier one contradicts, at the same size.

@@ -22,7 +22,7 @@ use tokio::{
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Callee, Lie, Services, Shared, malformed, now, status};
+use super::{Callee, Lie, Services, Shared, malformed, now, status, stream::Told};
 
 /// The signed move of an entry that holds one.
 pub(super) fn signed_move(entry: &[u8]) -> Vec<u8> {
@@ -69,13 +69,15 @@ impl Shared {
         }
     }
 
-    fn forwarded(
+    pub(super) fn forwarded(
         &self,
         request: &v1::InvokeRequest,
         proof: &Proof,
         activation: &Signed,
     ) -> v1::ServeResponse {
         let mut message = v1::ServeResponse {
+            traceparent: String::new(),
+            tracestate: String::new(),
             invocation_id: proof.invocation_id.to_string(),
             token: request.token.clone(),
             activation: activation.to_bytes(),
@@ -83,7 +85,7 @@ impl Shared {
             arguments: request.arguments.clone(),
             body: request.body.clone(),
             deadline_ms: now().as_millis() + 2_000,
-            session: None,
+            ..Default::default()
         };
         if self.lying(Lie::ForwardedBodyAltered) {
             message.body.push(b'!');
@@ -125,6 +127,17 @@ impl Shared {
 
 #[tonic::async_trait]
 impl v1::mediation_server::Mediation for Services {
+    type InvokeStreamStream = ReceiverStream<super::stream::Said>;
+
+    async fn invoke_stream(
+        &self,
+        request: Request<Streaming<v1::InvokeStreamRequest>>,
+    ) -> Result<Response<Self::InvokeStreamStream>, Status> {
+        let (broker, actor) = self.of(&request)?;
+        let said = broker.invoke_stream(actor, request.into_inner()).await?;
+        Ok(Response::new(ReceiverStream::new(said)))
+    }
+
     type OpenSessionStream = ReceiverStream<super::session::Said>;
 
     async fn open_session(
@@ -196,13 +209,22 @@ impl v1::mediation_server::Mediation for Services {
         drop(broker);
         let weak = self.0.clone();
         tokio::spawn(async move {
-            while let Some(Ok(v1::ServeRequest { answer, session, .. })) = inbound.next().await {
+            while let Some(Ok(v1::ServeRequest { answer, session, stream, .. })) = inbound.next().await {
                 let Some(broker) = weak.upgrade() else { return };
                 if let Some(said) = session {
                     broker.served(said).await;
                     continue;
                 }
+                if let Some(said) = stream {
+                    let id = said.invocation_id.clone();
+                    broker.told_in_stream(&id, Told::Said(said)).await;
+                    continue;
+                }
                 let Some(answer) = answer else { return };
+                let (id, told) = (answer.invocation_id.clone(), Told::Answer(answer.clone()));
+                if broker.told_in_stream(&id, told).await {
+                    continue;
+                }
                 let waiting = broker.pending.lock().unwrap().remove(&answer.invocation_id);
                 waiting.into_iter().for_each(|waiting| drop(waiting.send(answer.clone())));
             }

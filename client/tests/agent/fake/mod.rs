@@ -13,6 +13,7 @@ mod mediation;
 mod negotiation;
 mod revocation;
 mod session;
+mod stream;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -129,6 +130,8 @@ pub(crate) struct Shared {
     forwarded_before: Mutex<Option<v1::ServeResponse>>,
     /// Where what callees say in sessions goes.
     sessions: Mutex<HashMap<String, mpsc::Sender<v1::ServedSession>>>,
+    /// The same for streams.
+    streams: Mutex<HashMap<String, mpsc::Sender<stream::Told>>>,
     answered_before: Mutex<Option<Signed>>,
     addresses: Mutex<(String, String)>,
     servers: Mutex<Vec<JoinHandle<()>>>,
@@ -176,6 +179,7 @@ impl Fake {
             bodies: Mutex::default(),
             forwarded_before: Mutex::default(),
             sessions: Mutex::default(),
+            streams: Mutex::default(),
             answered_before: Mutex::default(),
             addresses: Mutex::default(),
             servers: Mutex::default(),
@@ -253,6 +257,8 @@ impl Fake {
     /// Forwards a proof under that name, without a decision, a record or a caller who waits.
     pub(crate) async fn deliver(&self, callee: &str, held: &Held, named: InvocationId, proof: &Signed) {
         let message = v1::ServeResponse {
+            traceparent: String::new(),
+            tracestate: String::new(),
             invocation_id: named.to_string(),
             token: held.token().as_bytes().to_vec(),
             activation: self.activation(&self.state(), held.chain_id()).to_bytes(),
@@ -260,7 +266,7 @@ impl Fake {
             arguments: Vec::new(),
             body: Vec::new(),
             deadline_ms: now().as_millis() + 2_000,
-            session: None,
+            ..Default::default()
         };
         self.deliver_bare(callee, message).await;
     }

@@ -14,7 +14,7 @@ use crate::{
     require, require_some,
     signed::Signed,
     time::{Lifetime, Timestamp},
-    trust::KeySet,
+    trust::{KeyRotation, KeySet},
 };
 
 /// What an attestor established by itself; never what a process said of itself.
@@ -44,6 +44,9 @@ impl State {
         let (_, leaf) = keys.follow(rotation)?;
         let next = self.tree().size().next_leaf();
         require!("IDN-123", leaf == next, Reason::StatementStale, "The next leaf is {next}.");
+        let opened: KeyRotation = rotation.peek_unverified().map_err(super::not_opened)?;
+        let here = opened.restored.is_none_or(|from| from.root == self.tree().root());
+        require!("IDN-126", here, Reason::LogInconsistent, "It goes on from another root.");
         Ok(vec![Event::KeysRotated(KeysRotated { rotation: rotation.clone() })])
     }
 

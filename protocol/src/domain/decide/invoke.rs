@@ -17,7 +17,9 @@ use crate::{
     receipt::OpenedReceipt,
     refusal::{Reason, Refusal},
     require, require_some,
+    session::Side,
     signed::{NotOpened, Signed},
+    stream::{OpenedHead, StreamHeads},
     time::Lifetime,
     token::{Permit, Proof, Via},
 };
@@ -41,7 +43,16 @@ pub(crate) struct Wanted<'a> {
     pub(crate) chain: &'a [ChainId],
     /// The proof as it was signed.
     pub(crate) signed: &'a Signed,
+    /// The way on which it came.
+    pub(crate) via: Via,
     pub(crate) callee: Option<&'a InstanceId>,
+}
+
+impl<'a> Begin<'a> {
+    fn wanted(&self, via: Via) -> Wanted<'a> {
+        let (proof, chain) = (self.permit.proof(), self.permit.chain());
+        Wanted { proof, chain, signed: self.proof, via, callee: self.callee }
+    }
 }
 
 /// How an invocation ended, as the shell saw it.
@@ -51,6 +62,8 @@ pub enum End<'a> {
     Receipt(&'a Signed),
     /// The callee answered with a receipt that is signed, by whomever.
     Opened(&'a OpenedReceipt),
+    /// The callee ended a stream with such a receipt, and these heads were what both sides sent last.
+    Streamed(&'a OpenedReceipt, &'a StreamHeads),
     /// It was never forwarded.
     Cancelled,
     /// It was forwarded and no valid receipt came.
@@ -69,9 +82,12 @@ impl State {
     /// Decides what only the ledger knows: revocation, replay, retries and budget. The INTENT that it
     /// gives is the linearization point of the invocation.
     pub fn decide_begin(&self, context: &Context<'_>, actor: &Actor, begin: &Begin<'_>) -> Decision {
-        let (proof, chain) = (begin.permit.proof(), begin.permit.chain());
-        let wanted = Wanted { proof, chain, signed: begin.proof, callee: begin.callee };
-        self.decide_wanted(context, actor, &wanted)
+        self.decide_wanted(context, actor, &begin.wanted(Via::Broker))
+    }
+
+    /// The same for an invocation whose body and result come in chunks.
+    pub fn decide_begin_stream(&self, context: &Context<'_>, actor: &Actor, begin: &Begin<'_>) -> Decision {
+        self.decide_wanted(context, actor, &begin.wanted(Via::Stream))
     }
 
     /// The same for a use whose walk is behind it.
@@ -85,7 +101,7 @@ impl State {
         let caller = self.admitted(actor)?;
         let proof = wanted.proof;
         require!("CHN-012", proof.caller == actor.instance, Reason::ChannelMismatch);
-        proof.check_channel(Via::Broker, actor.spki)?;
+        proof.check_channel(wanted.via, actor.spki)?;
         let replayed = self.nonces.contains_key(&(proof.caller.clone(), proof.nonce));
         require!("TOK-047", !replayed, Reason::ProofReplayed);
         // A nonce is forgotten when its proof expires, which the permit may have seen just before.
@@ -191,22 +207,32 @@ impl State {
             return Ok(Vec::new());
         }
         let reserved = invocation.reserved;
+        let (mut asked, mut told) = (None, None);
         let (outcome, receipt, settled) = match end {
             End::Receipt(signed) => {
                 let opened = self.callee_key(invocation);
                 let opened = opened.and_then(|key| OpenedReceipt::open((*signed).clone(), key));
                 let opened = opened.map_err(not_its_receipt)?;
                 let cost = self.check_receipt(context, id, invocation, &opened)?;
+                check_not_streamed(invocation)?;
                 (InvocationOutcome::Receipted, Some((*signed).clone()), cost)
             }
             End::Opened(opened) => {
                 let cost = self.check_receipt(context, id, invocation, opened)?;
+                check_not_streamed(invocation)?;
+                (InvocationOutcome::Receipted, Some(opened.signed().clone()), cost)
+            }
+            End::Streamed(opened, heads) => {
+                let cost = self.check_receipt(context, id, invocation, opened)?;
+                self.check_heads(context, id, invocation, opened, heads)?;
+                asked = heads.asked.as_ref().map(|asked| asked.signed().clone());
+                told = Some(heads.told.signed().clone());
                 (InvocationOutcome::Receipted, Some(opened.signed().clone()), cost)
             }
             End::Cancelled => (InvocationOutcome::Cancelled, None, Amount::ZERO),
             End::Unknown => (InvocationOutcome::Unknown, None, reserved),
         };
-        let ended = InvocationEnded { invocation_id: id, outcome, receipt, settled };
+        let ended = InvocationEnded { invocation_id: id, outcome, receipt, settled, asked, told };
         Ok(std::iter::once(Event::InvocationEnded(ended))
             .chain(self.fulfilled(invocation, settled))
             .collect())
@@ -244,11 +270,43 @@ impl State {
         Ok(receipt.cost)
     }
 
+    /// What a stream ended with are both sides' own words on it, and the receipt says what they say.
+    fn check_heads(
+        &self,
+        context: &Context<'_>,
+        id: InvocationId,
+        invocation: &Invocation,
+        opened: &OpenedReceipt,
+        heads: &StreamHeads,
+    ) -> Result<(), Refusal> {
+        let fault = Reason::CalleeFault;
+        require!("STR-040", invocation.via == Via::Stream, fault, "It is no stream.");
+        let receipt = self.callee_key(invocation).and_then(|key| opened.by(key)).map_err(not_its_receipt)?;
+        let known = |instance| self.instance(instance).map(|known| known.statement.key);
+        let is_of = |head: &OpenedHead, side, instance| {
+            known(instance).is_some_and(|key| head.is_of(context.domain, id, side, key))
+        };
+        let told = is_of(&heads.told, Side::Callee, &invocation.callee) && heads.told.is_last();
+        require!("STR-041", told, fault, "Its callee did not sign for all that it sent.");
+        let asked = heads.asked.as_ref().is_none_or(|head| is_of(head, Side::Caller, &invocation.caller));
+        require!("STR-042", asked, fault, "Its caller did not sign for what was received.");
+        let same = receipt.result == heads.account(&invocation.proof).digest();
+        require!("STR-043", same, fault, "The receipt is for other chunks.");
+        Ok(())
+    }
+
     /// The key by which an invocation's receipt has to be signed.
     pub fn callee_key(&self, invocation: &Invocation) -> Result<PublicKey, NotOpened> {
         let callee = self.instance(&invocation.callee);
         callee.map(|callee| callee.statement.key).ok_or(NotOpened::Signers)
     }
+}
+
+/// A stream has more to show than a receipt.
+fn check_not_streamed(invocation: &Invocation) -> Result<(), Refusal> {
+    let whole = invocation.via != Via::Stream;
+    require!("STR-044", whole, Reason::CalleeFault, "It is of a stream, without what was sent in it.");
+    Ok(())
 }
 
 fn not_its_receipt(error: NotOpened) -> Refusal {

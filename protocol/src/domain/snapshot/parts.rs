@@ -23,7 +23,7 @@ use crate::{
     session::{Side, Strand},
     signed::Signed,
     time::{Lifetime, Timestamp},
-    token::{ActivatedBy, Nonce},
+    token::{ActivatedBy, Nonce, Via},
     trust::KeySet,
 };
 
@@ -62,6 +62,7 @@ numbers! {
     InvocationOutcome: Code::code, Code::from_code;
     Side: Code::code, Code::from_code;
     Standing: Code::code, Code::from_code;
+    Via: Code::code, Code::from_code;
     contract::Side: Code::code, Code::from_code;
     contract::Rebind: Code::code, Code::from_code;
     contract::State: Code::code, Code::from_code;
@@ -126,7 +127,19 @@ kept!(Negotiation {
 });
 kept!(MadeMove { sender, seq, transcript, digest, leaf });
 kept!(StandingOffer { contract, hash, contract_id, parent, hop_signature, expires });
-kept!(Invocation { fingerprint, proof, caller, callee, chain, reserved, intent, ended, outcome, session });
+kept!(Invocation {
+    fingerprint,
+    proof,
+    via,
+    caller,
+    callee,
+    chain,
+    reserved,
+    intent,
+    ended,
+    outcome,
+    session
+});
 kept!(Trace { intent, ended, chain, callee, session, told });
 kept!(Session { opening, caller, callee, chain, sign_every, sign_within, strands, opened, ended });
 kept!(Strands { requests, results });

@@ -31,7 +31,7 @@ pub(in crate::explain) fn check_intent(
     let (proof, token) = (&recorded.proof, active.token());
     require!("LOG-041", proof.invocation_id == intent.invocation_id, invalid, "It is another invocation.");
     require!("LOG-041", proof.callee == *intent.callee.principal(), invalid, "It went to another callee.");
-    require!("LOG-041", proof.via == Via::Broker, invalid, "Its proof was not for the broker.");
+    require!("LOG-041", proof.via != Via::Direct, invalid, "Its proof was not for the broker.");
     require!("LOG-041", proof.channel == caller.spki, invalid, "Its proof was for another channel.");
     let chain = token.links().map(|link| &link.chain_id);
     require!("LOG-041", intent.chain.iter().eq(chain), invalid, "It names another chain.");

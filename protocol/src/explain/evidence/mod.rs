@@ -7,6 +7,7 @@ mod identity;
 mod invocation;
 mod rebind;
 mod session;
+mod stream;
 
 pub(in crate::explain) use contract::{Conclusion, check_contract};
 pub(in crate::explain) use grant::check_grant;
@@ -16,6 +17,7 @@ pub(in crate::explain) use invocation::{
 };
 pub(in crate::explain) use rebind::{check_rebind, rebind_in};
 pub(in crate::explain) use session::{Spoken, check_request, check_result};
+pub(in crate::explain) use stream::check_stream;
 
 use crate::{
     key::PublicKey,

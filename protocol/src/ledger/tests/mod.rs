@@ -1,5 +1,6 @@
 mod checkpoint;
 mod proof;
+mod shard;
 mod tree;
 
 use super::{Tree, TreeSize, leaf_hash, node_hash};

@@ -2,6 +2,7 @@
 
 mod lists;
 mod session;
+mod stream;
 mod values;
 
 use countersign_forge::wire::{Message, edit};
@@ -30,6 +31,7 @@ pub(super) fn fill(shelf: &mut Shelf) {
     values::fill(shelf);
     lists::fill(shelf);
     session::fill(shelf);
+    stream::fill(shelf);
     sizes(shelf);
 }
 

@@ -313,4 +313,12 @@ fn channels(shelf: &mut Shelf) {
         "Made for the broker, it arrives directly.",
     );
     Case { via: "direct", ..Case::new() }.give(draft.at("/via").flag("Replay"));
+    let draft = refuse(
+        shelf,
+        "at-once-as-a-stream",
+        "CHN-009",
+        "PROOF_INVALID",
+        "Made for a body that comes at once, it is to begin a stream.",
+    );
+    Case { via: "stream", ..Case::new() }.give(draft.at("/via").flag("Replay"));
 }

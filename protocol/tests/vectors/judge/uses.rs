@@ -46,6 +46,7 @@ pub(super) fn use_token(context: &Value, input: &Value) -> Answer {
     let via = match read::text(context, "via") {
         "broker" => Via::Broker,
         "direct" => Via::Direct,
+        "stream" => Via::Stream,
         other => panic!("no way is called {other}"),
     };
     permit.check_channel(via, read::text(context, "channel").parse::<SpkiHash>().unwrap())?;

@@ -4934,6 +4934,12 @@ pub struct ServeRequest {
     /// How many sessions the callee is in at once; in the first message only. None where it is zero.
     #[prost(uint32, tag = "5")]
     pub sessions: u32,
+    /// Something said in a stream.
+    #[prost(message, optional, tag = "6")]
+    pub stream: ::core::option::Option<ServedStream>,
+    /// How many streams the callee takes at once; in the first message only. None where it is zero.
+    #[prost(uint32, tag = "7")]
+    pub streams: u32,
 }
 /// The answer to one invocation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4975,6 +4981,100 @@ pub struct ServeResponse {
     /// Something said in a session; then nothing else of this message is stated.
     #[prost(message, optional, tag = "8")]
     pub session: ::core::option::Option<OfferedSession>,
+    /// Something said in a stream; then nothing else of this message is stated.
+    #[prost(message, optional, tag = "9")]
+    pub stream: ::core::option::Option<OfferedStream>,
+    /// Whether body and result come in chunks, as the proof says.
+    #[prost(bool, tag = "10")]
+    pub streams: bool,
+    /// The W3C `traceparent` of the caller, or of the broker's own span of the call; empty where there is none.
+    /// Nobody signed it: it is for people who look at traces.
+    #[prost(string, tag = "11")]
+    pub traceparent: ::prost::alloc::string::String,
+    /// The `tracestate` beside it.
+    #[prost(string, tag = "12")]
+    pub tracestate: ::prost::alloc::string::String,
+}
+/// From the caller of a stream. The first message is the invocation; each later one holds one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InvokeStreamRequest {
+    /// The trust domain; in the first message only.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// The token; in the first message only.
+    #[prost(bytes = "vec", tag = "2")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+    /// The holder's signed `Proof`; in the first message only.
+    #[prost(bytes = "vec", tag = "3")]
+    pub proof: ::prost::alloc::vec::Vec<u8>,
+    /// The `Arguments` payload, empty for none; in the first message only.
+    #[prost(bytes = "vec", tag = "4")]
+    pub arguments: ::prost::alloc::vec::Vec<u8>,
+    /// The next chunk of the body.
+    #[prost(message, optional, tag = "5")]
+    pub chunk: ::core::option::Option<StreamChunk>,
+    /// How many chunks of the result the caller has taken in all; stated where it is not zero.
+    #[prost(uint64, tag = "6")]
+    pub taken: u64,
+}
+/// To the caller of a stream. Each message holds one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InvokeStreamResponse {
+    /// The next chunk of the result.
+    #[prost(message, optional, tag = "1")]
+    pub chunk: ::core::option::Option<StreamChunk>,
+    /// How many chunks of the body the callee has taken in all; stated where it is not zero.
+    #[prost(uint64, tag = "2")]
+    pub taken: u64,
+    /// What came of it; nothing comes after it. Its body is the `StreamAccount` payload.
+    #[prost(message, optional, tag = "3")]
+    pub end: ::core::option::Option<InvokeResponse>,
+    /// The instance that has it; in the first message only.
+    #[prost(string, tag = "4")]
+    pub callee: ::prost::alloc::string::String,
+    /// The leaf of the INTENT; in the first message only.
+    #[prost(uint64, tag = "5")]
+    pub intent_leaf: u64,
+}
+/// A piece of a body or a result. It is forwarded and never logged.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamChunk {
+    /// The piece; empty in none but the last one.
+    #[prost(bytes = "vec", tag = "1")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    /// Its side's signed `StreamHead`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+}
+/// To the callee: something of a stream that it was given. Each message holds one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferedStream {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub invocation_id: ::prost::alloc::string::String,
+    /// The next chunk of the body.
+    #[prost(message, optional, tag = "2")]
+    pub chunk: ::core::option::Option<StreamChunk>,
+    /// How many chunks of the result the caller has taken in all.
+    #[prost(uint64, tag = "3")]
+    pub taken: u64,
+    /// It has ended without the callee's answer; nothing that is said in it counts any more.
+    #[prost(bool, tag = "4")]
+    pub over: bool,
+}
+/// From the callee: something of a stream. Each message holds one thing. It ends with an `Answer`, whose
+/// body is the `StreamAccount` payload.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ServedStream {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub invocation_id: ::prost::alloc::string::String,
+    /// The next chunk of the result.
+    #[prost(message, optional, tag = "2")]
+    pub chunk: ::core::option::Option<StreamChunk>,
+    /// How many chunks of the body the callee has taken in all.
+    #[prost(uint64, tag = "3")]
+    pub taken: u64,
 }
 /// From the caller of a session. Each message holds one thing: the first one an opening, each later one
 /// a request, a head or the close.
@@ -5200,6 +5300,26 @@ pub mod mediation_client {
             req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Mediation", "Invoke"));
             self.inner.unary(req, path, codec).await
         }
+        /// Has a callee do one thing whose body and result come in chunks. What the caller sends first is the
+        /// invocation, without a body; then chunks, each with a signed head. The answers are the callee's chunks
+        /// and, once the receipt is in the ledger, the end.
+        pub async fn invoke_stream(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::InvokeStreamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::InvokeStreamResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Mediation/InvokeStream");
+            let mut req = request.into_streaming_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Mediation", "InvokeStream"));
+            self.inner.streaming(req, path, codec).await
+        }
         /// Has a callee do many things under one proof: first the opening, then requests and heads, then the
         /// close. The answers come in the order in which the callee gave them.
         pub async fn open_session(
@@ -5250,6 +5370,18 @@ pub mod mediation_server {
             &self,
             request: tonic::Request<super::InvokeRequest>,
         ) -> std::result::Result<tonic::Response<super::InvokeResponse>, tonic::Status>;
+        /// Server streaming response type for the InvokeStream method.
+        type InvokeStreamStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::InvokeStreamResponse, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Has a callee do one thing whose body and result come in chunks. What the caller sends first is the
+        /// invocation, without a body; then chunks, each with a signed head. The answers are the callee's chunks
+        /// and, once the receipt is in the ledger, the end.
+        async fn invoke_stream(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::InvokeStreamRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::InvokeStreamStream>, tonic::Status>;
         /// Server streaming response type for the OpenSession method.
         type OpenSessionStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::OpenSessionResponse, tonic::Status>,
@@ -5377,6 +5509,44 @@ pub mod mediation_server {
                     };
                     Box::pin(fut)
                 }
+                "/countersign.v1.Mediation/InvokeStream" => {
+                    #[allow(non_camel_case_types)]
+                    struct InvokeStreamSvc<T: Mediation>(pub Arc<T>);
+                    impl<T: Mediation> tonic::server::StreamingService<super::InvokeStreamRequest> for InvokeStreamSvc<T> {
+                        type Response = super::InvokeStreamResponse;
+                        type ResponseStream = T::InvokeStreamStream;
+                        type Future = BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::InvokeStreamRequest>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Mediation>::invoke_stream(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = InvokeStreamSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/countersign.v1.Mediation/OpenSession" => {
                     #[allow(non_camel_case_types)]
                     struct OpenSessionSvc<T: Mediation>(pub Arc<T>);
@@ -5478,6 +5648,274 @@ pub mod mediation_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "countersign.v1.Mediation";
     impl<T> tonic::server::NamedService for MediationServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Asks a broker to drain.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DrainRequest {
+    /// The trust domain that the caller means to talk to.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// How long what is under way may go on, in milliseconds: up to one hour.
+    #[prost(uint64, tag = "2")]
+    pub within_ms: u64,
+    /// The run that is meant, as it was told before; empty where none was. Another one is not drained: it may
+    /// have taken the place of the one that has stopped.
+    #[prost(bytes = "vec", tag = "3")]
+    pub run: ::prost::alloc::vec::Vec<u8>,
+}
+/// How far it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DrainResponse {
+    /// Invocations that have not ended.
+    #[prost(uint64, tag = "1")]
+    pub invocations: u64,
+    /// Sessions that have not ended.
+    #[prost(uint64, tag = "2")]
+    pub sessions: u64,
+    /// How long they may go on at the longest.
+    #[prost(uint64, tag = "3")]
+    pub left_ms: u64,
+    /// Names this run of the broker.
+    #[prost(bytes = "vec", tag = "4")]
+    pub run: ::prost::alloc::vec::Vec<u8>,
+}
+/// Generated client implementations.
+#[cfg(feature = "service")]
+pub mod operation_client {
+    #![allow(unused_variables, dead_code, missing_docs, clippy::wildcard_imports, clippy::let_unit_value)]
+    use tonic::codegen::http::Uri;
+    use tonic::codegen::*;
+    /// What an admin does with a broker itself. None of it is in the ledger.
+    #[derive(Debug, Clone)]
+    pub struct OperationClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> OperationClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> OperationClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                    http::Request<tonic::body::Body>,
+                    Response = http::Response<
+                        <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                    >,
+                >,
+            <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
+                Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            OperationClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Has the broker take nothing new, and stop once what is under way has ended or the time is over.
+        /// Asked again it says how far it is; the earliest end that was asked for holds, and nothing takes it back.
+        pub async fn drain(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DrainRequest>,
+        ) -> std::result::Result<tonic::Response<super::DrainResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Operation/Drain");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Operation", "Drain"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "service")]
+pub mod operation_server {
+    #![allow(unused_variables, dead_code, missing_docs, clippy::wildcard_imports, clippy::let_unit_value)]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with OperationServer.
+    #[async_trait]
+    pub trait Operation: std::marker::Send + std::marker::Sync + 'static {
+        /// Has the broker take nothing new, and stop once what is under way has ended or the time is over.
+        /// Asked again it says how far it is; the earliest end that was asked for holds, and nothing takes it back.
+        async fn drain(
+            &self,
+            request: tonic::Request<super::DrainRequest>,
+        ) -> std::result::Result<tonic::Response<super::DrainResponse>, tonic::Status>;
+    }
+    /// What an admin does with a broker itself. None of it is in the ledger.
+    #[derive(Debug)]
+    pub struct OperationServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> OperationServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for OperationServer<T>
+    where
+        T: Operation,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/countersign.v1.Operation/Drain" => {
+                    #[allow(non_camel_case_types)]
+                    struct DrainSvc<T: Operation>(pub Arc<T>);
+                    impl<T: Operation> tonic::server::UnaryService<super::DrainRequest> for DrainSvc<T> {
+                        type Response = super::DrainResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(&mut self, request: tonic::Request<super::DrainRequest>) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Operation>::drain(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DrainSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => Box::pin(async move {
+                    let mut response = http::Response::new(tonic::body::Body::default());
+                    let headers = response.headers_mut();
+                    headers.insert(tonic::Status::GRPC_STATUS, (tonic::Code::Unimplemented as i32).into());
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+                    Ok(response)
+                }),
+            }
+        }
+    }
+    impl<T> Clone for OperationServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "countersign.v1.Operation";
+    impl<T> tonic::server::NamedService for OperationServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

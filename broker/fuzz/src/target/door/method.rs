@@ -51,7 +51,7 @@ impl Method {
 }
 
 /// All of them, in the order in which the first byte selects one.
-pub(super) const METHODS: [Method; 31] = [
+pub(super) const METHODS: [Method; 32] = [
     method("Grants/IssueGrant").with_statement(2),
     method("Grants/ListGrants").list(),
     method("Activations/GetActivation").private(),
@@ -79,6 +79,7 @@ pub(super) const METHODS: [Method; 31] = [
     method("Mediation/Invoke").with_statement(3),
     method("Mediation/Serve"),
     method("Mediation/OpenSession"),
+    method("Mediation/InvokeStream").with_statement(3),
     method("Contracts/ChangeContract").with_statement(2),
     method("Contracts/ListRebindable"),
     method("Contracts/RebindContract").with_statement(2),
@@ -166,6 +167,12 @@ pub(super) fn seeds() -> Vec<Seed> {
         Field::of_bytes(5, BODY),
     ];
     add("fetcher", "Mediation/Invoke", &invoke);
+    let begins = [
+        Field::of_bytes(2, SCENE.active[2].token().as_bytes()),
+        Field::of_bytes(3, &proof.to_bytes()),
+        Field::of_bytes(4, &arguments.to_bytes()),
+    ];
+    add("fetcher", "Mediation/InvokeStream", &begins);
     let receipt = SCENE.statements::<Receipt>().pop().unwrap().to_bytes();
     let answer =
         [text(1, &SCENE.open.to_string()), Field::of_bytes(2, &receipt), Field::of_bytes(3, b"content")];
