@@ -51,7 +51,7 @@ fn evidence_of_a_use_after_a_rebind_is_checked_offline() {
         change(&mut request);
         request.sign(key)
     };
-    let invalid = Some("LOG-050");
+    let invalid = Some("LOG-055");
     assert_eq!(forged(&|_| ()), None, "the twin");
     assert_eq!(
         forged(&|it| it.request = signed(|_| (), &world.agent("researcher").key)),
@@ -121,7 +121,7 @@ fn evidence_of_a_rebind_that_the_domain_made_up_is_found() {
         found
     };
     assert_eq!(rule(|_| (), 204), None, "the twin");
-    assert_eq!(rule(|it| it.evidence = Digest::of(b"other"), 204), Some("LOG-050"));
+    assert_eq!(rule(|it| it.evidence = Digest::of(b"other"), 204), Some("LOG-055"));
     // What joined is another party, and the domain passes it off as the one that was agreed with.
     let mut world = honest;
     reconfigured(&mut world, "researcher2");
@@ -134,7 +134,7 @@ fn evidence_of_a_rebind_that_the_domain_made_up_is_found() {
     world.record(&Event::ChainRebound(event));
     let id = done(&mut world, "researcher2", next);
     let ledger: Vec<Vec<u8>> = world.entries.iter().map(Entry::to_bytes).collect();
-    assert_eq!(crate::forged::refused(&relogged(&bundle(&world, id, next), &ledger)), Some("LOG-050"));
+    assert_eq!(crate::forged::refused(&relogged(&bundle(&world, id, next), &ledger)), Some("LOG-055"));
 }
 
 /// What the domain has to sign for researcher2.

@@ -152,6 +152,6 @@ fn what_the_other_log_signed_is_not_believed_of_this_one() {
     let again = findings(&next, &world, &Origin::of(&domain()));
     assert_eq!(again, ["checkpoint: the log did not sign it"], "under the name of before");
     let leaf = LeafIndex::new(world.entries.len() as u64).unwrap();
-    let second = next.restored(log(2), &successors(&[221, 222, 223]), leaf).unwrap();
+    let second = next.restored(log(2), &successors(&[221, 222, 223, 224]), leaf).unwrap();
     assert_ne!(second.origin(), origin, "two that go on from one backup are two");
 }

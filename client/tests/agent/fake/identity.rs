@@ -91,7 +91,7 @@ impl Shared {
         let from = Checkpoint { origin: keys.set.origin(), size, root: EMPTY_ROOT };
         let previous = Digest::of(&keys.set.to_bytes());
         let rotation = KeyRotation { previous, keys: next, restored: Some(from) };
-        rotation.signed([&keys.capability, &keys.activation, &keys.checkpoint])
+        rotation.signed([&keys.capability, &keys.activation, &keys.checkpoint, &keys.rebind])
     }
 
     fn instance(&self, id: &InstanceId) -> Result<v1::Instance, Status> {

@@ -17,9 +17,9 @@ pub(in crate::explain) fn rebind_in(
     event: &ChainRebound,
 ) -> Result<(Token, Rebound), Refusal> {
     let token =
-        UnverifiedToken::from_bytes(event.token.clone()).verify(keys).map_err(worthless("LOG-050"))?;
+        UnverifiedToken::from_bytes(event.token.clone()).verify(keys).map_err(worthless("LOG-055"))?;
     let rebound = token.leaf().rebound.clone();
-    let rebound = require_some!("LOG-050", rebound, Reason::BundleInvalid, "Its token ends with no rebind.");
+    let rebound = require_some!("LOG-055", rebound, Reason::BundleInvalid, "Its token ends with no rebind.");
     Ok((token, rebound))
 }
 
@@ -33,18 +33,18 @@ pub(in crate::explain) fn check_rebind(
     new: &InstanceStatement,
 ) -> Result<(), Refusal> {
     let invalid = Reason::BundleInvalid;
-    let request: RebindRequest = open("LOG-050", &event.request, &[new.key])?;
-    request.extensions.check().map_err(worthless("LOG-050"))?;
+    let request: RebindRequest = open("LOG-055", &event.request, &[new.key])?;
+    request.extensions.check().map_err(worthless("LOG-055"))?;
     if rebound.terms.consent.is_none() {
-        check_issued(request.issued, at).map_err(worthless("LOG-050"))?;
+        check_issued(request.issued, at).map_err(worthless("LOG-055"))?;
     }
-    require!("LOG-050", request.domain == body.domain, invalid, "It was asked of another domain.");
+    require!("LOG-055", request.domain == body.domain, invalid, "It was asked of another domain.");
     let holder = &rebound.terms.holder;
     let own = request.sender == new.instance && (&holder.instance, holder.key) == (&new.instance, new.key);
-    require!("LOG-050", own, invalid, "It was asked by another than its holder.");
-    require!("LOG-050", rebound.terms.evidence == new.evidence, invalid, "It rests on other evidence.");
+    require!("LOG-055", own, invalid, "It was asked by another than its holder.");
+    require!("LOG-055", rebound.terms.evidence == new.evidence, invalid, "It rests on other evidence.");
     let same = new.configuration == body.grantee.configuration;
-    require!("LOG-050", same, invalid, "{} runs something else than was agreed with.", new.instance);
-    require!("LOG-050", event.chain_id == token.chain_id(), invalid, "The entry names another chain.");
-    token.check_rebound_at(leaf).map_err(worthless("LOG-050"))
+    require!("LOG-055", same, invalid, "{} runs something else than was agreed with.", new.instance);
+    require!("LOG-055", event.chain_id == token.chain_id(), invalid, "The entry names another chain.");
+    token.check_rebound_at(leaf).map_err(worthless("LOG-055"))
 }
