@@ -93,7 +93,7 @@ impl Agent {
 }
 
 /// Says which trace a call belongs to.
-fn state(trace: &TraceContext, metadata: &mut MetadataMap) {
+pub(crate) fn state(trace: &TraceContext, metadata: &mut MetadataMap) {
     for (name, text) in [("traceparent", trace.traceparent()), ("tracestate", trace.tracestate())] {
         // Both are printable.
         if let Ok(value) = MetadataValue::try_from(text)

@@ -134,7 +134,8 @@ impl Service for Mediation {
     ) -> Result<Response<Relaying>, Status> {
         let actor = caller(&request)?;
         let patience = grpc_timeout(request.metadata());
-        self.0.invoke_stream(actor, request.into_inner(), patience).await.map(Response::new)
+        let trace = request.extensions().get::<TraceContext>().cloned();
+        self.0.invoke_stream(actor, request.into_inner(), patience, trace).await.map(Response::new)
     }
 
     type OpenSessionStream = Saying;

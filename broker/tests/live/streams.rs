@@ -15,7 +15,7 @@ use crate::support::{Story, principal};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-async fn begin(story: &Story, file: &str) -> Result<InvokedStream, Error> {
+pub(crate) async fn begin(story: &Story, file: &str) -> Result<InvokedStream, Error> {
     let request = Request {
         callee: principal("service/files"),
         action: "files:read".parse().unwrap(),

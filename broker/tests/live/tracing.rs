@@ -14,11 +14,15 @@ use opentelemetry_proto::tonic::{
     common::v1::any_value::Value,
     trace::v1::{Span, span::SpanKind, status::StatusCode},
 };
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-use super::support::{DOMAIN, Story, TRACEPARENT, TRACESTATE};
+use crate::streams::begin;
+use crate::support::{DOMAIN, Story, TRACEPARENT, TRACESTATE};
 
 /// A collector that keeps what it is sent.
 #[derive(Clone, Default)]
@@ -76,7 +80,11 @@ async fn found(story: &Story) -> String {
 #[tokio::test]
 async fn a_callers_trace_reaches_the_callee_as_it_is_where_nobody_collects() {
     let story = Box::pin(Story::begin()).await;
-    assert_eq!(found(&story).await, format!("{TRACEPARENT} {TRACESTATE}"));
+    let stated = format!("{TRACEPARENT} {TRACESTATE}");
+    assert_eq!(found(&story).await, stated);
+    let mut stream = begin(&story, "/data/eu/trace").await.unwrap();
+    let first = timeout(Duration::from_secs(5), stream.download.next()).await.unwrap();
+    assert_eq!(first.unwrap().unwrap(), stated.as_bytes(), "in a stream, too");
 }
 
 /// Attack line 36: a collector that is not there, or does not answer, delays no call.

@@ -31,7 +31,7 @@ use crate::{
     error::{About, CallerFault, Error, deceived},
     feed::opening,
     held::Held,
-    invoke::Expected,
+    invoke::{Expected, state},
     limits::{CALL_MAX, MESSAGE_MAX_BYTES, PROOF_LIFE},
 };
 
@@ -127,6 +127,8 @@ impl Agent {
         let mut client = client.max_decoding_message_size(MESSAGE_MAX_BYTES);
         let mut request = opening(ReceiverStream::new(said));
         request.set_timeout(within);
+        let trace = self.inner.trace.as_ref().and_then(|trace| trace());
+        trace.iter().for_each(|trace| state(trace, request.metadata_mut()));
         match timeout(CALL_MAX, client.invoke_stream(request)).await {
             Ok(Ok(stream)) => Ok((outgoing, stream.into_inner())),
             Ok(Err(status)) => Err(error_of("begin the stream", &status)),

@@ -13,6 +13,7 @@ use countersign_protocol::{
     refusal::{Reason, Refusal, Viewer},
     require_some,
     time::{Lifetime, Timestamp},
+    trace_context::TraceContext,
 };
 use countersign_wire::v1::{InvokeStreamRequest, InvokeStreamResponse};
 use tokio::{
@@ -71,6 +72,7 @@ impl Mediator {
         actor: Actor,
         mut inbound: S,
         patience: Option<Duration>,
+        trace: Option<TraceContext>,
     ) -> Result<Relaying, Status>
     where
         S: Stream<Item = Result<InvokeStreamRequest, Status>> + Send + Unpin + 'static,
@@ -78,7 +80,8 @@ impl Mediator {
         let mut case = Case::new(self, actor);
         let (outbound, said) = mpsc::channel(AHEAD);
         let begun = match self.may_stream(&mut case, &mut inbound, patience).await {
-            Ok((course, seat)) => {
+            Ok((mut course, seat)) => {
+                course.asked.trace = trace;
                 let (begun, tells) = oneshot::channel();
                 let opening = Opening { course, viewer: case.viewer, inbound, outbound, _seat: seat };
                 // A task of its own from before the decision on: what is decided is ended, whoever hangs up.

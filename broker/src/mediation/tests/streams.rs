@@ -196,7 +196,7 @@ async fn begin_for(
     say.send(Ok(first(call))).await.unwrap();
     let actor = world.agent("fetcher").actor();
     let patience = patience.map(Duration::from_millis);
-    let begun = world.mediation.0.invoke_stream(actor, ReceiverStream::new(heard), patience);
+    let begun = world.mediation.0.invoke_stream(actor, ReceiverStream::new(heard), patience, None);
     Ok((say, timeout(SOON, begun).await.expect("an answer")?))
 }
 
@@ -606,7 +606,8 @@ async fn a_stream_ends_with_its_chain() {
     let (say, heard) = mpsc::channel(64);
     say.send(Ok(first(&call))).await.unwrap();
     let actor = world.agent("planner").actor();
-    let mut stream = world.mediation.0.invoke_stream(actor, ReceiverStream::new(heard), None).await.unwrap();
+    let mut stream =
+        world.mediation.0.invoke_stream(actor, ReceiverStream::new(heard), None, None).await.unwrap();
     stream.next().await.unwrap().unwrap();
     let asked = callee.next().await;
     assert_eq!(asked.deadline_ms, until_ms);
@@ -692,7 +693,7 @@ async fn a_caller_that_never_says_what_it_wants_is_not_waited_for() {
             std::future::pending::<()>().await;
         });
         let actor = world.agent("fetcher").actor();
-        world.mediation.0.invoke_stream(actor, ReceiverStream::new(heard), None).await.map(drop)
+        world.mediation.0.invoke_stream(actor, ReceiverStream::new(heard), None, None).await.map(drop)
     };
     let tick = Duration::from_millis(5);
     assert!(begun_after(SERVE_HELLO_MAX - tick).await.is_ok(), "the twin");

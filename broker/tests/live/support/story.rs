@@ -181,6 +181,12 @@ fn serve(files: &Sdk) -> JoinHandle<Error> {
     })
 }
 
+/// The trace that it belongs to, as it stands in headers.
+fn traced(invocation: &Invocation) -> String {
+    let trace = invocation.trace.iter();
+    trace.map(|it| format!("{} {}", it.traceparent(), it.tracestate())).collect()
+}
+
 /// A service that says what it was told, and shouts what it is told in a stream.
 struct Files;
 
@@ -191,10 +197,8 @@ impl Handler for Files {
             "file:/data/eu/slow" => tokio::time::sleep(Duration::from_millis(700)).await,
             "file:/data/eu/stuck" => std::future::pending().await,
             "file:/data/eu/trace" => {
-                let trace = invocation.trace.iter();
-                let trace: String =
-                    trace.map(|it| format!("{} {}", it.traceparent(), it.tracestate())).collect();
-                return Outcome { body: trace.into_bytes(), outcome: ActionOutcome::Done, cost };
+                let body = traced(&invocation).into_bytes();
+                return Outcome { body, outcome: ActionOutcome::Done, cost };
             }
             _ => {}
         }
@@ -214,6 +218,9 @@ impl Handler for Files {
         if invocation.request.resource.to_string().ends_with("/hasty") {
             output.send(b"no").await.unwrap();
             return Done { outcome: ActionOutcome::Failed, cost };
+        }
+        if invocation.request.resource.to_string().ends_with("/trace") {
+            output.send(traced(&invocation).as_bytes()).await.unwrap();
         }
         while let Some(chunk) = input.next().await {
             let Ok(chunk) = chunk else { break };
