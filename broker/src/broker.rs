@@ -124,7 +124,8 @@ impl Broker {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AssemblyError> {
         let (name, policy) = (config.trust_domain.clone(), config.policy.policy().clone());
-        let domain = Domain::open(name.clone(), policy, keys.capability.clone(), store, clock).await?;
+        let (capability, rebind) = (keys.capability.clone(), keys.rebind.clone());
+        let domain = Domain::open(name.clone(), policy, capability, rebind, store, clock).await?;
         let published = domain.peek(|state, _| state.keys().cloned());
         if let Some(purpose) = published.and_then(|published| keys.unpublished(&published)) {
             return Err(AssemblyError::WrongKey { domain: name, purpose });

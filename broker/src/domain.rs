@@ -82,6 +82,7 @@ pub struct Domain {
     name: TrustDomain,
     policy: Policy,
     capability_key: (u32, SigningKey),
+    rebind_key: SigningKey,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -99,6 +100,7 @@ impl Domain {
         name: TrustDomain,
         policy: Policy,
         capability_key: (u32, SigningKey),
+        rebind_key: SigningKey,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, OpenError> {
@@ -115,6 +117,7 @@ impl Domain {
             name,
             policy,
             capability_key,
+            rebind_key,
             store,
             clock,
             state: Mutex::new(state),
@@ -279,6 +282,7 @@ impl Domain {
             now: self.clock.now(),
             policy: &self.policy,
             capability_key: (*id, key),
+            rebind_key: &self.rebind_key,
             domain: &self.name,
         }
     }

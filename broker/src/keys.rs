@@ -33,6 +33,8 @@ pub struct DomainKeys {
     pub retired_activations: Vec<SigningKey>,
     /// Signs checkpoints.
     pub checkpoint: SigningKey,
+    /// Signs rebinds.
+    pub rebind: SigningKey,
     /// Certifies the keys of channels.
     pub authority: Authority,
 }
@@ -55,6 +57,7 @@ impl DomainKeys {
             activation: SigningKey::generate(rng),
             retired_activations: Vec::new(),
             checkpoint: SigningKey::generate(rng),
+            rebind: SigningKey::generate(rng),
             authority: Authority::create(domain, now, AUTHORITY_LIFE)?,
         })
     }
@@ -63,12 +66,14 @@ impl DomainKeys {
     pub fn key_set(&self) -> Option<KeySet> {
         let (_, capability) = &self.capability;
         let domain = self.authority.domain().clone();
-        KeySet::new(domain, capability.public(), self.activation.public(), self.checkpoint.public())
+        let [activation, checkpoint, rebind] =
+            [&self.activation, &self.checkpoint, &self.rebind].map(SigningKey::public);
+        KeySet::new(domain, capability.public(), activation, checkpoint, rebind)
     }
 
     /// The keys in use, in order of their purposes.
-    pub fn in_use(&self) -> [&SigningKey; 3] {
-        [&self.capability.1, &self.activation, &self.checkpoint]
+    pub fn in_use(&self) -> [&SigningKey; 4] {
+        [&self.capability.1, &self.activation, &self.checkpoint, &self.rebind]
     }
 
     /// The first purpose for which these are not the keys that the domain has published: with them, the
@@ -163,6 +168,7 @@ fn purpose_name(purpose: KeyPurpose) -> &'static str {
         KeyPurpose::Capability => "capability",
         KeyPurpose::Activation => "activation",
         KeyPurpose::Checkpoint => "checkpoint",
+        KeyPurpose::Rebind => "rebind",
     }
 }
 
@@ -246,6 +252,7 @@ impl KeySource for KeyFiles {
             activation,
             retired_activations: earlier.collect::<Result<_, _>>()?,
             checkpoint: self.newest(KeyPurpose::Checkpoint)?.1,
+            rebind: self.newest(KeyPurpose::Rebind)?.1,
             authority,
         })
     }

@@ -33,7 +33,7 @@ use crate::{
     file,
     held_store::HeldStore,
     init::publish_keys,
-    keys::{KeyError, KeyFiles, KeySource as _},
+    keys::{DomainKeys, KeyError, KeyFiles, KeySource as _},
     metrics::Appends,
 };
 
@@ -138,7 +138,8 @@ async fn go_on(
     let files = KeyFiles::in_dir(config.key_dir.clone());
     let (name, policy) = (config.trust_domain.clone(), config.policy.policy().clone());
     let log = LogId::new(clock.now(), &mut OsRng);
-    let domain = Domain::open(name, policy, files.load()?.capability, store, clock).await?;
+    let DomainKeys { capability, rebind, .. } = files.load()?;
+    let domain = Domain::open(name, policy, capability, rebind, store, clock).await?;
     if let Some(kept) = domain.store().checkpoint(domain.name()).await.map_err(CheckpointError::from)? {
         check_kept(&domain, &kept)?;
     }
@@ -159,14 +160,14 @@ async fn go_on(
         |state| Ok((recorded(state.keys().cloned())?, head_of(state))),
     );
     let (keys, head) = decided.await?;
-    let [_, _, (_, checkpoint)] = &next;
+    let [_, _, (_, checkpoint), _] = &next;
     let claim = Checkpoint { origin: keys.origin(), size: head.size, root: head.root };
     domain.store().put_checkpoint(domain.name(), SignedCheckpoint::sign(&claim, checkpoint)).await?;
     Ok(Restored { from, keys })
 }
 
 /// The keys in use at the time of the backup.
-fn signers(files: &KeyFiles, known: &KeySet) -> Result<[SigningKey; 3], RestoreError> {
+fn signers(files: &KeyFiles, known: &KeySet) -> Result<[SigningKey; 4], RestoreError> {
     let signers = files.in_use_then(known)?;
     let published = |(purpose, key): (&KeyPurpose, &SigningKey)| {
         known.in_use(*purpose).is_some_and(|known| known.key == key.public())

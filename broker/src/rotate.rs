@@ -63,7 +63,8 @@ pub async fn rotate(
     let next = next_keys(&source, purposes)?;
     let (store, released) = open_store(config, Appends::default()).await?;
     let (name, policy) = (config.trust_domain.clone(), config.policy.policy().clone());
-    let domain = Domain::open(name, policy, keys.capability.clone(), store, clock).await;
+    let (capability, rebind) = (keys.capability.clone(), keys.rebind.clone());
+    let domain = Domain::open(name, policy, capability, rebind, store, clock).await;
     let domain = domain.map_err(AssemblyError::from)?;
     let outcome = rotated(config, &domain, &keys, &next).await;
     drop(domain);

@@ -4,7 +4,7 @@ use countersign_protocol::{
     capability::Rights,
     contract::{ContractBody, State, hash_of},
     digest::ChainId,
-    domain::{ContractFinalized, Entry, Event},
+    domain::{ChainRebound, ContractFinalized, Entry, Event},
     extension::Extensions,
     grant::GrantRequest,
     id::{ContractId, GrantId},
@@ -158,7 +158,7 @@ impl Agent {
 
     /// A contract and its link, the signatures verified with the keys of the instances that it names.
     pub async fn contract(&self, id: ContractId) -> Result<(Link, ContractBody, Signed), Error> {
-        let (link, signed) = self.fetch_contract(id).await?;
+        let Fetched { link, signed, .. } = self.fetch_contract(id).await?;
         let bad = |why: &dyn std::fmt::Display| deceived(About::Contract, why);
         let claimed: ContractBody = signed.peek_unverified().map_err(|error| bad(&error))?;
         for party in [&claimed.grantor, &claimed.grantee] {
@@ -212,38 +212,51 @@ impl Agent {
     }
 
     async fn with_contract(&self, active: ActiveToken, id: ContractId) -> Result<Held, Error> {
-        let (link, signed) = self.fetch_contract(id).await?;
+        let Fetched { link, signed, rebind } = self.fetch_contract(id).await?;
         let body = check_contract(active.token(), &signed)?;
         if body.contract_id != id {
             return Err(deceived(About::Contract, "it is another one than was asked for"));
         }
         // The activation says so; a checkpoint that this agent holds shows it.
-        let finalized = ContractFinalized {
-            negotiation_id: body.negotiation_id,
-            contract: signed.clone(),
-            chain_id: active.token().chain_id(),
-            token: active.token().as_bytes().to_vec(),
+        let (chain_id, token) = (active.token().chain_id(), active.token().as_bytes().to_vec());
+        let event = match rebind {
+            Some(request) => Event::ChainRebound(ChainRebound { request, chain_id, token }),
+            None => Event::ContractFinalized(ContractFinalized {
+                negotiation_id: body.negotiation_id,
+                contract: signed.clone(),
+                chain_id,
+                token,
+            }),
         };
-        let entry = Entry { time: link.at, event: Event::ContractFinalized(finalized) };
+        let entry = Entry { time: link.at, event };
         self.ledger().prove_inclusion(active.activation().leaf, &entry.to_bytes()).await?;
         Ok(Held { active, contract: Some((body, signed)) })
     }
 
-    async fn fetch_contract(&self, id: ContractId) -> Result<(Link, Signed), Error> {
+    async fn fetch_contract(&self, id: ContractId) -> Result<Fetched, Error> {
         let request =
             v1::GetContractRequest { trust_domain: self.domain().to_string(), contract_id: id.to_string() };
         let reply = self.call("get the contract", request, async |channel, request| {
             ContractsClient::new(channel).get_contract(request).await
         });
-        let v1::GetContractResponse { link, contract } = reply.await?;
+        let v1::GetContractResponse { link, contract, rebind_request } = reply.await?;
         let link = Link::read(link.ok_or_else(|| deceived(About::Answer, "it has no link"))?)?;
-        let signed = Signed::from_bytes(&contract).map_err(|error| deceived(About::Contract, error))?;
-        Ok((link, signed))
+        let read = |bytes: &[u8]| Signed::from_bytes(bytes).map_err(|error| deceived(About::Contract, error));
+        let rebind = (!rebind_request.is_empty()).then(|| read(&rebind_request)).transpose()?;
+        Ok(Fetched { link, signed: read(&contract)?, rebind })
     }
 }
 
+/// A contract as it came.
+struct Fetched {
+    link: Link,
+    signed: Signed,
+    /// What the holder signed, where it has taken over from another one.
+    rebind: Option<Signed>,
+}
+
 /// Verifies a contract against the token whose last hop stands for it: the same contract, signed by
-/// whoever held the chain before and by whoever holds it now, and about that chain.
+/// whoever held the chain before and by whom the hop names, and about that chain.
 fn check_contract(token: &Token, signed: &Signed) -> Result<ContractBody, Error> {
     let bad = |why: &dyn std::fmt::Display| deceived(About::Contract, why);
     let mut links = token.links().rev();
@@ -253,18 +266,20 @@ fn check_contract(token: &Token, signed: &Signed) -> Result<ContractBody, Error>
     if leaf.contract != Some(hash_of(&signed.payload)) {
         return Err(bad(&"it is not the one that the token was made for"));
     }
-    let signers = [parent.holder.key, leaf.holder.key];
+    let grantee = leaf.rebound.as_ref().map_or(&leaf.holder, |rebound| &rebound.named);
+    let signers = [parent.holder.key, grantee.key];
     let body: ContractBody = signed.open(&signers).map_err(|error| bad(&error))?;
     let grant = token.grant();
     let fits = [
         (body.domain == grant.domain, "domain"),
         (body.grantor.instance == parent.holder.instance && body.grantor.key == parent.holder.key, "grantor"),
-        (body.grantee.instance == leaf.holder.instance && body.grantee.key == leaf.holder.key, "grantee"),
+        (body.grantee.instance == grantee.instance && body.grantee.key == grantee.key, "grantee"),
         (body.originator == grant.originator, "originator"),
         (body.grant_id == grant.grant_id, "grant"),
         (body.parent == parent.chain_id, "parent chain"),
         (u64::from(body.depth) == token.depth() as u64, "depth"),
         (body.rights == leaf.rights, "rights"),
+        (body.rebind == leaf.rebind, "rebind rule"),
     ];
     match fits.iter().find(|(fits, _)| !fits) {
         Some((_, what)) => Err(bad(&format!("its {what} is not the token's"))),

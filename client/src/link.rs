@@ -3,12 +3,13 @@
 
 use countersign_protocol::{
     capability::{Amount, Rights},
-    contract::State,
+    contract::{Rebind, State},
     digest::ChainId,
     id::{ContractId, GrantId},
     ledger::LeafIndex,
     name::{InstanceId, PrincipalId},
     payload::Payload,
+    signed::Signed,
     time::Timestamp,
 };
 use countersign_wire::v1::{self, contracts_client::ContractsClient, grants_client::GrantsClient};
@@ -47,6 +48,14 @@ pub struct Link {
     pub delegated: Amount,
     /// When the leaf was ordered.
     pub at: Timestamp,
+    /// Whether a fresh instance of its holder may take it over.
+    pub rebind: Rebind,
+    /// How many links have not ended at and beneath it.
+    pub chains: u64,
+    /// The chain of the hop that was rebound; none where its holder is the one whom the hop names.
+    pub hop: Option<ChainId>,
+    /// What a fresh instance asks of the grantor.
+    pub asked: Option<Signed>,
 }
 
 impl Link {
@@ -76,6 +85,18 @@ impl Link {
             open: Amount::new(link.open)?,
             delegated: Amount::new(link.delegated)?,
             at: Timestamp::new(link.leaf_time_ms)?,
+            rebind: match link.rebind.as_str() {
+                "NEVER" => Rebind::Never,
+                "GRANTOR_CONSENT" => Rebind::GrantorConsent,
+                "DOMAIN" => Rebind::Domain,
+                _ => return None,
+            },
+            chains: link.chains,
+            hop: optional(&link.hop)?,
+            asked: match link.rebind_asked.as_slice() {
+                [] => None,
+                bytes => Some(Signed::from_bytes(bytes).ok()?),
+            },
         })
     }
 }

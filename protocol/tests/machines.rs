@@ -72,6 +72,7 @@ fn the_contract_allows_these_moves_and_no_other() {
             "ACTIVE --party.retire→ RETIRED",
             "ACTIVE --party.breach→ BREACHED",
             "ACTIVE --broker.supersede→ SUPERSEDED",
+            "ACTIVE --party.rebind→ REBOUND",
             "SUSPENDED --broker.exhaust→ FULFILLED",
             "SUSPENDED --broker.expire→ EXPIRED",
             "SUSPENDED --party.revoke→ REVOKED",
@@ -82,18 +83,21 @@ fn the_contract_allows_these_moves_and_no_other() {
             "SUSPENDED --party.breach→ BREACHED",
         ]
     );
-    assert_eq!(allowed.len() + refused.len(), 9 * 10);
+    assert_eq!(allowed.len() + refused.len(), 10 * 11);
     let live: Vec<_> = refused.iter().filter(|(_, reason)| *reason != Reason::ContractNotActive).collect();
     let (active, suspended) = (contract::State::Active, contract::State::Suspended);
     let of = |state| live.iter().filter(move |(it, _)| *it == state).map(|(_, reason)| *reason);
     // A second finalization: the id stands for this contract already.
     let (taken, not) = (Reason::IdAlreadyUsed, Reason::ContractNotSuspended);
     assert_eq!(of(active).collect::<Vec<_>>(), [taken, not, not]);
-    assert_eq!(of(suspended).collect::<Vec<_>>(), [taken, Reason::ContractSuspended]);
-    assert_eq!(of(contract::State::None).collect::<Vec<_>>(), [Reason::NotFound; 9]);
+    assert_eq!(
+        of(suspended).collect::<Vec<_>>(),
+        [taken, Reason::ContractSuspended, Reason::ContractSuspended]
+    );
+    assert_eq!(of(contract::State::None).collect::<Vec<_>>(), [Reason::NotFound; 10]);
     let ended = refused.iter().filter(|(state, _)| state.is_terminal());
-    assert_eq!(ended.count(), 6 * 10);
-    assert_eq!(live.len(), 3 + 2 + 9, "whatever has ended refuses everything for that");
+    assert_eq!(ended.count(), 7 * 11);
+    assert_eq!(live.len(), 3 + 3 + 10, "whatever has ended refuses everything for that");
 }
 
 #[test]
@@ -119,6 +123,6 @@ fn a_state_on_the_wire_is_stated_and_known() {
     contract::State::Revoked.put(1, &mut writer);
     assert_eq!(read(&writer.into_bytes()), Ok(contract::State::Revoked));
     assert!(read(&[]).is_err(), "a state that is not stated is none");
-    assert!(read(&[0x08, 0x0a]).is_err(), "no state has this code");
+    assert!(read(&[0x08, 0x0b]).is_err(), "no state has this code");
     assert_eq!(contract::State::from_code(0), None);
 }

@@ -9,7 +9,7 @@ use countersign_protocol::{
     signed::Signed,
     trust::{
         DomainKey,
-        KeyPurpose::{Activation, Capability, Checkpoint},
+        KeyPurpose::{Activation, Capability, Checkpoint, Rebind},
         KeySet,
     },
 };
@@ -18,7 +18,7 @@ use crate::{scene::SCENE, vectors};
 
 static KEYS: LazyLock<BTreeMap<PublicKey, SigningKey>> = LazyLock::new(|| {
     let agents = SCENE.world.agents.values().map(|agent| agent.key.clone());
-    let domain = [201, 202, 203].map(domain_key);
+    let domain = [201, 202, 203, 204].map(domain_key);
     let vectors = vectors::seeds_of_keys().into_iter().map(|seed| SigningKey::from_seed(&seed));
     agents.chain(domain).chain(vectors).map(|key| (key.public(), key)).collect()
 });
@@ -46,6 +46,7 @@ pub(crate) fn of_the_vectors() -> KeySet {
         key(Activation, 1, 2, 90, 0),
         key(Activation, 7, 3, 0, 90),
         key(Checkpoint, 1, 4, 0, 0),
+        key(Rebind, 1, 5, 0, 0),
     ];
     KeySet::of(countersign_forge::domain(), keys).unwrap()
 }

@@ -88,9 +88,9 @@ impl Scene {
 
     /// Judges at the scene's time, under its operator's policy.
     pub(crate) fn decide<T>(&self, decide: impl FnOnce(&Context<'_>) -> T) -> T {
-        let (key, domain) = (domain_key(201), domain());
+        let (key, rebind_key, domain) = (domain_key(201), &domain_key(204), domain());
         let (now, policy) = (self.world.now, &self.world.policy);
-        decide(&Context { now, policy, capability_key: (1, &key), domain: &domain })
+        decide(&Context { now, policy, capability_key: (1, &key), rebind_key, domain: &domain })
     }
 
     /// Every statement of that type: those in the ledger, and those that could come next.
@@ -130,6 +130,8 @@ pub(crate) fn statements_in(event: &Event) -> Vec<Signed> {
         Event::NegotiationEnded(event) => event.evidence.as_ref(),
         Event::Revoked(event) => Some(&event.request),
         Event::Changed(event) => Some(&event.request),
+        Event::RebindAsked(event) => Some(&event.request),
+        Event::ChainRebound(event) => Some(&event.request),
         Event::Intent(event) => Some(&event.proof),
         Event::InvocationEnded(event) => event.receipt.as_ref(),
         Event::KeysRotated(event) => Some(&event.rotation),

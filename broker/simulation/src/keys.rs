@@ -20,8 +20,8 @@ pub struct Keys {
 }
 
 /// The first keys, and those that come after them in some runs, in order of their purposes.
-const FIRST: [u8; 3] = [201, 202, 203];
-const SECOND: [u8; 3] = [211, 212, 213];
+const FIRST: [u8; 4] = [201, 202, 203, 204];
+const SECOND: [u8; 4] = [211, 212, 213, 214];
 
 impl Keys {
     /// One key for each purpose.
@@ -39,13 +39,13 @@ impl Keys {
         Self { private: private.collect(), set }
     }
 
-    /// That all three keys are rotated at that leaf; nothing if they were.
+    /// That all keys are rotated at that leaf; nothing if they were.
     pub fn rotation_at(&self, leaf: LeafIndex) -> Option<Signed> {
         let successors = KeyPurpose::ALL.into_iter().zip(SECOND.map(|seed| domain_key(seed).public()));
         let next = self.set.rotated(&successors.collect::<Vec<_>>(), leaf)?;
         let rotation = KeyRotation { previous: Digest::of(&self.set.to_bytes()), keys: next, restored: None };
-        let [one, two, three] = FIRST.map(domain_key);
-        Some(rotation.signed([&one, &two, &three]))
+        let [one, two, three, four] = FIRST.map(domain_key);
+        Some(rotation.signed([&one, &two, &three, &four]))
     }
 
     /// The key of that purpose for a leaf, and its number.

@@ -46,6 +46,10 @@ pub enum Request {
     Revoke(Signed),
     /// To change a link.
     Change(Signed),
+    /// To take a link over.
+    Rebind(Signed),
+    /// That a link is taken over.
+    Consent(Signed),
     /// To have something done.
     Invoke(Box<Invoke>),
 }

@@ -50,6 +50,8 @@ counted! {
         Revoke,
         /// Somebody holds a contract up or takes it up again, gives one back, or declares a breach.
         Change,
+        /// A newer process takes over what an older one of its principal held.
+        Rebind,
         /// Somebody sends a request again that was not answered.
         Retry,
         /// Somebody reads the newest checkpoint and what it missed.
@@ -90,7 +92,7 @@ counted! {
 }
 
 /// How often each act is drawn, before a seed's own taste.
-const WEIGHTS: [(Act, u32); 29] = [
+const WEIGHTS: [(Act, u32); 30] = [
     (Act::Ask, 8),
     (Act::Answer, 10),
     (Act::Decide, 10),
@@ -102,6 +104,7 @@ const WEIGHTS: [(Act, u32); 29] = [
     (Act::Sit, 6),
     (Act::Revoke, 3),
     (Act::Change, 8),
+    (Act::Rebind, 6),
     (Act::Retry, 8),
     (Act::Look, 4),
     (Act::Explain, 1),

@@ -104,6 +104,7 @@ impl World {
             Act::Sit => self.sit(step),
             Act::Revoke => self.make_revocation(step),
             Act::Change => self.make_change(step),
+            Act::Rebind => self.make_rebind(step),
             Act::Retry => self.retry_any(step),
             Act::Look => self.look_again(step),
             Act::Explain => self.explain(step),

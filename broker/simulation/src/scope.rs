@@ -208,7 +208,17 @@ mod tests {
     /// A chain of one link with these rights.
     fn table(rights: &Rights) -> Table {
         let (chain_id, holder) = (ChainId::from_bytes([7; 32]), holder("planner"));
-        Table::compile(&[], &Link { chain_id, holder, rights: rights.clone(), contract: None })
+        Table::compile(
+            &[],
+            &Link {
+                chain_id,
+                holder,
+                rights: rights.clone(),
+                contract: None,
+                rebind: countersign_protocol::contract::Rebind::Never,
+                rebound: None,
+            },
+        )
     }
 
     fn now() -> Timestamp {

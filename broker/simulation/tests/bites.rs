@@ -36,6 +36,8 @@ const BITES: &[(&str, &str, usize, Invariant)] = &[
     ("CTR-006", "protocol/src/domain/decide/offer.rs", 0, Invariant::Consent),
     ("CTR-007", "protocol/src/domain/decide/offer.rs", 0, Invariant::Consent),
     ("CTR-013", "protocol/src/domain/decide/offer.rs", 0, Invariant::Consent),
+    ("CTR-045", "protocol/src/domain/decide/rebind.rs", 0, Invariant::Revocation),
+    ("CTR-047", "protocol/src/domain/decide/rebind.rs", 0, Invariant::Doubt),
     ("CHN-040", "protocol/src/domain/decide/revoke.rs", 0, Invariant::Consent),
     ("CHN-043", "protocol/src/domain/decide/revoke.rs", 0, Invariant::Consent),
     ("IDN-026", "protocol/src/domain/decide/identity.rs", 0, Invariant::Holder),

@@ -100,10 +100,11 @@ pub(super) enum Purpose {
     Capability,
     Activation,
     Checkpoint,
+    Rebind,
 }
 
 impl Purpose {
-    const ALL: [Self; 3] = [Self::Capability, Self::Activation, Self::Checkpoint];
+    const ALL: [Self; 4] = [Self::Capability, Self::Activation, Self::Checkpoint, Self::Rebind];
 }
 
 impl From<Purpose> for KeyPurpose {
@@ -112,6 +113,7 @@ impl From<Purpose> for KeyPurpose {
             Purpose::Capability => Self::Capability,
             Purpose::Activation => Self::Activation,
             Purpose::Checkpoint => Self::Checkpoint,
+            Purpose::Rebind => Self::Rebind,
         }
     }
 }

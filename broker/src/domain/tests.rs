@@ -98,7 +98,8 @@ async fn open(store: Arc<dyn Store>) -> Result<Arc<Domain>, OpenError> {
         digest: Digest::of(b"policy"),
     };
     let clock = ManualClock::at(Timestamp::new(1_800_000_000_000).unwrap());
-    Domain::open(name(), policy, (1, SigningKey::from_seed(&[1; 32])), store, Arc::new(clock)).await
+    let [capability, rebind] = [1, 4].map(|seed| SigningKey::from_seed(&[seed; 32]));
+    Domain::open(name(), policy, (1, capability), rebind, store, Arc::new(clock)).await
 }
 
 /// A decision that can be made as often as there are numbers: the operator makes a join token.

@@ -11,12 +11,12 @@ use crate::file;
 
 impl KeyFiles {
     /// The keys that were in use in that set, if they are the ones that are kept under their numbers.
-    pub(crate) fn in_use_then(&self, then: &KeySet) -> Result<[SigningKey; 3], KeyError> {
-        let [capability, activation, checkpoint] = KeyPurpose::ALL.map(|purpose| {
+    pub(crate) fn in_use_then(&self, then: &KeySet) -> Result<[SigningKey; 4], KeyError> {
+        let [capability, activation, checkpoint, rebind] = KeyPurpose::ALL.map(|purpose| {
             let id = then.in_use(purpose).map_or(1, |key| key.id);
             self.seed(&seed_file(purpose, id))
         });
-        Ok([capability?, activation?, checkpoint?])
+        Ok([capability?, activation?, checkpoint?, rebind?])
     }
 
     /// Gives the keys that came after that set, which no ledger knows any more, names that nothing reads.

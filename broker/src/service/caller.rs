@@ -86,11 +86,20 @@ impl Caller {
         self.party = self.is_party_to_chain(state, id);
     }
 
+    /// What it is to a chain that it wants to take over: of its holder's own principal, or nothing.
+    pub(super) fn stands_to_take_over(&mut self, state: &State, id: ChainId) {
+        let principal = self.actor.instance.principal();
+        self.party = state.chain(&id).is_some_and(|chain| chain.holder.principal() == principal);
+    }
+
     /// As much of a refusal as this caller may know: whether there is such a chain, and whether the
     /// caller may do that to it, are one answer to a stranger. Whatever else is wrong, it said itself.
     pub(super) fn told_about_chain(self, refusal: &Refusal) -> Status {
         match refusal.reason() {
-            Reason::NotFound | Reason::RevocationNotAllowed | Reason::ChangeNotAllowed => self.told(refusal),
+            Reason::NotFound
+            | Reason::RevocationNotAllowed
+            | Reason::ChangeNotAllowed
+            | Reason::RebindNotAllowed => self.told(refusal),
             _ => self.author().told(refusal),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_protocol::{
-    contract::ChangeRequest,
+    contract::{ChangeRequest, RebindConsent, RebindRequest},
     digest::ChainId,
     domain::State,
     id::ContractId,
@@ -13,6 +13,8 @@ use countersign_protocol::{
 };
 use countersign_wire::v1;
 use tonic::{Request, Response, Status};
+
+mod rebindable;
 
 use super::{caller::Caller, convert, entries, page::Page};
 use crate::{
@@ -45,11 +47,16 @@ impl Contracts {
         let found = self.domain.read(|state, _| {
             let chain_id = require_some!("API-060", state.contract(&id), Reason::NotFound);
             let chain = caller.chain(state, chain_id)?;
-            Ok((convert::link(chain_id, chain), chain.leaf))
+            let signed = chain.rebound.and_then(|hop| state.chain(&hop)).map_or(chain.leaf, |hop| hop.leaf);
+            Ok((convert::link(chain_id, chain), signed, chain.leaf))
         });
-        let (link, leaf) = found.await?;
-        let contract = entries::contract(&self.domain, leaf).await?.to_bytes();
-        Ok(v1::GetContractResponse { link: Some(link), contract })
+        let (link, signed, leaf) = found.await?;
+        let contract = entries::contract(&self.domain, signed).await?.to_bytes();
+        let rebind_request = match signed == leaf {
+            true => Vec::new(),
+            false => entries::rebind_request(&self.domain, leaf).await?.to_bytes(),
+        };
+        Ok(v1::GetContractResponse { link: Some(link), contract, rebind_request })
     }
 
     async fn list(
@@ -105,6 +112,68 @@ impl Contracts {
         self.mediator.enforce_revocations();
         Ok(decided)
     }
+
+    async fn list_rebindable(
+        &self,
+        caller: &Caller,
+        request: v1::ListRebindableRequest,
+    ) -> Result<v1::ListRebindableResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        let listing = [b"rebindable".as_slice(), caller.instance().as_str().as_bytes()];
+        let page: Page<rebindable::Place> = Page::of(&listing, request.page_size, &request.page_token)?;
+        let filled = self.domain.read(|state, context| {
+            let new = state.admitted(caller.actor())?;
+            let places = rebindable::places(state, caller.instance().principal(), page.after());
+            Ok(page.fill(places.map(|place| (place, ())), |place, ()| {
+                let chain = state.chain(&place.chain)?;
+                state.may_rebind(context, new, place.chain).then(|| convert::link(place.chain, chain))
+            }))
+        });
+        let (links, next_page_token) = filled.await?;
+        Ok(v1::ListRebindableResponse { links, next_page_token })
+    }
+
+    /// Records who has taken a chain over, or wants to, and answers once nothing of the old holder goes on.
+    async fn rebind(
+        &self,
+        caller: &mut Caller,
+        request: v1::RebindContractRequest,
+    ) -> Result<v1::RebindContractResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        let signed = convert::signed(&request.rebind_request)?;
+        let claimed: RebindRequest = convert::claimed(&signed)?;
+        let decided = self.domain.decide(
+            |state, context| {
+                caller.stands_to_take_over(state, claimed.chain);
+                state.decide_rebind(context, caller.actor(), &signed)
+            },
+            |state| rebindable::outcome(state, &claimed.request_id, claimed.chain),
+        );
+        let (leaf, epoch, link) = decided.await?;
+        self.mediator.enforce_revocations();
+        Ok(v1::RebindContractResponse { leaf, epoch, link: Some(link) })
+    }
+
+    /// The same by the grantor's consent.
+    async fn consent(
+        &self,
+        caller: &mut Caller,
+        request: v1::ConsentToRebindRequest,
+    ) -> Result<v1::ConsentToRebindResponse, Refusal> {
+        self.domain.check_named(&request.trust_domain)?;
+        let signed = convert::signed(&request.rebind_consent)?;
+        let claimed: RebindConsent = convert::claimed(&signed)?;
+        let decided = self.domain.decide(
+            |state, context| {
+                caller.stands_by(state, claimed.hop);
+                state.decide_rebind_consent(context, caller.actor(), &signed)
+            },
+            |state| rebindable::outcome(state, &claimed.request_id, claimed.hop),
+        );
+        let (leaf, epoch, link) = decided.await?;
+        self.mediator.enforce_revocations();
+        Ok(v1::ConsentToRebindResponse { leaf, epoch, link: Some(link) })
+    }
 }
 
 fn is_beneath(state: &State, id: ChainId, top: ChainId) -> bool {
@@ -137,6 +206,33 @@ impl v1::contracts_server::Contracts for Contracts {
     ) -> Result<Response<v1::ChangeContractResponse>, Status> {
         let mut caller = Caller::of(&request, &self.domain)?;
         let answer = self.put_in_force(&mut caller, request.into_inner()).await;
+        answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
+    }
+
+    async fn list_rebindable(
+        &self,
+        request: Request<v1::ListRebindableRequest>,
+    ) -> Result<Response<v1::ListRebindableResponse>, Status> {
+        let caller = Caller::of(&request, &self.domain)?;
+        let answer = self.list_rebindable(&caller, request.into_inner()).await;
+        caller.reply(answer)
+    }
+
+    async fn rebind_contract(
+        &self,
+        request: Request<v1::RebindContractRequest>,
+    ) -> Result<Response<v1::RebindContractResponse>, Status> {
+        let mut caller = Caller::of(&request, &self.domain)?;
+        let answer = self.rebind(&mut caller, request.into_inner()).await;
+        answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
+    }
+
+    async fn consent_to_rebind(
+        &self,
+        request: Request<v1::ConsentToRebindRequest>,
+    ) -> Result<Response<v1::ConsentToRebindResponse>, Status> {
+        let mut caller = Caller::of(&request, &self.domain)?;
+        let answer = self.consent(&mut caller, request.into_inner()).await;
         answer.map(Response::new).map_err(|refusal| caller.told_about_chain(&refusal))
     }
 }

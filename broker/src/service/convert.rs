@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use countersign_protocol::{
+    contract::Rebind,
     digest::ChainId,
     domain::{Chain, EndCause, Negotiation},
     id::NegotiationId,
@@ -79,6 +80,18 @@ pub(crate) fn link(id: ChainId, chain: &Chain) -> v1::Link {
         open: balance.open.get(),
         delegated: balance.delegated.get(),
         leaf_time_ms: chain.at.as_millis(),
+        rebind: rule(chain.rebind).into(),
+        chains: chain.live,
+        hop: chain.rebound.map(|hop| hop.as_bytes().to_vec()).unwrap_or_default(),
+        rebind_asked: chain.asked.as_ref().map(Payload::to_bytes).unwrap_or_default(),
+    }
+}
+
+fn rule(rebind: Rebind) -> &'static str {
+    match rebind {
+        Rebind::Never => "NEVER",
+        Rebind::GrantorConsent => "GRANTOR_CONSENT",
+        Rebind::Domain => "DOMAIN",
     }
 }
 

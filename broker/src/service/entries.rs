@@ -35,6 +35,14 @@ pub(super) async fn contract(domain: &Domain, leaf: LeafIndex) -> Result<Signed,
     }
 }
 
+/// What the new holder signed that took a chain over at that leaf.
+pub(super) async fn rebind_request(domain: &Domain, leaf: LeafIndex) -> Result<Signed, Refusal> {
+    match event(domain, leaf).await? {
+        Event::ChainRebound(rebound) => Ok(rebound.request),
+        event => Err(unreadable(leaf, &format!("it holds {}, not a rebind", event.kind().name()))),
+    }
+}
+
 /// The rotation of the domain's keys at that leaf; none where keys begin that were published ahead.
 pub(super) async fn rotation(domain: &Domain, leaf: LeafIndex) -> Result<Option<Signed>, Refusal> {
     if domain.peek(|state, _| !state.tree().size().includes(leaf)) {

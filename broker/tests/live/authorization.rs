@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs};
 use countersign::Answer;
 use countersign_protocol::{
     capability::Arguments,
-    contract::{ChangeKind, ChangeRequest, Side},
+    contract::{ChangeKind, ChangeRequest, RebindConsent, RebindRequest, Side},
     extension::Extensions,
     grant::GrantRequest,
     id::{GrantId, InvocationId, NegotiationId, RequestId, SessionId},
@@ -200,6 +200,18 @@ impl Caller<'_> {
             "Contracts/ChangeContract" => {
                 let request = request!(ChangeContractRequest { change_request: self.change().to_bytes() });
                 contracts.change_contract(request).await.map(|_| None)
+            }
+            "Contracts/ListRebindable" => contracts
+                .list_rebindable(request!(first page of ListRebindableRequest {}))
+                .await
+                .map(|page| Some(page.into_inner().links.len())),
+            "Contracts/RebindContract" => {
+                let request = request!(RebindContractRequest { rebind_request: self.rebind().to_bytes() });
+                contracts.rebind_contract(request).await.map(|_| None)
+            }
+            "Contracts/ConsentToRebind" => {
+                let request = request!(ConsentToRebindRequest { rebind_consent: self.consent().to_bytes() });
+                contracts.consent_to_rebind(request).await.map(|_| None)
             }
             "Contracts/ListContracts" => contracts
                 .list_contracts(request!(first page of ListContractsRequest {}))
@@ -429,6 +441,37 @@ impl Caller<'_> {
 }
 
 impl Caller<'_> {
+    /// Nobody here is of the researcher's principal, nor was the planner asked.
+    fn rebind(&self) -> Signed {
+        let now = self.who.clock.now();
+        let request = RebindRequest {
+            domain: DOMAIN.parse().unwrap(),
+            sender: self.who.instance().clone(),
+            chain: self.world.story.contracted.chain_id(),
+            chains: 1,
+            request_id: RequestId::new(now, &mut OsRng),
+            issued: now,
+            extensions: Extensions::none(),
+        };
+        request.sign(&self.who.key)
+    }
+
+    fn consent(&self) -> Signed {
+        let (now, contracted) = (self.who.clock.now(), &self.world.story.contracted);
+        let consent = RebindConsent {
+            domain: DOMAIN.parse().unwrap(),
+            sender: self.who.instance().clone(),
+            hop: contracted.chain_id(),
+            from: contracted.holder().instance.clone(),
+            holder: contracted.holder().clone(),
+            evidence: countersign_protocol::digest::Digest::of(b"evidence"),
+            request_id: RequestId::new(now, &mut OsRng),
+            issued: now,
+            extensions: Extensions::none(),
+        };
+        consent.sign(&self.who.key)
+    }
+
     /// A suspension of alice's grant, by the admin as such and by all others as its grantor. It names no
     /// number either.
     fn change(&self) -> Signed {

@@ -55,7 +55,7 @@ async fn the_keys_are_apart_from_the_data_and_private() {
             None => {}
         }
     }
-    assert_eq!(secrets.len(), 7);
+    assert_eq!(secrets.len(), 9);
     for (path, bytes) in contents(&broker.config.data_dir) {
         let holds = |secret: &Vec<u8>| bytes.windows(secret.len()).any(|window| window == secret);
         assert!(!secrets.iter().any(holds), "{path}");

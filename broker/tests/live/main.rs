@@ -13,6 +13,7 @@ mod files;
 mod granting;
 mod joining;
 mod mediating;
+mod rebinding;
 mod restoring;
 mod rotating;
 mod scrape;

@@ -61,7 +61,9 @@ async fn a_domain_goes_on_under_other_keys() {
             "capability-1.key",
             "capability-2.key",
             "checkpoint-1.key",
-            "checkpoint-2.key"
+            "checkpoint-2.key",
+            "rebind-1.key",
+            "rebind-2.key"
         ]
     );
 

@@ -63,7 +63,7 @@ fn archive(digest: Digest) -> Option<Vec<u8>> {
 /// The domain on that store, as the broker opens it.
 pub(crate) async fn open(store: &Arc<dyn Store>, clock: &ManualClock) -> Arc<Domain> {
     let (store, clock) = (Arc::clone(store), Arc::new(clock.clone()));
-    Domain::open(trust_domain(), policy(), (1, domain_key(201)), store, clock).await.unwrap()
+    Domain::open(trust_domain(), policy(), (1, domain_key(201)), domain_key(204), store, clock).await.unwrap()
 }
 
 impl World {

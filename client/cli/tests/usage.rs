@@ -87,6 +87,9 @@ fn help_and_version_are_data_and_mistakes_are_not() {
         &["revoke", "0123456789ab"],
         &["revoke", "0123456789ab", "--dry-run", "--confirm", "1"],
         &["revoke", "planner", "--dry-run"],
+        &["contract", "rebind", "0123456789ab"],
+        &["contract", "rebind", "--confirm", "1"],
+        &["contract", "consent", "0123456789ab"],
         &["contract", "suspend", "0123456789ab", "--confirm", "1"],
         &["contract", "suspend", "0123456789ab", "--as", "holder", "--confirm", "1"],
         &["contract", "retire", "0123456789ab"],
@@ -203,7 +206,8 @@ fn a_file_has_its_size() {
 /// A file with the keys of acme.example, whose capability key is of that seed.
 fn keys(directory: &Path, seed: u8) -> String {
     let public = |seed| SigningKey::from_seed(&[seed; 32]).public();
-    let keys = KeySet::new("acme.example".parse().unwrap(), public(seed), public(2), public(3)).unwrap();
+    let keys = KeySet::new("acme.example".parse().unwrap(), public(seed), public(12), public(13), public(14))
+        .unwrap();
     let path = directory.join(format!("keys-{seed}.txt"));
     fs::write(&path, format!("{}\n", keys.to_text())).unwrap();
     path.to_str().unwrap().to_owned()

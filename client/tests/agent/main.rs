@@ -9,6 +9,7 @@ mod invoking;
 mod joining;
 mod ledger;
 mod negotiating;
+mod rebinding;
 mod renewing;
 mod revoking;
 mod serving;

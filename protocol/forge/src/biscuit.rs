@@ -3,7 +3,10 @@
 use countersign_protocol::{
     key::{PublicKey, SigningKey},
     name::TrustDomain,
-    token::{GrantTerms, HopTerms, Token, UnverifiedToken, append_hop, mint_grant, sign_hop},
+    token::{
+        GrantTerms, HopTerms, RebindTerms, Token, UnverifiedToken, append_hop, append_rebind, mint_grant,
+        sign_hop,
+    },
     trust::KeySet,
 };
 use sha2::{Digest as _, Sha256};
@@ -107,6 +110,11 @@ impl Container {
     /// A hop of `terms` by that grantor, as it should be.
     pub fn hop(self, terms: &HopTerms, grantor: &SigningKey) -> Self {
         self.step(&Step::new(hop_block(terms), grantor))
+    }
+
+    /// A rebind of `terms` by that key, as it should be if it is the domain's.
+    pub fn rebind(self, terms: &RebindTerms, signer: &SigningKey) -> Self {
+        self.step(&Step::new(rebind_block(terms), signer))
     }
 
     /// Any hop.
@@ -214,6 +222,13 @@ pub fn hop_block(terms: &HopTerms) -> Vec<u8> {
     let parent = mint_grant(&grant_terms(), 1, &domain_key(201)).verify(&keys()).unwrap();
     let signature = sign_hop(&parent, terms, &domain_key(201));
     let token = append_hop(&parent, terms, domain_key(201).public(), signature);
+    dig(token.as_bytes(), &[(3, 0), (1, 0)]).to_vec()
+}
+
+/// The block that the terms of a rebind compile to.
+pub fn rebind_block(terms: &RebindTerms) -> Vec<u8> {
+    let parent = mint_grant(&grant_terms(), 1, &domain_key(201)).verify(&keys()).unwrap();
+    let token = append_rebind(&parent, terms, &domain_key(204));
     dig(token.as_bytes(), &[(3, 0), (1, 0)]).to_vec()
 }
 

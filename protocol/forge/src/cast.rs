@@ -45,7 +45,7 @@ pub fn domain() -> TrustDomain {
     "acme.example".parse().unwrap()
 }
 
-/// The domain's keys: 201 signs grants, 202 activations, 203 checkpoints.
+/// The domain's keys: 201 signs grants, 202 activations, 203 checkpoints, 204 rebinds.
 pub fn domain_key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
 }
@@ -53,7 +53,7 @@ pub fn domain_key(seed: u8) -> SigningKey {
 /// What the domain publishes of its keys.
 pub fn keys() -> KeySet {
     let public = |seed| domain_key(seed).public();
-    KeySet::new(domain(), public(201), public(202), public(203)).unwrap()
+    KeySet::new(domain(), public(201), public(202), public(203), public(204)).unwrap()
 }
 
 /// What everyone runs.

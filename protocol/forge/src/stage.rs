@@ -6,7 +6,7 @@ use countersign_protocol::{
     capability::{Amount, Request, Rights},
     contract::{
         Acceptance, ChangeKind, ChangeRequest, ContractBody, ContractVersion, Disclosure, FailurePolicy,
-        Offline, Rebind, SeenCheckpoint, Side,
+        Offline, Rebind, RebindConsent, RebindRequest, SeenCheckpoint, Side,
     },
     digest::{ChainId, Digest, SpkiHash},
     domain::{Attested, State},
@@ -22,7 +22,7 @@ use countersign_protocol::{
     revocation::RevokeRequest,
     signed::{Algorithm, Signed, Statement, sign_detached},
     time::{Lifetime, Timestamp},
-    token::{Nonce, Proof, Token, UnverifiedToken, Via, sign_hop},
+    token::{Holder, Nonce, Proof, Token, UnverifiedToken, Via, sign_hop},
 };
 use rand::rngs::StdRng;
 
@@ -263,6 +263,35 @@ impl Stage<'_> {
             invocation: None,
             evidence: (kind == ChangeKind::Breach).then(|| Digest::of(b"what shows it")),
             chains: self.state.live_subtree(chain).len() as u64,
+            request_id: RequestId::new(self.now, self.rng),
+            issued: self.now,
+            extensions: Extensions::none(),
+        }
+    }
+
+    /// A fresh instance asks for a chain, and counts right.
+    pub fn rebind_request(&mut self, by: &str, chain: ChainId) -> RebindRequest {
+        RebindRequest {
+            domain: domain(),
+            sender: self.agent(by).id.clone(),
+            chain,
+            chains: self.state.live_subtree(chain).len() as u64,
+            request_id: RequestId::new(self.now, self.rng),
+            issued: self.now,
+            extensions: Extensions::none(),
+        }
+    }
+
+    /// The grantor lets that instance take the chain over.
+    pub fn rebind_consent(&mut self, by: &str, chain: ChainId, to: &str) -> RebindConsent {
+        let (link, new) = (self.state.chain(&chain).unwrap(), self.agent(to));
+        RebindConsent {
+            domain: domain(),
+            sender: self.agent(by).id.clone(),
+            hop: link.hop(chain),
+            from: link.holder.clone(),
+            holder: Holder { instance: new.id.clone(), key: new.key.public() },
+            evidence: self.state.instance(&new.id).unwrap().statement.evidence,
             request_id: RequestId::new(self.now, self.rng),
             issued: self.now,
             extensions: Extensions::none(),

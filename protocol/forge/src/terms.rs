@@ -1,6 +1,7 @@
 //! What a chain says that has no world around it.
 
 use countersign_protocol::{
+    contract::Rebind,
     digest::{ContractHash, Digest},
     extension::Extensions,
     id::{GrantId, InstanceUuid},
@@ -42,6 +43,7 @@ pub fn hop_terms(name: &str, hop: u8) -> HopTerms {
         holder: holder(name),
         contract: ContractHash::from_bytes([hop; 32]),
         rights: rights(500 - u64::from(hop), 5 - u32::from(hop)),
+        rebind: Rebind::Never,
         extensions: Extensions::none(),
     }
 }

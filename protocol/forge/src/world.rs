@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use countersign_protocol::{
     capability::Rights,
-    contract::SeenCheckpoint,
+    contract::{ContractBody, Rebind, SeenCheckpoint},
     digest::{ChainId, Digest, SpkiHash},
     domain::{Context, Decision, Entry, Event, Policy, State},
     id::{InvocationId, RequestId},
@@ -91,9 +91,14 @@ impl World {
 
     /// Decides, and leaves it at that.
     pub fn judge(&self, decide: impl FnOnce(&State, &Context<'_>) -> Decision) -> Decision {
-        let (key, domain) = (domain_key(201), domain());
-        let context =
-            Context { now: self.now, policy: &self.policy, capability_key: (1, &key), domain: &domain };
+        let (key, rebind_key, domain) = (domain_key(201), domain_key(204), domain());
+        let context = Context {
+            now: self.now,
+            policy: &self.policy,
+            capability_key: (1, &key),
+            rebind_key: &rebind_key,
+            domain: &domain,
+        };
         decide(&self.state, &context)
     }
 
@@ -182,6 +187,23 @@ impl World {
     pub fn submit(&mut self, sender: &str, signed: &Signed) -> Result<Vec<Event>, Reason> {
         let actor = self.agent(sender).actor();
         self.decide(|state, context| state.decide_move(context, &actor, signed))
+    }
+
+    /// A contract that a fresh instance of its grantee may take over as that rule says.
+    pub fn rebindable(
+        &mut self,
+        parent: ChainId,
+        grantor: &str,
+        grantee: &str,
+        terms: (Rights, Rebind),
+    ) -> Result<ChainId, Reason> {
+        let (rights, rebind) = terms;
+        let mut talk = Talk::new(self, grantor, grantee);
+        talk.request(self, rights.clone())?;
+        let body = ContractBody { rebind, ..talk.body(self, parent, rights) };
+        talk.offer_body(self, &body)?;
+        talk.accept(self)?;
+        Ok(self.state.negotiation(&talk.id).unwrap().outcome.unwrap())
     }
 
     /// A whole negotiation: request, offer, accept.

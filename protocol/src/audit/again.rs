@@ -1,12 +1,13 @@
 //! Deciding again: what must a conforming broker have recorded, given what the ledger holds?
 
 use crate::{
-    contract::{ChangeRequest, Side},
+    contract::{ChangeRequest, RebindConsent, RebindRequest, Side},
     digest::{ChainId, Digest},
     domain::{
-        Actor, Attested, Changed, Context, Decision, End, EndCause, Event, GrantIssued, GrantRule, Intent,
-        InvocationEnded, InvocationOutcome, JoinTokenIssued, KeysRotated, NegotiationEnded, Policy, Revoked,
-        SessionIntent, SessionOpened, State, Wanted, WantedSession,
+        Actor, Attested, ChainRebound, Changed, Context, Decision, End, EndCause, Event, GrantIssued,
+        GrantRule, Intent, InvocationEnded, InvocationOutcome, JoinTokenIssued, KeysRotated,
+        NegotiationEnded, Policy, RebindAsked, Rebinding, Revoked, SessionIntent, SessionOpened, State,
+        Wanted, WantedSession,
     },
     grant::GrantRequest,
     key::{PublicKey, SigningKey},
@@ -71,6 +72,8 @@ impl Again<'_> {
             Event::NegotiationEnded(_) | Event::ChainClosed(_) => self.due(event),
             Event::Revoked(event) => self.revoke(event),
             Event::Changed(event) => self.change(event),
+            Event::RebindAsked(event) => self.ask_to_rebind(event),
+            Event::ChainRebound(event) => self.rebind(event),
             Event::Intent(event) => self.intent(event),
             Event::InvocationEnded(event) => self.end(event),
             Event::SessionOpened(event) => self.open_session(event),
@@ -117,7 +120,8 @@ impl Again<'_> {
     fn with(self, policy: Policy, decide: impl FnOnce(&Context<'_>) -> Decision) -> Verdict {
         let none = SigningKey::from_seed(&[0; 32]);
         let domain = self.keys.domain();
-        let context = Context { now: self.now, policy: &policy, capability_key: (0, &none), domain };
+        let context =
+            Context { now: self.now, policy: &policy, capability_key: (0, &none), rebind_key: &none, domain };
         decide(&context).map_err(refused)
     }
 
@@ -218,6 +222,37 @@ impl Again<'_> {
         let actor = self.actor(&request.sender)?;
         let policy = Policy { admins: self.admins(Some(&request.sender)), ..policy() };
         self.with(policy, |context| self.state.decide_change(context, &actor, &event.request))
+    }
+
+    fn ask_to_rebind(self, event: &RebindAsked) -> Verdict {
+        let request: RebindRequest = peek(&event.request)?;
+        let actor = self.actor(&request.sender)?;
+        self.with(policy(), |context| self.state.decide_rebind(context, &actor, &event.request))
+    }
+
+    /// What the domain's key signed is verified, and held against what was to be signed.
+    fn rebind(self, event: &ChainRebound) -> Verdict {
+        let token = UnverifiedToken::from_bytes(event.token.clone()).verify(self.keys).map_err(refused)?;
+        token.check_rebound_at(self.state.tree().size().next_leaf()).map_err(refused)?;
+        let rebound = token.leaf().rebound.as_ref().ok_or("its token ends with no rebind")?;
+        let request: RebindRequest = peek(&event.request)?;
+        let consent = rebound.terms.consent.as_ref();
+        let by = match consent {
+            Some(consent) => peek::<RebindConsent>(consent)?.sender,
+            None => request.sender,
+        };
+        let actor = self.actor(&by)?;
+        let hop = self.state.chain(&request.chain).map(|chain| chain.hop(request.chain));
+        let same_chain = hop == Some(rebound.hop) && event.chain_id == token.chain_id();
+        self.with(policy(), |context| {
+            let decided = match consent {
+                Some(consent) => self.state.consenting(context, &actor, consent)?,
+                None => self.state.rebinding(context, &actor, &event.request)?,
+            };
+            let same = matches!(&decided, Rebinding::Takes { request, terms, .. }
+                if same_chain && *request == event.request && **terms == rebound.terms);
+            Ok(if same { vec![Event::ChainRebound(event.clone())] } else { Vec::new() })
+        })
     }
 
     fn intent(self, event: &Intent) -> Verdict {

@@ -30,6 +30,10 @@ code_enum! {
     pub enum Rebind {
         /// Never: the right ends with the process that holds it.
         Never = 1,
+        /// If the grantor signs for it, too.
+        GrantorConsent = 2,
+        /// If the trust domain attests it: same principal, same configuration.
+        Domain = 3,
     }
 }
 
@@ -160,6 +164,7 @@ impl ContractBody {
             holder: Holder { instance: self.grantee.instance.clone(), key: self.grantee.key },
             contract: self.hash(),
             rights: self.rights.clone(),
+            rebind: self.rebind,
             extensions: Extensions::none(),
         }
     }

@@ -4,6 +4,7 @@
 
 mod body;
 mod change;
+mod rebind;
 mod table;
 
 pub use body::{
@@ -11,4 +12,5 @@ pub use body::{
     SeenCheckpoint, hash_of,
 };
 pub use change::{ChangeKind, ChangeRequest, Side};
+pub use rebind::{RebindConsent, RebindRequest};
 pub use table::{Cell, Input, State, next};

@@ -23,6 +23,8 @@ crate::code_enum! {
         Superseded = 8,
         /// One side ended it and says that the other broke it.
         Breached = 9,
+        /// Another instance of its holder took it over, under another chain id.
+        Rebound = 10,
     }
 }
 
@@ -38,6 +40,7 @@ impl State {
         State::Retired,
         State::Superseded,
         State::Breached,
+        State::Rebound,
     ];
 
     /// The name in the specification.
@@ -52,6 +55,7 @@ impl State {
             State::Retired => "RETIRED",
             State::Superseded => "SUPERSEDED",
             State::Breached => "BREACHED",
+            State::Rebound => "REBOUND",
         }
     }
 
@@ -67,6 +71,7 @@ impl State {
             State::Retired => true,
             State::Superseded => true,
             State::Breached => true,
+            State::Rebound => true,
         }
     }
 }
@@ -94,6 +99,8 @@ crate::code_enum! {
         PartyBreach = 9,
         /// A contract that says that it replaces this one was finalized.
         BrokerSupersede = 10,
+        /// A fresh instance of its holder took it over, as the contract allows.
+        PartyRebind = 11,
     }
 }
 
@@ -110,6 +117,7 @@ impl Input {
         Input::PartyRetire,
         Input::PartyBreach,
         Input::BrokerSupersede,
+        Input::PartyRebind,
     ];
 
     /// The name in the specification.
@@ -125,6 +133,7 @@ impl Input {
             Input::PartyRetire => "party.retire",
             Input::PartyBreach => "party.breach",
             Input::BrokerSupersede => "broker.supersede",
+            Input::PartyRebind => "party.rebind",
         }
     }
 }
@@ -157,6 +166,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::PartyRetire => Cell::Refuse(Reason::NotFound),
             Input::PartyBreach => Cell::Refuse(Reason::NotFound),
             Input::BrokerSupersede => Cell::Refuse(Reason::NotFound),
+            Input::PartyRebind => Cell::Refuse(Reason::NotFound),
         },
         State::Active => match input {
             Input::BrokerFinalize => Cell::Refuse(Reason::IdAlreadyUsed),
@@ -169,6 +179,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::PartyRetire => Cell::To { state: State::Retired, round: false },
             Input::PartyBreach => Cell::To { state: State::Breached, round: false },
             Input::BrokerSupersede => Cell::To { state: State::Superseded, round: false },
+            Input::PartyRebind => Cell::To { state: State::Rebound, round: false },
         },
         State::Fulfilled => match input {
             Input::BrokerFinalize => Cell::Refuse(Reason::ContractNotActive),
@@ -181,6 +192,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::PartyRetire => Cell::Refuse(Reason::ContractNotActive),
             Input::PartyBreach => Cell::Refuse(Reason::ContractNotActive),
             Input::BrokerSupersede => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyRebind => Cell::Refuse(Reason::ContractNotActive),
         },
         State::Expired => match input {
             Input::BrokerFinalize => Cell::Refuse(Reason::ContractNotActive),
@@ -193,6 +205,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::PartyRetire => Cell::Refuse(Reason::ContractNotActive),
             Input::PartyBreach => Cell::Refuse(Reason::ContractNotActive),
             Input::BrokerSupersede => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyRebind => Cell::Refuse(Reason::ContractNotActive),
         },
         State::Revoked => match input {
             Input::BrokerFinalize => Cell::Refuse(Reason::ContractNotActive),
@@ -205,6 +218,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::PartyRetire => Cell::Refuse(Reason::ContractNotActive),
             Input::PartyBreach => Cell::Refuse(Reason::ContractNotActive),
             Input::BrokerSupersede => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyRebind => Cell::Refuse(Reason::ContractNotActive),
         },
         State::Suspended => match input {
             Input::BrokerFinalize => Cell::Refuse(Reason::IdAlreadyUsed),
@@ -217,6 +231,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::PartyRetire => Cell::To { state: State::Retired, round: false },
             Input::PartyBreach => Cell::To { state: State::Breached, round: false },
             Input::BrokerSupersede => Cell::Refuse(Reason::ContractSuspended),
+            Input::PartyRebind => Cell::Refuse(Reason::ContractSuspended),
         },
         State::Retired => match input {
             Input::BrokerFinalize => Cell::Refuse(Reason::ContractNotActive),
@@ -229,6 +244,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::PartyRetire => Cell::Refuse(Reason::ContractNotActive),
             Input::PartyBreach => Cell::Refuse(Reason::ContractNotActive),
             Input::BrokerSupersede => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyRebind => Cell::Refuse(Reason::ContractNotActive),
         },
         State::Superseded => match input {
             Input::BrokerFinalize => Cell::Refuse(Reason::ContractNotActive),
@@ -241,6 +257,7 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::PartyRetire => Cell::Refuse(Reason::ContractNotActive),
             Input::PartyBreach => Cell::Refuse(Reason::ContractNotActive),
             Input::BrokerSupersede => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyRebind => Cell::Refuse(Reason::ContractNotActive),
         },
         State::Breached => match input {
             Input::BrokerFinalize => Cell::Refuse(Reason::ContractNotActive),
@@ -253,6 +270,20 @@ pub const fn next(state: State, input: Input) -> Cell {
             Input::PartyRetire => Cell::Refuse(Reason::ContractNotActive),
             Input::PartyBreach => Cell::Refuse(Reason::ContractNotActive),
             Input::BrokerSupersede => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyRebind => Cell::Refuse(Reason::ContractNotActive),
+        },
+        State::Rebound => match input {
+            Input::BrokerFinalize => Cell::Refuse(Reason::ContractNotActive),
+            Input::BrokerExhaust => Cell::Refuse(Reason::ContractNotActive),
+            Input::BrokerExpire => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyRevoke => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartySuspend => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyLift => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyResume => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyRetire => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyBreach => Cell::Refuse(Reason::ContractNotActive),
+            Input::BrokerSupersede => Cell::Refuse(Reason::ContractNotActive),
+            Input::PartyRebind => Cell::Refuse(Reason::ContractNotActive),
         },
     }
 }

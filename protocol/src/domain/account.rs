@@ -35,7 +35,14 @@ impl Account {
         Self { budget, balance, held, window: (0, Amount::ZERO), last_leaf: leaf }
     }
 
-    /// The budget that both signed.
+    /// The account of whoever takes over from this one, which has ended: what was available to it, and no
+    /// more. What it has spent, reserved or handed on stays its own.
+    pub(super) fn succeeded(&self, leaf: LeafIndex) -> Self {
+        let budget = Budget { ceiling: self.available(), ..self.budget.clone() };
+        Self { window: self.window, ..Self::open(budget, leaf) }
+    }
+
+    /// The budget that both signed; of a link that was rebound, with what was left as its ceiling.
     pub fn budget(&self) -> &Budget {
         &self.budget
     }

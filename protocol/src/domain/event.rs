@@ -163,6 +163,26 @@ payload! {
 }
 
 payload! {
+    /// A fresh instance asks for a chain, and its grantor has to consent.
+    pub struct RebindAsked {
+        /// What it signed.
+        1 => pub request: Signed,
+    }
+}
+
+payload! {
+    /// A fresh instance has taken a chain over: it goes on under another name, from this leaf on.
+    pub struct ChainRebound {
+        /// What the instance signed.
+        1 => pub request: Signed,
+        /// The chain that it holds.
+        2 => pub chain_id: ChainId,
+        /// The token of that chain.
+        3 => pub token: Vec<u8>,
+    }
+}
+
+payload! {
     /// What an account held at one moment.
     pub struct Balance {
         /// Spent for good.
@@ -463,6 +483,10 @@ events! {
     SessionSigned = 22,
     /// See [`SessionEnded`].
     SessionEnded = 23,
+    /// See [`ChainRebound`].
+    ChainRebound = 28,
+    /// See [`RebindAsked`].
+    RebindAsked = 29,
 }
 
 payload! {
@@ -499,6 +523,6 @@ impl Payload for Entry {
 impl EventKind {
     /// Every kind, in order of the codes.
     pub fn all() -> impl Iterator<Item = Self> {
-        (1..).map_while(Self::from_code)
+        (1..=u64::from(u8::MAX)).filter_map(Self::from_code)
     }
 }

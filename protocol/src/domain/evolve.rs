@@ -81,6 +81,8 @@ impl State {
             Event::ChainClosed(event) => self.close(event.chain_id, event.state, leaf),
             Event::Revoked(event) => self.revoke(&event.request, leaf)?,
             Event::Changed(event) => self.change(&event.request, leaf)?,
+            Event::RebindAsked(event) => self.ask_to_rebind(&event.request, leaf)?,
+            Event::ChainRebound(event) => self.rebind(event, leaf, now)?,
             Event::Intent(event) => self.intend(event, leaf, now)?,
             Event::InvocationEnded(event) => self.end_invocation(event, leaf, now)?,
             Event::SessionOpened(event) => self.open_session(event, leaf)?,
@@ -141,6 +143,9 @@ impl State {
             at: now,
             depth: 0,
             sessions: true,
+            rebind: contract::Rebind::Never,
+            rebound: None,
+            asked: None,
             token: event.token.clone(),
             state: contract::State::Active,
             turns: Vec::new(),
@@ -183,6 +188,9 @@ impl State {
             at: now,
             depth: body.depth,
             sessions: body.acceptance == Acceptance::SessionResult,
+            rebind: body.rebind,
+            rebound: None,
+            asked: None,
             token: event.token.clone(),
             state: contract::State::Active,
             turns: Vec::new(),
@@ -196,11 +204,11 @@ impl State {
 
     /// A chain is named by all that was signed for it. A second one of that name could be its own ancestor,
     /// and whoever walks upwards would never arrive.
-    fn check_new(&self, id: ChainId) -> Option<()> {
+    pub(super) fn check_new(&self, id: ChainId) -> Option<()> {
         self.chain(&id).is_none().then_some(())
     }
 
-    fn add_chain(&mut self, id: ChainId, chain: Chain) {
+    pub(super) fn add_chain(&mut self, id: ChainId, chain: Chain) {
         if let Some(holder) = self.instances.get_mut(&chain.holder) {
             holder.holds.insert(id);
         }
@@ -262,6 +270,7 @@ impl State {
     fn close(&mut self, id: ChainId, state: contract::State, leaf: LeafIndex) {
         let Some(chain) = self.chains.get_mut(&id).filter(|chain| !chain.state.is_terminal()) else { return };
         chain.suspended_by.clear();
+        chain.asked = None;
         if !matches!(state, contract::State::Fulfilled | contract::State::Expired) {
             self.revoked.insert((leaf, id));
         }

@@ -163,6 +163,12 @@ pub struct Chain {
     pub depth: u32,
     /// Whether its contract takes a result in a session for a completed invocation; a grant does.
     pub sessions: bool,
+    /// Whether a fresh instance of the holder may take it over; a grant never.
+    pub rebind: contract::Rebind,
+    /// The chain of the hop that both signed, where another instance than theirs holds this one.
+    pub rebound: Option<ChainId>,
+    /// What a fresh instance has asked, for the grantor to consent to.
+    pub asked: Option<Signed>,
     /// The token.
     pub token: Vec<u8>,
     /// Whether it is in force.
@@ -184,6 +190,11 @@ impl Chain {
         let before = |leaf: LeafIndex| leaf < size.next_leaf();
         let last = self.turns.iter().rev().find(|(leaf, _)| before(*leaf));
         before(self.leaf).then(|| last.map_or(contract::State::Active, |(_, state)| *state))
+    }
+
+    /// Names the chain up to the hop that grantor and first holder signed; this one's own id is `id`.
+    pub fn hop(&self, id: ChainId) -> ChainId {
+        self.rebound.unwrap_or(id)
     }
 
     /// The leaf that ended it, if one did.

@@ -46,6 +46,9 @@ pub fn activation(state: &State, id: InvocationId) -> Result<Activation, Refusal
 pub fn leaves(state: &State, id: InvocationId) -> Result<Vec<LeafIndex>, Refusal> {
     let (trace, _) = find(state, id)?;
     let links: Vec<&Chain> = state.path(trace.chain).map(|(_, link)| link).collect();
+    // What was rebound is shown with the hop behind it.
+    let hops = links.iter().filter_map(|link| state.chain(&link.rebound?));
+    let links: Vec<&Chain> = links.iter().copied().chain(hops).collect();
     let named = links.iter().flat_map(|link| [&link.grantor, &link.holder]);
     let admitted = named.filter_map(|instance| state.instance(instance)).map(|instance| instance.admitted);
     let mut leaves: BTreeSet<LeafIndex> = admitted.chain(links.iter().map(|link| link.leaf)).collect();

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::{ProvenEntry, evidence::check_admission, session::SessionEntries};
 use crate::{
     digest::ChainId,
-    domain::{ContractFinalized, Entry, Event, GrantIssued, Intent, InvocationEnded, KeysPublished},
+    domain::{
+        ChainRebound, ContractFinalized, Entry, Event, GrantIssued, Intent, InvocationEnded, KeysPublished,
+    },
     identity::InstanceStatement,
     ledger::LeafIndex,
     name::{InstanceId, TrustDomain},
@@ -31,6 +33,7 @@ pub(super) struct Collection {
     intent: Option<Recorded<Intent>>,
     end: Option<Recorded<InvocationEnded>>,
     contracts: BTreeMap<ChainId, Recorded<ContractFinalized>>,
+    rebounds: BTreeMap<ChainId, Recorded<ChainRebound>>,
     admitted: BTreeMap<InstanceId, Recorded<InstanceStatement>>,
     session: SessionEntries,
 }
@@ -59,6 +62,9 @@ impl Collection {
             Event::InvocationEnded(event) => self.end.replace(Recorded { leaf, at, event }).is_some(),
             Event::ContractFinalized(event) => {
                 self.contracts.insert(event.chain_id, Recorded { leaf, at, event }).is_some()
+            }
+            Event::ChainRebound(event) => {
+                self.rebounds.insert(event.chain_id, Recorded { leaf, at, event }).is_some()
             }
             Event::InstanceAdmitted(event) => {
                 check_admission(domain, at, &event)?;
@@ -105,6 +111,11 @@ impl Collection {
         taken(&mut self.contracts.remove(chain), "contract of a link")
     }
 
+    /// How another instance came to hold that chain, if one did.
+    pub(super) fn rebound(&mut self, chain: &ChainId) -> Option<Recorded<ChainRebound>> {
+        self.rebounds.remove(chain)
+    }
+
     /// The record of an instance that was admitted before it acted at `leaf`.
     pub(super) fn admitted_before(
         &self,
@@ -125,6 +136,7 @@ impl Collection {
     /// Refuses entries that nothing asked for.
     pub(super) fn finish(self, needed: &[&InstanceId]) -> Result<(), Refusal> {
         let contract = self.contracts.values().next().map(|contract| contract.leaf);
+        let contract = contract.or(self.rebounds.values().next().map(|rebound| rebound.leaf));
         let instance = self.admitted.values().find(|admission| !needed.contains(&&admission.event.instance));
         match contract.or(instance.map(|admission| admission.leaf)) {
             Some(leaf) => Err(unneeded(leaf, "belongs to another chain")),

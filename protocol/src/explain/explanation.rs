@@ -55,8 +55,10 @@ pub struct ExplainedLink {
     pub chain_id: ChainId,
     /// Who signed it away: the originator's instance, or the holder of the link before.
     pub grantor: InstanceId,
-    /// Who received it.
+    /// Who received it, or has taken it over.
     pub holder: InstanceId,
+    /// Whom the contract names, where that is not the holder.
+    pub named: Option<InstanceId>,
     /// The contract that both signed; a grant has none.
     pub contract: Option<(ContractId, ContractHash)>,
     /// What it allows.

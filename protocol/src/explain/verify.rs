@@ -4,12 +4,13 @@ use super::{
     Attested, Bundle, Ended, ExplainedLink, Explanation, Proven,
     collect::{Collection, Recorded},
     evidence::{
-        Conclusion, Use, check_contract, check_end, check_grant, check_intent, check_stream, worthless,
+        Conclusion, Use, check_contract, check_end, check_grant, check_intent, check_rebind, check_stream,
+        rebind_in, worthless,
     },
 };
 use crate::{
     digest::{ChainId, Digest, TreeHash},
-    domain::{Intent, InvocationEnded, InvocationOutcome},
+    domain::{ChainRebound, Intent, InvocationEnded, InvocationOutcome},
     grant::GrantRequest,
     ledger::{Checkpoint, LeafIndex, leaf_hash},
     name::InstanceId,
@@ -41,6 +42,7 @@ impl Bundle {
         };
         let originator = explanation.links.first().map(|link| &link.grantor);
         let mut needed: Vec<&InstanceId> = explanation.links.iter().map(|link| &link.holder).collect();
+        needed.extend(explanation.links.iter().filter_map(|link| link.named.as_ref()));
         needed.extend(originator.into_iter().chain([&explanation.callee]));
         let joined = entries.admissions().map(|admission| admission.event.instance.clone());
         let joined: Vec<Proven> = joined.map(Proven::Joined).collect();
@@ -172,32 +174,72 @@ pub(super) fn walk(
         chain_id: token.chain_id(),
         grantor: request.originator,
         holder: request.holder,
+        named: None,
         contract: None,
         rights: request.rights,
         leaf: grant.leaf,
         at: grant.at,
     }];
     for chain in chain.iter().skip(1) {
-        let contract = entries.contract(chain)?;
-        let parent = token.leaf().clone();
-        let ordered = links.last().is_some_and(|link| link.leaf < contract.leaf);
-        require!("LOG-039", ordered, INVALID, "Leaf {} is older than its parent.", contract.leaf);
-        let claimed = contract
-            .event
-            .contract
-            .peek_unverified::<crate::contract::ContractBody>()
-            .map_err(|error| Refusal::new("LOG-038", INVALID, format!("{error}.")))?;
-        let grantor = entries.admitted_before(contract.leaf, &parent.holder.instance)?;
-        let grantee = entries.admitted_before(contract.leaf, &claimed.grantee.instance)?;
-        let (at, event) = (contract.at, &contract.event);
-        let concluded = check_contract(keys, at, event, parent.chain_id, grantor, grantee)?;
-        links.push(explained(&concluded, &contract));
-        token = concluded.token;
+        let above = links.last().map(|link| link.leaf);
+        let (link, next) = match entries.rebound(chain) {
+            Some(rebound) => taken_over(keys, entries, &rebound, above, &token)?,
+            None => {
+                let (concluded, link) = contracted(keys, entries, chain, above, &token)?;
+                (link, concluded.token)
+            }
+        };
+        links.push(link);
+        token = next;
     }
     let used = links.last().is_some_and(|link| link.leaf < used);
     require!("LOG-039", used, INVALID, "It was used before it was made.");
     token.check_granted_at(grant.leaf).map_err(worthless("LOG-037"))?;
     Ok((links, token))
+}
+
+/// A contract with the holder of the chain above, which was logged before it.
+fn contracted(
+    keys: &KeySet,
+    entries: &mut Collection,
+    chain: &ChainId,
+    above: Option<LeafIndex>,
+    token: &Token,
+) -> Result<(Conclusion, ExplainedLink), Refusal> {
+    let contract = entries.contract(chain)?;
+    let parent = token.leaf();
+    let ordered = above.is_some_and(|above| above < contract.leaf);
+    require!("LOG-039", ordered, INVALID, "Leaf {} is older than its parent.", contract.leaf);
+    let claimed = contract
+        .event
+        .contract
+        .peek_unverified::<crate::contract::ContractBody>()
+        .map_err(|error| Refusal::new("LOG-038", INVALID, format!("{error}.")))?;
+    let grantor = entries.admitted_before(contract.leaf, &parent.holder.instance)?;
+    let grantee = entries.admitted_before(contract.leaf, &claimed.grantee.instance)?;
+    let (at, event) = (contract.at, &contract.event);
+    let concluded = check_contract(keys, at, event, parent.chain_id, grantor, grantee)?;
+    let link = explained(&concluded, &contract);
+    Ok((concluded, link))
+}
+
+/// A contract whose link another instance than its grantee holds: the contract, and then that.
+fn taken_over(
+    keys: &KeySet,
+    entries: &mut Collection,
+    recorded: &Recorded<ChainRebound>,
+    above: Option<LeafIndex>,
+    token: &Token,
+) -> Result<(ExplainedLink, Token), Refusal> {
+    let (leaf, event) = (recorded.leaf, &recorded.event);
+    let (next, rebound) = rebind_in(keys, event)?;
+    let (concluded, link) = contracted(keys, entries, &rebound.hop, above, token)?;
+    let ordered = link.leaf < leaf;
+    require!("LOG-039", ordered, INVALID, "Leaf {leaf} is older than what it takes over.");
+    let new = entries.admitted_before(leaf, &rebound.terms.holder.instance)?;
+    check_rebind((leaf, recorded.at), event, (&next, &rebound), &concluded.body, new)?;
+    let (chain_id, holder) = (next.chain_id(), new.instance.clone());
+    Ok((ExplainedLink { chain_id, holder, named: Some(link.holder), leaf, at: recorded.at, ..link }, next))
 }
 
 fn explained<T>(concluded: &Conclusion, contract: &Recorded<T>) -> ExplainedLink {
@@ -206,6 +248,7 @@ fn explained<T>(concluded: &Conclusion, contract: &Recorded<T>) -> ExplainedLink
         chain_id: concluded.token.chain_id(),
         grantor: body.grantor.instance.clone(),
         holder: body.grantee.instance.clone(),
+        named: None,
         contract: Some((body.contract_id, body.hash())),
         rights: body.rights.clone(),
         leaf: contract.leaf,

@@ -119,6 +119,8 @@ pub enum Reason {
     ProofInvalid,
     /// This proof was used before.
     ProofReplayed,
+    /// This chain is not for that instance to take over.
+    RebindNotAllowed,
     /// The invocation completed; its body is no longer kept.
     ResultNotRetained,
     /// Only a grantor further up the chain, the holder itself or an admin can revoke this.
@@ -207,6 +209,7 @@ impl Reason {
         Reason::ProofExpired,
         Reason::ProofInvalid,
         Reason::ProofReplayed,
+        Reason::RebindNotAllowed,
         Reason::ResultNotRetained,
         Reason::RevocationNotAllowed,
         Reason::Revoked,
@@ -282,6 +285,7 @@ impl Reason {
             Reason::ProofExpired => "PROOF_EXPIRED",
             Reason::ProofInvalid => "PROOF_INVALID",
             Reason::ProofReplayed => "PROOF_REPLAYED",
+            Reason::RebindNotAllowed => "REBIND_NOT_ALLOWED",
             Reason::ResultNotRetained => "RESULT_NOT_RETAINED",
             Reason::RevocationNotAllowed => "REVOCATION_NOT_ALLOWED",
             Reason::Revoked => "REVOKED",
@@ -358,6 +362,7 @@ impl Reason {
             Reason::ProofExpired => 7,
             Reason::ProofInvalid => 7,
             Reason::ProofReplayed => 7,
+            Reason::RebindNotAllowed => 7,
             Reason::ResultNotRetained => 10,
             Reason::RevocationNotAllowed => 7,
             Reason::Revoked => 7,
@@ -434,6 +439,7 @@ impl Reason {
             Reason::ProofExpired => Retry::Fresh,
             Reason::ProofInvalid => Retry::Fresh,
             Reason::ProofReplayed => Retry::Fresh,
+            Reason::RebindNotAllowed => Retry::No,
             Reason::ResultNotRetained => Retry::No,
             Reason::RevocationNotAllowed => Retry::No,
             Reason::Revoked => Retry::No,
@@ -510,6 +516,7 @@ impl Reason {
             Reason::ProofExpired => Reason::ProofExpired,
             Reason::ProofInvalid => Reason::ProofInvalid,
             Reason::ProofReplayed => Reason::ProofReplayed,
+            Reason::RebindNotAllowed => Reason::NotAvailable,
             Reason::ResultNotRetained => Reason::ResultNotRetained,
             Reason::RevocationNotAllowed => Reason::NotAvailable,
             Reason::Revoked => Reason::Revoked,
@@ -602,6 +609,7 @@ impl Reason {
             Reason::ProofExpired => "The holder's proof is outside its time.",
             Reason::ProofInvalid => "The holder's proof does not belong to this holder and this request.",
             Reason::ProofReplayed => "This proof was used before.",
+            Reason::RebindNotAllowed => "This chain is not for that instance to take over.",
             Reason::ResultNotRetained => "The invocation completed; its body is no longer kept.",
             Reason::RevocationNotAllowed => {
                 "Only a grantor further up the chain, the holder itself or an admin can revoke this."
@@ -709,6 +717,9 @@ impl Reason {
             }
             Reason::ProofReplayed => {
                 "A retry needs a fresh proof with a new nonce and the same invocation id."
+            }
+            Reason::RebindNotAllowed => {
+                "Only a newer instance of the same principal and configuration takes over, as the contract's rebind rule says."
             }
             Reason::ResultNotRetained => {
                 "The receipt tells the outcome; invoke again under a new id if you need the body."

@@ -2,12 +2,14 @@
 
 use super::{
     compile,
-    terms::{GrantTerms, Holder, HopTerms},
+    terms::{GrantTerms, Holder, HopTerms, RebindTerms},
 };
 use crate::{
+    contract::Rebind,
     digest::{ChainId, tagged_hash},
     key::PublicKey,
     name::TrustDomain,
+    trust::DomainKey,
 };
 
 /// Names a grant by its domain and what its authority block says (TOK-020).
@@ -37,6 +39,13 @@ impl HopTerms {
     }
 }
 
+impl RebindTerms {
+    /// Names the chain that this rebind, signed with the domain's key, makes of that hop's.
+    pub fn chain_id(&self, hop: ChainId, key: &PublicKey) -> ChainId {
+        hop_chain_id(hop, &compile::rebind_block(self), &key.to_array())
+    }
+}
+
 /// One link of a verified chain.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -48,4 +57,21 @@ pub struct Link {
     pub rights: crate::capability::Rights,
     /// The contract behind it; a grant has none.
     pub contract: Option<crate::digest::ContractHash>,
+    /// Whether a fresh instance of its holder may take it over; a grant is never.
+    pub rebind: Rebind,
+    /// How its holder came to it, where that is not the one whom the hop names.
+    pub rebound: Option<Rebound>,
+}
+
+/// A link that another instance of its holder has taken over. The link stands in the place of the hop.
+#[derive(Clone, Debug)]
+pub struct Rebound {
+    /// Names the chain up to the hop.
+    pub hop: ChainId,
+    /// Whom the hop names.
+    pub named: Holder,
+    /// What was signed of it,
+    pub terms: RebindTerms,
+    /// and with which key.
+    pub by: DomainKey,
 }

@@ -6,7 +6,7 @@
 
 use super::{
     datalog::{Block, Check, Expression, Operator, Predicate, Query, Term},
-    terms::{GrantTerms, HopTerms},
+    terms::{GrantTerms, HopTerms, RebindTerms},
 };
 use crate::{
     capability::{Capability, Constraint, Rights, Rule, UrlPrefix},
@@ -21,6 +21,9 @@ const THIRD_PARTY_VERSION: u64 = 5;
 /// The fact that only our verifier injects, so that a plain Biscuit verifier refuses (TOK-012).
 pub(super) const VERIFIED: &str = "countersign_verified";
 
+/// The fact of a rebind, and so the first symbol of its block.
+pub(super) const REBIND: &str = "rebind";
+
 /// The authority block.
 pub(super) fn authority_block(terms: &GrantTerms) -> Vec<u8> {
     let mut checks = vec![Check(vec![Query::default().with(VERIFIED, [var("chain")])])];
@@ -33,6 +36,12 @@ pub(super) fn authority_block(terms: &GrantTerms) -> Vec<u8> {
 pub(super) fn hop_block(terms: &HopTerms) -> Vec<u8> {
     let facts = vec![predicate("hop", [Term::Bytes(terms.to_bytes())])];
     Block { version: THIRD_PARTY_VERSION, facts, checks: rights_checks(&terms.rights) }.to_bytes()
+}
+
+/// A rebind's block: the hop before it has the checks already.
+pub(super) fn rebind_block(terms: &RebindTerms) -> Vec<u8> {
+    let facts = vec![predicate(REBIND, [Term::Bytes(terms.to_bytes())])];
+    Block { version: THIRD_PARTY_VERSION, facts, checks: Vec::new() }.to_bytes()
 }
 
 pub(super) fn rights_checks(rights: &Rights) -> Vec<Check> {

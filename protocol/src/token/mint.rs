@@ -6,7 +6,7 @@ use super::{
     compile,
     container::{Container, HopBlock, KeyBytes, SealedBlock, THIRD_PARTY_SIGNATURE},
     link_key::LinkKey,
-    terms::{GrantTerms, HopTerms},
+    terms::{GrantTerms, HopTerms, RebindTerms},
     verify::Token,
 };
 use crate::key::{PublicKey, Signature, SigningKey};
@@ -36,6 +36,14 @@ pub fn append_hop(
     grantor_signature: Signature,
 ) -> UnverifiedToken {
     append_signed(parent, compile::hop_block(terms), grantor, grantor_signature)
+}
+
+/// Appends a rebind to a chain that ends with a hop, signed with the trust domain's rebind key. Nothing
+/// is checked here: the result is unverified.
+pub fn append_rebind(hop: &Token, terms: &RebindTerms, rebind_key: &SigningKey) -> UnverifiedToken {
+    let payload = compile::rebind_block(terms);
+    let signature = rebind_key.sign(&hop_message(&payload, hop.last_signature()));
+    append_signed(hop, payload, rebind_key.public(), signature)
 }
 
 fn append_signed(

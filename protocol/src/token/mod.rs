@@ -15,6 +15,7 @@ mod link_key;
 mod mint;
 mod permit;
 mod proof;
+mod rebind;
 mod recent;
 mod seal;
 mod session;
@@ -22,9 +23,9 @@ mod table;
 mod terms;
 mod verify;
 
-pub use chain::{Link, grant_chain_id, hop_chain_id};
+pub use chain::{Link, Rebound, grant_chain_id, hop_chain_id};
 pub use known::KnownChains;
-pub use mint::{append_hop, mint_grant, sign_hop};
+pub use mint::{append_hop, append_rebind, mint_grant, sign_hop};
 pub use permit::{ActivatedBy, Activation, ActiveToken, Permit, Recorded};
 pub use proof::{Nonce, Presentation, Proof, Via};
 pub use recent::Recent;
@@ -32,8 +33,8 @@ pub(crate) use session::check_channel as check_session_channel;
 pub use session::{SessionPermit, SessionUse};
 pub use table::Table;
 pub(crate) use table::allows;
-pub use terms::{Evidence, EvidenceKind, GrantTerms, Holder, HopTerms};
-pub use verify::{Token, UnverifiedToken};
+pub use terms::{Evidence, EvidenceKind, GrantTerms, Holder, HopTerms, RebindTerms};
+pub use verify::{Stated, Token, UnverifiedToken};
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,8 @@ code_enum! {
         Grant = 1,
         /// The leaf that finalized the contract.
         Contract = 2,
+        /// The leaf by which another instance of the holder took over.
+        Rebind = 3,
     }
 }
 
@@ -88,9 +90,11 @@ impl ActiveToken {
         let reason = Reason::NotActivated;
         require!("CHN-021", activation.domain == token.grant().domain, reason, "It is of another domain.");
         require!("CHN-021", activation.chain_id == token.chain_id(), reason, "It is of another chain.");
-        let subject = match (activation.activated_by, token.leaf().contract) {
-            (ActivatedBy::Contract, Some(contract)) => Digest::from_bytes(contract.to_array()),
-            (ActivatedBy::Grant, None) => token.grant().evidence.digest,
+        let leaf = token.leaf();
+        let subject = match (activation.activated_by, leaf.contract, &leaf.rebound) {
+            (ActivatedBy::Contract, Some(contract), None)
+            | (ActivatedBy::Rebind, Some(contract), Some(_)) => Digest::from_bytes(contract.to_array()),
+            (ActivatedBy::Grant, None, None) => token.grant().evidence.digest,
             _ => return Err(Refusal::new("CHN-022", reason, "It is of another kind of link.")),
         };
         require!("CHN-022", activation.subject == subject, reason, "It is of another contract or grant.");

@@ -3,12 +3,14 @@
 use crate::{
     capability::Rights,
     code_enum,
+    contract::Rebind,
     digest::{ContractHash, Digest},
     extension::Extensions,
     id::GrantId,
     key::PublicKey,
     name::{InstanceId, PrincipalId, TrustDomain},
     payload,
+    signed::Signed,
 };
 
 payload! {
@@ -70,7 +72,25 @@ payload! {
         2 => pub contract: ContractHash,
         /// What the next holder may do.
         3 => pub rights: Rights,
+        /// Whether a fresh instance of the next holder may take the chain over.
+        4 => pub rebind: Rebind,
         /// Growth.
-        4 => pub extensions: Extensions,
+        5 => pub extensions: Extensions,
+    }
+}
+
+payload! {
+    /// A rebind: another instance of the holder holds the link in its place. It says nothing of rights.
+    pub struct RebindTerms {
+        /// Who held the link until then: the instance that the hop names, or one that took over since.
+        1 => pub from: InstanceId,
+        /// Who holds it from there on.
+        2 => pub holder: Holder,
+        /// Digest of the evidence by which the holder was attested.
+        3 => pub evidence: Digest,
+        /// The grantor's signed [`RebindConsent`](crate::contract::RebindConsent), where the hop asks for it.
+        4 => pub consent: Option<Signed>,
+        /// Growth.
+        5 => pub extensions: Extensions,
     }
 }

@@ -4,11 +4,13 @@ use super::{
     chain::{Link, grant_chain_id, hop_chain_id},
     compile,
     container::{Container, HopBlock, NotRead, PROOF_BYTES},
+    rebind,
     seal::{Sealed, Seals, read_key},
     table::Table,
-    terms::{GrantTerms, HopTerms},
+    terms::{GrantTerms, HopTerms, RebindTerms},
 };
 use crate::{
+    contract::Rebind,
     digest::ChainId,
     key::{PublicKey, Signature},
     ledger::LeafIndex,
@@ -42,11 +44,11 @@ impl UnverifiedToken {
 
     /// What the blocks say before a single signature is verified: the grant, and each hop with the key
     /// that claims to have signed it. Only to be shown as such.
-    pub fn peek_unverified(&self) -> Result<(GrantTerms, Vec<(PublicKey, HopTerms)>), Refusal> {
+    pub fn peek_unverified(&self) -> Result<(GrantTerms, Vec<(PublicKey, Stated)>), Refusal> {
         let container = self.container()?;
         let grant = terms_in("grant", &container.authority.payload)?;
         let hops = container.hops.iter();
-        let hops = hops.map(|hop| Ok((read_key(&hop.grantor)?, terms_in("hop", &hop.block.payload)?)));
+        let hops = hops.map(|hop| Ok((read_key(&hop.grantor)?, stated(&hop.block.payload)?)));
         Ok((grant, hops.collect::<Result<_, Refusal>>()?))
     }
 
@@ -77,7 +79,7 @@ impl UnverifiedToken {
         let mut seals = Seals::begin(&container, keys.domain(), &root.key)?;
         let grant = read_grant(&container, keys.domain());
         let walk = grant.and_then(|grant| Ok((Walk::begin(&grant, seals.last())?, grant)));
-        let (walk, grant) = Walk::on(walk, &mut seals, &container.hops)?;
+        let (walk, grant) = Walk::on(walk, &mut seals, &container.hops, keys)?;
         Ok(Token::new(self.0.clone(), &container, root.clone(), grant, walk))
     }
 
@@ -88,10 +90,10 @@ impl UnverifiedToken {
             return self.verify(keys);
         }
         let container = self.container()?;
-        let mut seals = Seals::after(&container, parent.chain_id(), parent.depth())?;
+        let mut seals = Seals::after(&container, parent.chain_id(), parent.hops)?;
         let walk = Walk { ancestors: parent.ancestors.clone(), leaf: parent.leaf.clone() };
-        let hops = container.hops.get(parent.depth()..).unwrap_or_default();
-        let (walk, grant) = Walk::on(Ok((walk, parent.grant.clone())), &mut seals, hops)?;
+        let hops = container.hops.get(parent.hops..).unwrap_or_default();
+        let (walk, grant) = Walk::on(Ok((walk, parent.grant.clone())), &mut seals, hops, keys)?;
         Ok(Token::new(self.0.clone(), &container, parent.minted_by.clone(), grant, walk))
     }
 
@@ -107,12 +109,23 @@ impl UnverifiedToken {
     }
 }
 
+/// What a block after the authority says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stated {
+    /// The right is handed on.
+    Hop(HopTerms),
+    /// Another instance holds it.
+    Rebind(RebindTerms),
+}
+
 /// A chain whose signatures, blocks and narrowing have been verified.
 #[derive(Clone, Debug)]
 pub struct Token {
     bytes: Vec<u8>,
     /// What the next hop's signatures refer to.
     last_signature: Signature,
+    /// How many blocks follow the authority: hops, and what was rebound.
+    hops: usize,
     /// The capability key that signed the grant.
     minted_by: DomainKey,
     grant: GrantTerms,
@@ -127,7 +140,7 @@ impl Token {
     fn new(bytes: Vec<u8>, of: &Container, minted_by: DomainKey, grant: GrantTerms, walk: Walk) -> Self {
         let Walk { ancestors, leaf } = walk;
         let (table, last_signature) = (Table::compile(&ancestors, &leaf), *of.last_signature());
-        Self { bytes, last_signature, minted_by, grant, ancestors, leaf, table }
+        Self { bytes, last_signature, hops: of.hops.len(), minted_by, grant, ancestors, leaf, table }
     }
 
     /// The bytes, to be sent on.
@@ -160,7 +173,7 @@ impl Token {
         self.leaf().chain_id
     }
 
-    /// How many hops follow the grant.
+    /// How many hops follow the grant; a hop that was rebound is one.
     pub fn depth(&self) -> usize {
         self.ancestors.len()
     }
@@ -178,9 +191,16 @@ impl Token {
         Ok(())
     }
 
+    /// The rebind that is its last link, if one is, is signed by the key that was the domain's for the leaf
+    /// that records it (CHN-064).
+    pub fn check_rebound_at(&self, leaf: LeafIndex) -> Result<(), Refusal> {
+        rebind::check_signed_by(&[], &self.leaf, leaf)
+    }
+
     /// What can be said of that where only the chain's last leaf is known: a grant is recorded at it
     /// where the grant is all there is, and before it otherwise.
     pub(super) fn check_granted_by(&self, last: LeafIndex) -> Result<(), Refusal> {
+        rebind::check_signed_by(&self.ancestors, &self.leaf, last)?;
         if self.ancestors.is_empty() {
             return self.check_granted_at(last);
         }
@@ -202,7 +222,9 @@ impl Token {
     /// Whether verifying it anew would begin at the same key.
     pub(super) fn is_verified_by(&self, keys: &KeySet) -> bool {
         let same_domain = self.grant.domain == *keys.domain();
-        same_domain && keys.capability_key(self.minted_by.id) == Some(&self.minted_by)
+        let mut rebound = self.links().filter_map(|link| link.rebound.as_ref());
+        let same_rebinds = rebound.all(|it| keys.rebind_key(it.by.key.as_bytes()) == Some(&it.by));
+        same_domain && same_rebinds && keys.capability_key(self.minted_by.id) == Some(&self.minted_by)
     }
 
     /// Whether those bytes begin with all of its blocks.
@@ -242,7 +264,8 @@ impl Walk {
     fn begin(grant: &GrantTerms, sealed: Sealed) -> Result<Self, Refusal> {
         check_next_key(sealed)?;
         let (holder, rights) = (grant.holder.clone(), grant.rights.clone());
-        let leaf = Link { chain_id: sealed.chain_id, holder, rights, contract: None };
+        let chain_id = sealed.chain_id;
+        let leaf = Link { chain_id, holder, rights, contract: None, rebind: Rebind::Never, rebound: None };
         Ok(Self { ancestors: Vec::new(), leaf })
     }
 
@@ -253,17 +276,28 @@ impl Walk {
         mut so_far: Result<(Self, GrantTerms), Refusal>,
         seals: &mut Seals<'a>,
         hops: &'a [HopBlock],
+        keys: &KeySet,
     ) -> Result<(Self, GrantTerms), Refusal> {
         for hop in hops {
             let holder = so_far.as_ref().ok().map(|(walk, _)| &walk.leaf.holder.key);
             let sealed = seals.check(hop, holder)?;
             so_far = so_far.and_then(|(mut walk, grant)| {
-                walk.push(step(&walk.leaf, hop, sealed)?)?;
+                walk.take(hop, sealed, keys)?;
                 Ok((walk, grant))
             });
         }
         seals.finish()?;
         so_far
+    }
+
+    /// One more block: a hop adds a link, a rebind takes the place of the one before it.
+    fn take(&mut self, hop: &HopBlock, sealed: Sealed, keys: &KeySet) -> Result<(), Refusal> {
+        if !is_rebind(&hop.block.payload) {
+            return self.push(step(&self.leaf, hop, sealed)?);
+        }
+        let terms = read_rebind(&hop.block.payload)?;
+        self.leaf = rebind::step(self.ancestors.last(), &self.leaf, (hop, sealed), terms, keys)?;
+        check_next_key(sealed)
     }
 
     fn push(&mut self, next: Link) -> Result<(), Refusal> {
@@ -297,8 +331,34 @@ fn step(parent: &Link, hop: &HopBlock, sealed: Sealed) -> Result<Link, Refusal> 
         return Err(Refusal::new("CHN-002", Reason::RightsWidened, format!("In this hop {widening}.")));
     }
     check_next_key(sealed)?;
-    let HopTerms { holder, rights, contract, .. } = terms;
-    Ok(Link { chain_id: sealed.chain_id, holder, rights, contract: Some(contract) })
+    let HopTerms { holder, rights, contract, rebind, .. } = terms;
+    let (chain_id, contract) = (sealed.chain_id, Some(contract));
+    Ok(Link { chain_id, holder, rights, contract, rebind, rebound: None })
+}
+
+fn read_rebind(payload: &[u8]) -> Result<RebindTerms, Refusal> {
+    let terms: RebindTerms = terms_in(compile::REBIND, payload)?;
+    require!(
+        "TOK-010",
+        compile::rebind_block(&terms) == *payload,
+        Reason::TokenMalformed,
+        "A rebind's block is not the one that its terms compile to."
+    );
+    terms.extensions.check()?;
+    Ok(terms)
+}
+
+/// What kind of block it says it is: that of its first symbol. Compiling its terms again shows whether
+/// it is that.
+fn is_rebind(block: &[u8]) -> bool {
+    Reader::new(block).bytes(1).ok().flatten() == Some(compile::REBIND.as_bytes())
+}
+
+fn stated(block: &[u8]) -> Result<Stated, Refusal> {
+    match is_rebind(block) {
+        true => terms_in(compile::REBIND, block).map(Stated::Rebind),
+        false => terms_in("hop", block).map(Stated::Hop),
+    }
 }
 
 fn check_next_key(sealed: Sealed) -> Result<(), Refusal> {

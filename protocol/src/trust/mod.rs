@@ -32,6 +32,8 @@ code_enum! {
         Activation = 2,
         /// Checkpoints of the ledger.
         Checkpoint = 3,
+        /// Blocks by which a fresh instance takes a chain over.
+        Rebind = 4,
     }
 }
 
@@ -57,7 +59,7 @@ payload! {
         /// The trust domain.
         1 => domain: TrustDomain,
         /// Its keys.
-        2 => keys: Bounded<DomainKey, 3, DOMAIN_KEYS_MAX>,
+        2 => keys: Bounded<DomainKey, 4, DOMAIN_KEYS_MAX>,
         /// The ledger that they are of, where it goes on from a backup; absent for the domain's first.
         3 => log: Option<LogId>,
     }
@@ -77,8 +79,9 @@ impl KeySet {
         capability: PublicKey,
         activation: PublicKey,
         checkpoint: PublicKey,
+        rebind: PublicKey,
     ) -> Option<Self> {
-        let keys = KeyPurpose::ALL.into_iter().zip([capability, activation, checkpoint]);
+        let keys = KeyPurpose::ALL.into_iter().zip([capability, activation, checkpoint, rebind]);
         let keys = keys.map(|(purpose, key)| DomainKey {
             purpose,
             id: 1,
@@ -108,6 +111,12 @@ impl KeySet {
     /// it may have granted is asked once the leaf of the grant is known (TOK-008).
     pub fn capability_key(&self, id: u32) -> Option<&DomainKey> {
         self.for_purpose(KeyPurpose::Capability).find(|key| key.id == id)
+    }
+
+    /// What the set says of a key that signed a rebind. For which leaves it may have is asked once the
+    /// leaf of the rebind is known (CHN-064).
+    pub fn rebind_key(&self, key: &[u8]) -> Option<&DomainKey> {
+        self.for_purpose(KeyPurpose::Rebind).find(|known| known.key.as_bytes() == key)
     }
 
     /// The key whose activations are for that leaf.
@@ -159,7 +168,7 @@ impl KeySet {
 
 impl KeyPurpose {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Capability, Self::Activation, Self::Checkpoint];
+    pub const ALL: [Self; 4] = [Self::Capability, Self::Activation, Self::Checkpoint, Self::Rebind];
 }
 
 /// The text is no key set.
@@ -203,7 +212,7 @@ mod tests {
 
     fn pinned() -> KeySet {
         let public = |seed| SigningKey::from_seed(&[seed; 32]).public();
-        KeySet::new("acme.example".parse().unwrap(), public(1), public(2), public(3)).unwrap()
+        KeySet::new("acme.example".parse().unwrap(), public(1), public(2), public(3), public(4)).unwrap()
     }
 
     #[test]
@@ -232,7 +241,7 @@ mod tests {
 
     /// Three activation keys, one after the other, and as many for checkpoints.
     fn rotated() -> Vec<DomainKey> {
-        use KeyPurpose::{Activation, Capability, Checkpoint};
+        use KeyPurpose::{Activation, Capability, Checkpoint, Rebind};
         vec![
             key(Capability, 1, 10, 0, 0),
             key(Activation, 1, 1, 0, 10),
@@ -240,6 +249,7 @@ mod tests {
             key(Activation, 3, 3, 25, 0),
             key(Checkpoint, 1, 11, 0, 10),
             key(Checkpoint, 2, 12, 10, 0),
+            key(Rebind, 1, 13, 0, 0),
         ]
     }
 
@@ -282,8 +292,9 @@ mod tests {
         use KeyPurpose::{Activation, Capability, Checkpoint};
         assert!(read(rotated()).is_some(), "the twin");
         type Change = fn(&mut Vec<DomainKey>);
-        let cases: [(&str, Change); 9] = [
-            ("no checkpoint key", |keys| keys.truncate(4)),
+        let cases: [(&str, Change); 10] = [
+            ("no rebind key", |keys| keys.truncate(6)),
+            ("no checkpoint key", |keys| drop(keys.drain(4..6))),
             ("no capability key", |keys| *keys = keys.split_off(1)),
             ("no activation key in use", |keys| keys[3].end_leaf = leaf(30)),
             ("a number twice", |keys| keys[2].id = 1),
@@ -299,7 +310,8 @@ mod tests {
             assert_eq!(read(keys.clone()), None, "{what}");
             assert_eq!(KeySet::of(pinned().domain, keys), None, "{what}");
         }
-        let again = [rotated(), vec![key(Checkpoint, 3, 1, 0, 0)]].concat();
+        let mut again = rotated();
+        again.insert(6, key(Checkpoint, 3, 1, 0, 0));
         assert_eq!(read(again), None, "a retired activation key that comes back");
     }
 

@@ -32,7 +32,7 @@ impl Statement for KeyRotation {
 
 impl KeyRotation {
     /// The statement, signed by the keys in use of the set before, in order of their purposes.
-    pub fn signed(&self, signers: [&SigningKey; 3]) -> Signed {
+    pub fn signed(&self, signers: [&SigningKey; 4]) -> Signed {
         let [first, rest @ ..] = signers;
         let mut signed = self.sign(first);
         rest.into_iter().for_each(|key| signed.add_signature(key));
@@ -129,7 +129,7 @@ impl KeySet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::LeafIndex;
+    use crate::{ledger::LeafIndex, payload::Code as _};
 
     fn key(seed: u8) -> SigningKey {
         SigningKey::from_seed(&[seed; 32])
@@ -140,8 +140,8 @@ mod tests {
     }
 
     fn first() -> KeySet {
-        let [one, two, three] = [1, 2, 3].map(|seed| key(seed).public());
-        KeySet::new("acme.example".parse().unwrap(), one, two, three).unwrap()
+        let [one, two, three, four] = [1, 2, 3, 4].map(|seed| key(seed).public());
+        KeySet::new("acme.example".parse().unwrap(), one, two, three, four).unwrap()
     }
 
     fn to(keys: KeySet) -> KeyRotation {
@@ -158,20 +158,19 @@ mod tests {
 
     #[test]
     fn the_keys_in_use_say_what_comes_after_them() {
-        let signed = to(second()).signed([&key(1), &key(2), &key(3)]);
+        let signed = to(second()).signed([&key(1), &key(2), &key(3), &key(4)]);
         assert_eq!(first().follow(&signed), Ok((second(), leaf(40))));
         assert_eq!(second().activation_key(leaf(39)), Some(key(2).public()));
         assert_eq!(second().activation_key(leaf(40)), Some(key(12).public()));
         let third = second()
             .rotated(
-                &[(KeyPurpose::Capability, 21), (KeyPurpose::Activation, 22), (KeyPurpose::Checkpoint, 23)]
-                    .map(|(purpose, seed)| (purpose, key(seed).public())),
+                &KeyPurpose::ALL.map(|purpose| (purpose, key(20 + purpose.code() as u8).public())),
                 leaf(50),
             )
             .unwrap();
         let rotation =
             KeyRotation { previous: Digest::of(&second().to_bytes()), keys: third.clone(), restored: None };
-        let signed = rotation.signed([&key(1), &key(12), &key(3)]);
+        let signed = rotation.signed([&key(1), &key(12), &key(3), &key(4)]);
         assert_eq!(second().follow(&signed), Ok((third.clone(), leaf(50))));
         assert!(third.continues(&first()) && third.continues(&second()) && third.continues(&third));
         assert!(!first().continues(&second()));
@@ -181,11 +180,19 @@ mod tests {
     #[test]
     fn nobody_else_says_so() {
         let rotation = to(second());
-        let all = rotation.signed([&key(1), &key(2), &key(3)]);
+        let all = rotation.signed([&key(1), &key(2), &key(3), &key(4)]);
         assert_eq!(rule(first().follow(&all)), "it follows", "the twin");
-        for signers in [[1, 2, 9], [1, 9, 3], [9, 2, 3], [2, 1, 3], [1, 1, 1], [1, 12, 3]] {
-            let [a, b, c] = signers.map(key);
-            assert_eq!(rule(first().follow(&rotation.signed([&a, &b, &c]))), "IDN-120", "{signers:?}");
+        for signers in [
+            [1, 2, 9, 4],
+            [1, 9, 3, 4],
+            [9, 2, 3, 4],
+            [1, 2, 3, 9],
+            [2, 1, 3, 4],
+            [1, 1, 1, 1],
+            [1, 12, 3, 4],
+        ] {
+            let [a, b, c, d] = signers.map(key);
+            assert_eq!(rule(first().follow(&rotation.signed([&a, &b, &c, &d]))), "IDN-120", "{signers:?}");
         }
         let mut fewer = all.clone();
         fewer.signatures.pop();
@@ -198,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_rotation_follows_one_set_and_changes_the_keys_in_use_alone() {
-        let sign = |rotation: KeyRotation| rotation.signed([&key(1), &key(2), &key(3)]);
+        let sign = |rotation: KeyRotation| rotation.signed([&key(1), &key(2), &key(3), &key(4)]);
         let elsewhere = KeyRotation { previous: Digest::of(b"another"), keys: second(), restored: None };
         assert_eq!(rule(first().follow(&sign(elsewhere))), "IDN-121");
 

@@ -7,7 +7,7 @@ use countersign_forge::{Talk, World, domain, domain_key, keys, principal, rights
 use countersign_protocol::{
     audit::{Audit, Report},
     capability::Amount,
-    contract::{self, ChangeKind, ContractBody, Side},
+    contract::{self, ChangeKind, ContractBody, Rebind, Side},
     digest::ChainId,
     domain::{
         ChainClosed, ContractFinalized, End, EndCause, Event, InvocationEnded, InvocationOutcome,
@@ -31,6 +31,7 @@ use crate::{
     changes::change,
     explain::ledger,
     invocation::{begin, end, present, proof, receipt, revoke},
+    rebind::take,
     rotation::rotate,
     session::Sitting,
     streams::streamed,
@@ -146,6 +147,12 @@ pub(crate) fn eventful() -> World {
         ("planner", Side::Grantor, ChangeKind::Resume),
     ] {
         change(&mut world, by, side, held_up, kind).unwrap();
+    }
+    for rebind in [Rebind::Domain, Rebind::GrantorConsent] {
+        let name = if rebind == Rebind::Domain { "researcher2" } else { "researcher3" };
+        let held = world.rebindable(grant, "planner", "researcher", (rights(5, 4), rebind)).unwrap();
+        world.join(name);
+        take(&mut world, name, held).unwrap();
     }
     let refusal = Refusal::new("CHN-030", Reason::Revoked, "");
     let actor = world.agent("mallory").actor();
@@ -433,7 +440,8 @@ fn a_revocation_by_an_outsider_names_it_as_an_admin() {
 fn a_ledger_under_other_keys_is_another_ledger() {
     let (world, ..) = contracted();
     let public = |seed| domain_key(seed).public();
-    let others = countersign_protocol::trust::KeySet::new(domain(), public(9), public(202), public(203));
+    let others =
+        countersign_protocol::trust::KeySet::new(domain(), public(9), public(202), public(203), public(204));
     let audit = ledger(&world).iter().fold(Audit::begin(others.unwrap()), |audit, entry| audit.entry(entry));
     let report = audit.finish(&world.checkpoint());
     assert!(report.findings[0].sentence.contains("other keys"), "{:?}", report.findings);

@@ -455,7 +455,13 @@ fn keys_policy_and_order_are_what_they_should_be() {
     assert_eq!(altered(|_, bundle| bundle.policy = None), None, "it may be gone; the explanation says so");
     let republished = forged(|_, entries| {
         let public = |seed| domain_key(seed).public();
-        let keys = countersign_protocol::trust::KeySet::new(domain(), public(9), public(202), public(203));
+        let keys = countersign_protocol::trust::KeySet::new(
+            domain(),
+            public(9),
+            public(202),
+            public(203),
+            public(204),
+        );
         let Event::KeysPublished(event) = &mut entries[0].event else { panic!() };
         event.keys = keys.unwrap();
     });

@@ -2,7 +2,7 @@
 
 use countersign_protocol::{
     capability::{Amount, Arguments, Request, Rights},
-    contract,
+    contract::{self, Rebind},
     digest::{ChainId, Digest},
     domain::{Begin, End, Event, InvocationOutcome},
     extension::Extensions,
@@ -425,7 +425,8 @@ fn a_contracts_activation_is_of_its_own_hop_alone() {
     let hop = |name: &str, rights: Rights| {
         let agent = world.agent(name);
         let holder = Holder { instance: agent.id, key: agent.key.public() };
-        let terms = HopTerms { holder, contract, rights, extensions: Extensions::none() };
+        let terms =
+            HopTerms { holder, contract, rights, rebind: Rebind::Never, extensions: Extensions::none() };
         let signature = sign_hop(&world.token(grant), &terms, &planner);
         append_hop(&world.token(grant), &terms, planner.public(), signature).verify(&keys()).unwrap()
     };

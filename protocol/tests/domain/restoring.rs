@@ -34,13 +34,13 @@ fn successors(seeds: &[u8]) -> Vec<(KeyPurpose, PublicKey)> {
 }
 
 fn signed(rotation: &KeyRotation) -> Signed {
-    rotation.signed([&domain_key(201), &domain_key(202), &domain_key(203)])
+    rotation.signed([&domain_key(201), &domain_key(202), &domain_key(203), &domain_key(204)])
 }
 
 /// What the keys in use say of a ledger that goes on from here.
 fn rotation(world: &World) -> KeyRotation {
     let (size, root) = (world.state.tree().size(), world.state.tree().root());
-    let next = keys().restored(log(1), &successors(&[211, 212, 213]), size.next_leaf()).unwrap();
+    let next = keys().restored(log(1), &successors(&[211, 212, 213, 214]), size.next_leaf()).unwrap();
     let from = Checkpoint { origin: Origin::of(&domain()), size, root };
     KeyRotation { previous: Digest::of(&keys().to_bytes()), keys: next, restored: Some(from) }
 }
@@ -77,7 +77,7 @@ fn another_log_begins_as_a_restored_one_does_or_not_at_all() {
     let leaf = world.state.tree().size().next_leaf();
     assert_eq!(judge(&|it| it.restored = None), malformed, "another log, of which nothing is said");
     assert_eq!(
-        judge(&|it| it.keys = keys().rotated(&successors(&[211, 212, 213]), leaf).unwrap()),
+        judge(&|it| it.keys = keys().rotated(&successors(&[211, 212, 213, 214]), leaf).unwrap()),
         malformed,
         "the same log"
     );
@@ -152,6 +152,6 @@ fn what_the_other_log_signed_is_not_believed_of_this_one() {
     let again = findings(&next, &world, &Origin::of(&domain()));
     assert_eq!(again, ["checkpoint: the log did not sign it"], "under the name of before");
     let leaf = LeafIndex::new(world.entries.len() as u64).unwrap();
-    let second = next.restored(log(2), &successors(&[221, 222, 223]), leaf).unwrap();
+    let second = next.restored(log(2), &successors(&[221, 222, 223, 224]), leaf).unwrap();
     assert_ne!(second.origin(), origin, "two that go on from one backup are two");
 }

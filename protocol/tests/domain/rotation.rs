@@ -77,7 +77,7 @@ fn a_retired_capability_key_grants_nothing_more() {
 /// What the keys in use say of keys with those seeds, from that leaf on.
 fn rotation(
     known: &KeySet,
-    signers: [u8; 3],
+    signers: [u8; 4],
     successors: &[(KeyPurpose, u8)],
     leaf: u64,
 ) -> (KeySet, Signed) {
@@ -86,11 +86,11 @@ fn rotation(
     let next = known.rotated(&successors, LeafIndex::new(leaf).unwrap()).unwrap();
     let rotation =
         KeyRotation { previous: Digest::of(&known.to_bytes()), keys: next.clone(), restored: None };
-    let [one, two, three] = signers.map(domain_key);
-    (next, rotation.signed([&one, &two, &three]))
+    let [one, two, three, four] = signers.map(domain_key);
+    (next, rotation.signed([&one, &two, &three, &four]))
 }
 
-const FIRST: [u8; 3] = [201, 202, 203];
+const FIRST: [u8; 4] = [201, 202, 203, 204];
 const ACTIVATION_AND_CHECKPOINT: &[(KeyPurpose, u8)] =
     &[(KeyPurpose::Activation, 212), (KeyPurpose::Checkpoint, 213)];
 
@@ -131,7 +131,7 @@ fn keys_are_rotated_at_the_leaf_that_says_so() {
     let third = [(KeyPurpose::Activation, 222)];
     let (_, by_the_first) = rotation(world.state.keys().unwrap(), FIRST, &third, next + 1);
     assert_eq!(judge(&world, &by_the_first), Err(("IDN-120", Reason::SignatureInvalid)));
-    let (_, by_the_second) = rotation(world.state.keys().unwrap(), [201, 212, 213], &third, next + 1);
+    let (_, by_the_second) = rotation(world.state.keys().unwrap(), [201, 212, 213, 204], &third, next + 1);
     assert_eq!(judge(&world, &by_the_second), Ok(1), "the twin");
 }
 
@@ -166,7 +166,7 @@ fn an_audit_follows_a_rotation_from_whichever_keys_were_pinned() {
     let elsewhere = findings(&other, &world, 213);
     assert!(elsewhere[0].contains("other keys than those pinned"), "{elsewhere:?}");
 
-    let (_, by_one) = rotation(&keys(), [203, 203, 203], ACTIVATION_AND_CHECKPOINT, leaf);
+    let (_, by_one) = rotation(&keys(), [203; 4], ACTIVATION_AND_CHECKPOINT, leaf);
     hostile.record(&Event::KeysRotated(KeysRotated { rotation: by_one }));
     let found = findings(&keys(), &hostile, 213);
     assert!(found[0].contains("IDN-120"), "{found:?}");

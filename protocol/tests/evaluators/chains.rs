@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_forge::biscuit::Container;
 use countersign_protocol::{
+    contract::Rebind,
     digest::{ChainId, ContractHash},
     token::{GrantTerms, HopTerms, Link as CoreLink, UnverifiedToken},
 };
@@ -98,6 +99,8 @@ impl Chain {
             holder: cast::holder(HOLDERS[place]),
             rights,
             contract: (place > 0).then(|| contract(place)),
+            rebind: Rebind::Never,
+            rebound: None,
         });
         Self { core: core.collect(), token: UnverifiedToken::from_bytes(container.bytes()), links, honest }
     }

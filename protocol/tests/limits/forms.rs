@@ -10,6 +10,7 @@ use countersign_protocol::{
         Argument, Arguments, Capability, Constraint, IntRange, IntSet, PathName, ResourceName,
         ResourcePattern, Rights, Rule, Text, UrlName, Value,
     },
+    contract::Rebind,
     digest::{ContractHash, Digest},
     explain::{Bundle, ProvenEntry},
     extension::{Criticality, Extension, Extensions},
@@ -190,7 +191,7 @@ fn domain_keys(count: usize) -> Vec<DomainKey> {
         first_leaf: leaf(number),
         end_leaf: if number < past { leaf(number + 1) } else { LeafIndex::ZERO },
     });
-    let others = [KeyPurpose::Activation, KeyPurpose::Checkpoint].into_iter().enumerate();
+    let others = [KeyPurpose::Activation, KeyPurpose::Checkpoint, KeyPurpose::Rebind].into_iter().enumerate();
     let others = others.map(|(number, purpose)| DomainKey {
         purpose,
         id: 1,
@@ -265,6 +266,7 @@ fn hops(count: usize) -> bool {
             holder: Holder { instance, key: key.public() },
             contract: ContractHash::from_bytes([7; 32]),
             rights: narrowed(16u32.saturating_sub(depth as u32)),
+            rebind: Rebind::Never,
             extensions: Extensions::none(),
         };
         token = token.hop(&terms, &holder(depth - 1).1);

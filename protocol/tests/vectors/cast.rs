@@ -3,6 +3,7 @@
 use countersign_forge::biscuit::Container;
 use countersign_protocol::{
     capability::{Amount, Budget, Capability, Constraint, IntRange, Rights, Rule, Window},
+    contract::Rebind,
     digest::{ContractHash, Digest},
     extension::{Criticality, Extension, Extensions},
     id::GrantId,
@@ -20,12 +21,13 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const NOW: u64 = 1_800_000_000_000;
 
 /// Everyone who has a key. The domain's old keys signed until leaf 90 or 100.
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 18] = [
     "capability",
     "capability-old",
     "activation",
     "activation-old",
     "checkpoint",
+    "rebind",
     "alice",
     "planner",
     "researcher",
@@ -33,6 +35,7 @@ pub(crate) const KEYS: [&str; 16] = [
     "files",
     "mallory",
     "planner-copy",
+    "researcher-copy",
     "witness",
     "other-log",
     "self-made-root",
@@ -101,7 +104,8 @@ pub(crate) fn domain() -> TrustDomain {
 
 /// The keys with which a ledger of a few entries begins.
 pub(crate) fn first_key_set() -> KeySet {
-    KeySet::new(domain(), public("capability"), public("activation"), public("checkpoint")).unwrap()
+    KeySet::new(domain(), public("capability"), public("activation"), public("checkpoint"), public("rebind"))
+        .unwrap()
 }
 
 /// One key of each purpose in use, and two that are not any more.
@@ -121,6 +125,7 @@ pub(crate) fn domain_keys() -> Vec<DomainKey> {
         key(KeyPurpose::Activation, 1, "activation", 90, 0),
         key(KeyPurpose::Activation, 7, "activation-old", 0, 90),
         key(KeyPurpose::Checkpoint, 1, "checkpoint", 0, 0),
+        key(KeyPurpose::Rebind, 1, "rebind", 0, 0),
     ]
 }
 
@@ -201,6 +206,7 @@ pub(crate) fn hop_terms(name: &str, hop: u64) -> HopTerms {
         holder: holder(name),
         contract: ContractHash::from_bytes([hop as u8; 32]),
         rights: rights(hop),
+        rebind: Rebind::Never,
         extensions: Extensions::none(),
     }
 }

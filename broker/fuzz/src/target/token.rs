@@ -11,7 +11,9 @@ use countersign_protocol::{
     refusal::Reason,
     signed::Statement,
     time::{Lifetime, Timestamp},
-    token::{ActivatedBy, Activation, ActiveToken, Nonce, Presentation, Proof, Token, UnverifiedToken, Via},
+    token::{
+        ActivatedBy, Activation, ActiveToken, Nonce, Presentation, Proof, Stated, Token, UnverifiedToken, Via,
+    },
     trust::KeySet,
 };
 
@@ -63,7 +65,8 @@ fn verified(bytes: &[u8], keys: &KeySet) -> Option<Token> {
     assert!(bytes.len() <= TOKEN_MAX_BYTES && token.depth() <= CHAIN_MAX_DEPTH);
     assert_eq!(token.as_bytes(), bytes, "what was verified is not what was received");
     let (grant, hops) = peeked.expect("what verifies can be shown before");
-    assert_eq!((&grant, hops.len()), (token.grant(), token.depth()));
+    let hops = hops.iter().filter(|(_, stated)| matches!(stated, Stated::Hop(_)));
+    assert_eq!((&grant, hops.count()), (token.grant(), token.depth()));
     assert!(biscuit::is_canonical(bytes), "a second encoding of a container");
     check_signatures(bytes, &token);
     check_narrowing(&token);
@@ -71,13 +74,14 @@ fn verified(bytes: &[u8], keys: &KeySet) -> Option<Token> {
 }
 
 /// What a token may be refused for by itself (spec/token.md, spec/chain.md).
-const REASONS: [Reason; 7] = [
+const REASONS: [Reason; 8] = [
     Reason::TokenMalformed,
     Reason::TokenUntrusted,
     Reason::ChainTooDeep,
     Reason::HopNotByHolder,
     Reason::RightsWidened,
     Reason::ChainLoops,
+    Reason::RebindNotAllowed,
     Reason::ExtensionUnknown,
 ];
 
@@ -85,10 +89,15 @@ const REASONS: [Reason; 7] = [
 fn check_signatures(bytes: &[u8], token: &Token) {
     let container = Container::read(bytes).expect("what verifies can be taken apart");
     let seals = biscuit::seals(bytes).expect("what verifies can be taken apart");
-    assert_eq!(container.hops.len(), token.depth());
-    for ((hop, parent), previous) in container.hops.iter().zip(token.links()).zip(&seals) {
-        assert_eq!(hop.grantor, parent.holder.key.as_bytes());
-        assert!(biscuit::is_signed(hop, &parent.holder.key, previous), "a hop that nobody signed");
+    // A rebind stands behind the hop whose link it takes over.
+    let signers = token.links().zip(token.links().skip(1)).flat_map(|(parent, link)| {
+        std::iter::once(parent.holder.key).chain(link.rebound.as_ref().map(|rebound| rebound.by.key))
+    });
+    let signers: Vec<_> = signers.collect();
+    assert_eq!(container.hops.len(), signers.len());
+    for ((hop, signer), previous) in container.hops.iter().zip(&signers).zip(&seals) {
+        assert_eq!(hop.grantor, signer.as_bytes());
+        assert!(biscuit::is_signed(hop, signer, previous), "a hop that nobody signed");
     }
 }
 
@@ -168,6 +177,9 @@ fn check_use(token: &Token, keys: &KeySet) {
 /// As its home ledger would activate it.
 fn activated(token: &Token, keys: &KeySet) -> ActiveToken {
     let (activated_by, subject) = match token.leaf().contract {
+        Some(contract) if token.leaf().rebound.is_some() => {
+            (ActivatedBy::Rebind, Digest::from_bytes(contract.to_array()))
+        }
         Some(contract) => (ActivatedBy::Contract, Digest::from_bytes(contract.to_array())),
         None => (ActivatedBy::Grant, token.grant().evidence.digest),
     };

@@ -48,9 +48,10 @@ impl World {
         let now = self.broker_now();
         let Some(process) = &self.process else { return Err(Stop::Crash) };
         let next = process.state.tree().size();
-        let (id, key) = self.keys.signer(KeyPurpose::Capability, next.next_leaf());
+        let capability_key = self.keys.signer(KeyPurpose::Capability, next.next_leaf());
+        let rebind_key = self.keys.signer(KeyPurpose::Rebind, next.next_leaf()).1;
         let domain = domain();
-        let context = Context { now, policy: &self.policy, capability_key: (id, key), domain: &domain };
+        let context = Context { now, policy: &self.policy, capability_key, rebind_key, domain: &domain };
         let events = match decide(&process.state, &context) {
             Ok(events) => events,
             Err(refusal) => {

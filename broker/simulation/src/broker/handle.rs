@@ -1,7 +1,7 @@
 //! What the broker does with a request.
 
 use countersign_protocol::{
-    contract::ChangeRequest,
+    contract::{ChangeRequest, RebindConsent, RebindRequest},
     domain::{Actor, Attested},
     grant::GrantRequest,
     id::RequestId,
@@ -67,6 +67,8 @@ impl World {
             Request::Move(signed) => model.judge_move(signed, actor, now),
             Request::Revoke(signed) => model.judge_revocation(signed, actor, now),
             Request::Change(signed) => model.judge_change(signed, actor, now),
+            Request::Rebind(signed) => model.judge_rebind(signed, actor, now),
+            Request::Consent(signed) => model.judge_consent(signed, actor, now),
             Request::Invoke(invoke) => self.expected_use(actor, invoke),
         }
     }
@@ -110,6 +112,8 @@ impl World {
             Request::Move(signed) => self.order(from, call, &signed),
             Request::Revoke(signed) => self.revoke(from, call, &signed),
             Request::Change(signed) => self.change_link(from, call, &signed),
+            Request::Rebind(signed) => self.rebind(from, call, &signed),
+            Request::Consent(signed) => self.consent(from, call, &signed),
             Request::Invoke(invoke) => self.invoke(from, call, *invoke),
         }
     }
@@ -173,6 +177,21 @@ impl World {
         self.witness.asked_to_change(signed, &mut self.tally);
         let decided = self.decide(|state, context| state.decide_change(context, &actor, signed))?;
         let id = signed.peek_unverified().ok().map(|it: ChangeRequest| it.request_id);
+        Ok(self.acknowledge_later(decided, from, call, id))
+    }
+
+    fn rebind(&mut self, from: &Address, call: u64, signed: &Signed) -> Flow<Decided> {
+        let actor = from.actor.clone();
+        self.witness.asked_to_rebind(signed, &mut self.tally);
+        let decided = self.decide(|state, context| state.decide_rebind(context, &actor, signed))?;
+        let id = signed.peek_unverified().ok().map(|it: RebindRequest| it.request_id);
+        Ok(self.acknowledge_later(decided, from, call, id))
+    }
+
+    fn consent(&mut self, from: &Address, call: u64, signed: &Signed) -> Flow<Decided> {
+        let actor = from.actor.clone();
+        let decided = self.decide(|state, context| state.decide_rebind_consent(context, &actor, signed))?;
+        let id = signed.peek_unverified().ok().map(|it: RebindConsent| it.request_id);
         Ok(self.acknowledge_later(decided, from, call, id))
     }
 

@@ -225,8 +225,10 @@ impl World {
         let found = process.and_then(|process| Some((&process.state, process.open.get(&id)?)));
         let (state, pending) = require_some!("API-034", found, Reason::NotFound);
         let (domain, now) = (domain(), self.time_of(state));
-        let (number, key) = self.keys.signer(KeyPurpose::Capability, state.tree().size().next_leaf());
-        let context = Context { now, policy: &self.policy, capability_key: (number, key), domain: &domain };
+        let next = state.tree().size().next_leaf();
+        let capability_key = self.keys.signer(KeyPurpose::Capability, next);
+        let rebind_key = self.keys.signer(KeyPurpose::Rebind, next).1;
+        let context = Context { now, policy: &self.policy, capability_key, rebind_key, domain: &domain };
         state.check_in_force(&context, &pending.chain)?;
         require!("API-036", now < pending.proof_expires, Reason::ProofExpired);
         let ready = now < pending.deadline && state.is_live(&pending.callee.actor.instance, now);

@@ -44,7 +44,7 @@ impl Point {
     /// The point at which events are decided and not yet written.
     pub(super) fn before<'a>(events: impl Iterator<Item = &'a Event>) -> Self {
         let points = events.map(|event| match event {
-            Event::Revoked(_) | Event::Changed(_) => Self::RevocationUnwritten,
+            Event::Revoked(_) | Event::Changed(_) | Event::ChainRebound(_) => Self::RevocationUnwritten,
             Event::ContractFinalized(_) => Self::ContractUnwritten,
             Event::InvocationEnded(end) if end.outcome == InvocationOutcome::Receipted => {
                 Self::ReceiptUnwritten

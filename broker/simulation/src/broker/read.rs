@@ -28,6 +28,8 @@ pub struct Concluded {
     pub activation: Signed,
     /// The contract, and when it was recorded; a grant has none.
     pub contract: Option<(Signed, Timestamp)>,
+    /// Who has taken it over, and when that was recorded.
+    pub rebind: Option<(Signed, Timestamp)>,
 }
 
 impl World {
@@ -82,7 +84,13 @@ impl World {
         let Some((chain, activation)) = state.chain(&id).zip(state.activation(id)).filter(|_| usable) else {
             return Ok(None);
         };
+        let hop = state.chain(&chain.hop(id)).unwrap_or(chain);
         let entry = self.witness.entries.get(chain.leaf.get() as usize);
+        let rebind = entry.and_then(|entry| match &entry.event {
+            Event::ChainRebound(event) => Some((event.request.clone(), entry.time)),
+            _ => None,
+        });
+        let entry = self.witness.entries.get(hop.leaf.get() as usize);
         let contract = entry.and_then(|entry| match &entry.event {
             Event::ContractFinalized(event) => Some((event.contract.clone(), entry.time)),
             _ => None,
@@ -90,7 +98,7 @@ impl World {
         let (token, leaf) = (chain.token.clone(), activation.leaf);
         let activation = activation.sign(self.keys.signer(KeyPurpose::Activation, leaf).1);
         self.witness.activated(id, leaf, &self.ledger)?;
-        Ok(Some(Concluded { chain: id, token, activation, contract }))
+        Ok(Some(Concluded { chain: id, token, activation, contract, rebind }))
     }
 
     /// The proof that a leaf is in the log of that size.

@@ -9,6 +9,7 @@ use countersign_protocol::{
 
 use super::{Cheat, pick};
 use crate::{
+    model::Status,
     network::Request,
     party::{critical, seat},
     plan::Step,
@@ -31,7 +32,19 @@ impl World {
             4 => (Side::Admin, ChangeKind::Suspend),
             _ => (Side::Grantor, ChangeKind::Suspend),
         };
-        let among = if kind == ChangeKind::Resume && !held.is_empty() { &held } else { &links };
+        let ended = self.ended_alike(step.what >> 3);
+        let model = &self.witness.model;
+        let lost: Vec<ChainId> =
+            links.iter().filter(|id| model.links[id].status == Status::Rebound).copied().collect();
+        let retires_lost = !lost.is_empty() && (step.who & 6 == 4 || kind == ChangeKind::Retire);
+        let (side, kind) = if retires_lost { (Side::Holder, ChangeKind::Retire) } else { (side, kind) };
+        let among = match step.who & 6 {
+            // What a process holds no more, as if it did.
+            _ if retires_lost => &lost,
+            6 if !ended.is_empty() => &ended,
+            _ if kind == ChangeKind::Resume && !held.is_empty() => &held,
+            _ => &links,
+        };
         let nowhere = ChainId::from_bytes([step.which; 32]);
         let chain = if step.who & 14 == 14 { Some(nowhere) } else { pick(step.which, among) };
         let Some(chain) = chain else { return false };

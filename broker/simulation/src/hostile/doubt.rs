@@ -136,9 +136,11 @@ impl World {
         what: &str,
         decide: impl FnOnce(&State, &Context<'_>) -> Decision,
     ) -> Flow {
-        let (id, key) = self.keys.signer(KeyPurpose::Capability, state.tree().size().next_leaf());
+        let next = state.tree().size().next_leaf();
+        let capability_key = self.keys.signer(KeyPurpose::Capability, next);
+        let rebind_key = self.keys.signer(KeyPurpose::Rebind, next).1;
         let domain = domain();
-        let context = Context { now, policy, capability_key: (id, key), domain: &domain };
+        let context = Context { now, policy, capability_key, rebind_key, domain: &domain };
         let decided = decide(state, &context);
         if let Err(refusal) = &decided {
             self.tally.refused(refusal.reason());

@@ -92,6 +92,10 @@ counted! {
         ChangesOthers,
         /// A change in another's name, of another time, under a used id, or shown by a use of others.
         MisusesChange,
+        /// A chain of someone else's is taken over, or taken back by a process that is gone.
+        TakesOver,
+        /// A consent to a rebind that is another's to give, or to something else than was asked.
+        Consents,
         /// A join with a token that is used, late, unknown, or for someone else.
         Joins,
         /// A renewal of someone else, or with something changed.
@@ -158,6 +162,8 @@ impl World {
             Cheat::AcceptsOther | Cheat::AcceptsTwice => self.bad_acceptance(cheat, step)?,
             Cheat::RevokesOthers | Cheat::MisusesRevocation => self.bad_revocation(cheat, step),
             Cheat::ChangesOthers | Cheat::MisusesChange => self.bad_change(cheat, step),
+            Cheat::TakesOver => self.bad_rebind(step),
+            Cheat::Consents => self.bad_consent(step),
             Cheat::Joins => self.bad_join(step)?,
             Cheat::Renews => self.bad_renewal(step),
             Cheat::Invites => self.bad_invitation(step)?,

@@ -13,6 +13,7 @@ mod lies;
 mod moves;
 mod names;
 mod proofs;
+mod rebinds;
 mod stranger;
 
 pub use bodies::Distortion;
@@ -58,6 +59,6 @@ impl World {
 }
 
 /// One of several, by a number.
-fn pick<T: Clone>(which: u8, among: &[T]) -> Option<T> {
+pub fn pick<T: Clone>(which: u8, among: &[T]) -> Option<T> {
     among.get(usize::from(which).checked_rem(among.len())?).cloned()
 }

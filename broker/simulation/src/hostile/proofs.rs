@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use countersign_forge::{domain, domain_key, principal};
 use countersign_protocol::{
-    contract::hash_of,
+    contract::{Rebind, hash_of},
     id::{GrantId, InstanceUuid, InvocationId},
     key::SigningKey,
     ledger::LeafIndex,
@@ -34,8 +34,14 @@ static DEEP: LazyLock<Vec<u8>> = LazyLock::new(deep_chain);
 fn deep_chain() -> Vec<u8> {
     let mut rng = StdRng::seed_from_u64(17);
     let now = Timestamp::new(countersign_forge::START_MS).unwrap();
-    let keys = KeySet::new(domain(), domain_key(1).public(), domain_key(2).public(), domain_key(3).public())
-        .unwrap();
+    let keys = KeySet::new(
+        domain(),
+        domain_key(1).public(),
+        domain_key(2).public(),
+        domain_key(3).public(),
+        domain_key(4).public(),
+    )
+    .unwrap();
     let holder = |number: u32, key: &SigningKey, rng: &mut StdRng| Holder {
         instance: principal(&format!("deep{number}th")).instance(InstanceUuid::new(now, rng)),
         key: key.public(),
@@ -53,6 +59,7 @@ fn deep_chain() -> Vec<u8> {
             holder: holder(number, &next, &mut rng),
             contract: hash_of(&[1]),
             rights: rights.clone(),
+            rebind: Rebind::Never,
             extensions: countersign_protocol::extension::Extensions::none(),
         };
         token = append_hop(&parent, &terms, key.public(), sign_hop(&parent, &terms, &key));
@@ -120,7 +127,7 @@ impl World {
         let holder = Holder { instance: accomplice.id.clone(), key: accomplice.key.public() };
         let contract = parent.leaf().contract.unwrap_or(hash_of(&[1]));
         let extensions = countersign_protocol::extension::Extensions::none();
-        let terms = HopTerms { holder, contract, rights, extensions };
+        let terms = HopTerms { holder, contract, rights, rebind: Rebind::Never, extensions };
         let signed_for = match cheat {
             Cheat::SplicesHop => self
                 .holdings()
@@ -150,6 +157,7 @@ impl World {
             holder: Holder { instance: accomplice.id.clone(), key: accomplice.key.public() },
             contract: hash_of(&[1]),
             rights,
+            rebind: Rebind::Never,
             extensions: countersign_protocol::extension::Extensions::none(),
         };
         let token = append_hop(&parent, &terms, key.public(), sign_hop(&parent, &terms, &key));

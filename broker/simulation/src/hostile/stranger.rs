@@ -71,12 +71,15 @@ impl World {
     /// What a stranger is told by a decision on the state as it is; `None` where it was not refused.
     fn told(&self, decide: impl FnOnce(&State, &Context<'_>) -> Result<(), Refusal>) -> Option<View> {
         let state = &self.process.as_ref()?.state;
-        let (id, key) = self.keys.signer(KeyPurpose::Capability, state.tree().size().next_leaf());
+        let next = state.tree().size().next_leaf();
+        let capability_key = self.keys.signer(KeyPurpose::Capability, next);
+        let rebind_key = self.keys.signer(KeyPurpose::Rebind, next).1;
         let domain = domain();
         let context = Context {
             now: self.time_of(state),
             policy: &self.policy,
-            capability_key: (id, key),
+            capability_key,
+            rebind_key,
             domain: &domain,
         };
         decide(state, &context).err().map(|refusal| refusal.view(Viewer::Stranger))

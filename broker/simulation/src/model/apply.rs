@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_protocol::{
-    contract::{self, Acceptance, ContractBody},
+    contract::{self, Acceptance, ContractBody, Rebind},
     digest::ChainId,
     domain::{EndCause, Entry, Event, Intent, InvocationOutcome},
     grant::GrantRequest,
@@ -52,9 +52,13 @@ impl Model {
             Event::InstanceAdmitted(event) => {
                 let token = self.tokens.get_mut(&event.statement.evidence);
                 token.into_iter().for_each(|token| token.used_by = Some(event.join.digest()));
-                self.admit_as(&event.statement, &event.join);
+                self.admit_as(&event.statement, &event.join, leaf);
             }
-            Event::InstanceRenewed(event) => self.admit_as(&event.statement, &event.renewal),
+            Event::InstanceRenewed(event) => {
+                let known = self.members.get(&event.statement.instance);
+                let admitted = known.map_or(leaf, |member| member.admitted.0);
+                self.admit_as(&event.statement, &event.renewal, admitted);
+            }
             Event::InstanceForked(event) => self.stop(&event.instance, Standing::Forked),
             Event::GrantIssued(event) => {
                 let link = grant(&peek(&event.request), &event.request, leaf);
@@ -93,6 +97,8 @@ impl Model {
             }
             Event::Revoked(event) => self.revoke(&event.request),
             Event::Changed(event) => self.change(&event.request),
+            Event::RebindAsked(event) => self.want(&event.request),
+            Event::ChainRebound(event) => self.take_over(event, leaf),
             Event::Intent(event) => self.begin(event, now),
             Event::InvocationEnded(event) => {
                 self.end(event.invocation_id, event.outcome, event.settled.get(), now);
@@ -107,7 +113,7 @@ impl Model {
         }
     }
 
-    fn admit_as(&mut self, statement: &InstanceStatement, request: &Signed) {
+    fn admit_as(&mut self, statement: &InstanceStatement, request: &Signed, admitted: LeafIndex) {
         let member = Member {
             key: statement.key,
             spki: statement.spki,
@@ -115,6 +121,7 @@ impl Model {
             generation: statement.generation,
             expires: statement.expires,
             standing: Standing::Live,
+            admitted: (admitted, statement.evidence),
             request: request.digest(),
         };
         self.members.insert(statement.instance.clone(), member);
@@ -204,7 +211,7 @@ impl Model {
         ended.forget = id.time().map(|made| after(made.max(now), RETENTION_MS));
         let chain = ended.chain;
         let Some(link) = self.links.get(&chain) else { return };
-        let used_up = self.account(chain).settled == link.rights.budget.ceiling.get();
+        let used_up = self.account(chain).settled == link.ceiling;
         self.exhausted = (used_up && !link.status.has_ended()).then_some(chain);
     }
 
@@ -269,11 +276,17 @@ fn grant(request: &GrantRequest, signed: &Signed, leaf: LeafIndex) -> Link {
         held_up_by: BTreeSet::new(),
         depth: 0,
         leaf,
+        ceiling: request.rights.budget.ceiling.get(),
+        rebind: Rebind::Never,
+        hop: None,
+        before: None,
+        wanted: None,
         asked: signed.digest(),
     }
 }
 
 fn agreed(body: ContractBody, signed: &Signed, leaf: LeafIndex) -> Link {
+    let ceiling = body.rights.budget.ceiling.get();
     Link {
         parent: Some(body.parent),
         contract: Some((body.contract_id, body.hash())),
@@ -287,6 +300,11 @@ fn agreed(body: ContractBody, signed: &Signed, leaf: LeafIndex) -> Link {
         held_up_by: BTreeSet::new(),
         depth: body.depth,
         leaf,
+        ceiling,
+        rebind: body.rebind,
+        hop: None,
+        before: None,
+        wanted: None,
         asked: signed.digest(),
     }
 }

@@ -38,7 +38,7 @@ impl Model {
     pub fn held(&self, id: ChainId) -> u64 {
         let Some(link) = self.links.get(&id) else { return 0 };
         match link.status {
-            Status::Active | Status::Suspended => link.rights.budget.ceiling.get(),
+            Status::Active | Status::Suspended => link.ceiling,
             _ => self.account(id).committed(),
         }
     }
@@ -51,7 +51,7 @@ impl Model {
 
     /// What can still be promised.
     pub fn available(&self, id: ChainId) -> u64 {
-        let ceiling = self.links.get(&id).map_or(0, |link| link.rights.budget.ceiling.get());
+        let ceiling = self.links.get(&id).map_or(0, |link| link.ceiling);
         ceiling.saturating_sub(self.account(id).committed())
     }
 
@@ -63,7 +63,10 @@ impl Model {
         let number = |at: Timestamp| at.as_millis() / window.length.as_millis();
         let beneath = self.beneath(id);
         let counted = self.uses.values().filter(|it| beneath.contains(&it.chain));
-        counted.filter(|it| number(it.at) == number(now)).map(|it| it.reserved).sum()
+        let own: u64 = counted.filter(|it| number(it.at) == number(now)).map(|it| it.reserved).sum();
+        // A window is not emptied by a restart.
+        let before = self.links.get(&id).and_then(|link| link.before);
+        own + before.map_or(0, |before| self.used_in_window(before, now))
     }
 
     /// Whether the window of every link on the path has room.

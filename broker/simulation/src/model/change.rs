@@ -115,6 +115,8 @@ impl Model {
 
     pub(super) fn chain_of(&self, contract: ContractId) -> Option<ChainId> {
         let named = |link: &Link| link.contract.is_some_and(|(id, _)| id == contract);
+        // What was taken over is the same contract, and goes by another name.
+        let named = |link: &Link| named(link) && link.status != Status::Rebound;
         self.links.iter().find(|(_, link)| named(link)).map(|(id, _)| *id)
     }
 

@@ -95,7 +95,8 @@ impl Model {
         let here = (self.members.len(), self.talks.len());
         let core = (state.instances().count(), state.negotiations().count());
         let links = state.grants().count() + state.contracts().count();
-        if here == core && links == self.links.len() {
+        let current = self.links.values().filter(|link| link.status != Status::Rebound).count();
+        if here == core && links == current {
             return None;
         }
         differs(Invariant::Model, format!("counts: {core:?} in the core, {here:?} here"))

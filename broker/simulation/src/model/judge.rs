@@ -1,7 +1,7 @@
 //! What may happen.
 
 use countersign_protocol::{
-    contract::{self, ChangeRequest, hash_of},
+    contract::{self, ChangeRequest, RebindConsent, RebindRequest, hash_of},
     domain::{Actor, Attested, ChainClosed, ContractFinalized, EndCause, Event, EventKind, NegotiationEnded},
     grant::GrantRequest,
     identity::RenewStatement,
@@ -100,6 +100,23 @@ impl Model {
                 |it: &ChangeRequest| &it.sender,
                 |by| self.judge_change(&event.request, by, now),
             ),
+            Event::RebindAsked(event) => self.judge_own(
+                &event.request,
+                |it: &RebindRequest| &it.sender,
+                |by| self.judge_rebind(&event.request, by, now),
+            ),
+            Event::ChainRebound(event) => match super::rebind::consent_in(event) {
+                Some(consent) => self.judge_own(
+                    &consent,
+                    |it: &RebindConsent| &it.sender,
+                    |by| self.judge_consent(&consent, by, now),
+                ),
+                None => self.judge_own(
+                    &event.request,
+                    |it: &RebindRequest| &it.sender,
+                    |by| self.judge_rebind(&event.request, by, now),
+                ),
+            },
             Event::Intent(event) => outcome(self.judge_intent(event, now)),
             Event::InvocationEnded(event) => outcome(self.judge_end(event)),
             Event::SessionOpened(_)

@@ -10,6 +10,7 @@ mod change;
 mod compare;
 mod judge;
 mod moves;
+mod rebind;
 mod session;
 mod standing;
 pub mod table;
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_protocol::{
     capability::Rights,
-    contract::{Party, Side},
+    contract::{Party, Rebind, Side},
     digest::{ChainId, ContractHash, Digest, SpkiHash, TranscriptHash, TreeHash},
     domain::InvocationOutcome,
     id::{AwardId, ContractId, GrantId, InvocationId, NegotiationId, RequestId, SessionId},
@@ -106,6 +107,8 @@ pub struct Member {
     pub expires: Timestamp,
     /// Whether it may act.
     pub standing: Standing,
+    /// The leaf that let it in, and on what evidence.
+    pub admitted: (LeafIndex, Digest),
     /// The statement that led to the newest record.
     request: Digest,
 }
@@ -129,6 +132,8 @@ pub enum Status {
     Superseded,
     /// One side said that the other broke it.
     Breached,
+    /// Another instance of its holder has it now.
+    Rebound,
 }
 
 impl Status {
@@ -143,6 +148,7 @@ impl Status {
             Self::Retired => "RETIRED",
             Self::Superseded => "SUPERSEDED",
             Self::Breached => "BREACHED",
+            Self::Rebound => "REBOUND",
         }
     }
 
@@ -153,7 +159,7 @@ impl Status {
 
     /// Whether somebody ended it before its time.
     pub fn was_ended(self) -> bool {
-        matches!(self, Self::Revoked | Self::Retired | Self::Superseded | Self::Breached)
+        matches!(self, Self::Revoked | Self::Retired | Self::Superseded | Self::Breached | Self::Rebound)
     }
 }
 
@@ -184,6 +190,16 @@ pub struct Link {
     pub depth: u32,
     /// The leaf that made it.
     pub leaf: LeafIndex,
+    /// All that it may use: of one that was taken over, what was left.
+    pub ceiling: u64,
+    /// Whether a newer process of its holder may take it over.
+    pub rebind: Rebind,
+    /// The hop that both signed, where another process than theirs has it.
+    pub hop: Option<ChainId>,
+    /// The link that it was taken over from.
+    pub before: Option<ChainId>,
+    /// Who asks for it, and in which words.
+    pub wanted: Option<Signed>,
     /// The statement that asked for it.
     asked: Digest,
 }
@@ -193,6 +209,7 @@ impl Link {
     fn end(&mut self, status: Status) {
         self.status = status;
         self.held_up_by.clear();
+        self.wanted = None;
     }
 }
 

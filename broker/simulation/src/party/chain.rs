@@ -3,7 +3,7 @@
 use countersign_protocol::{
     contract::{ContractBody, hash_of},
     digest::ChainId,
-    domain::{ContractFinalized, Entry, Event},
+    domain::{ChainRebound, ContractFinalized, Entry, Event},
     ledger::{Checkpoint, InclusionProof, leaf_hash},
     payload::Payload,
     signed::Signed,
@@ -51,7 +51,8 @@ impl Holding {
                 }
                 let checkpoint = checkpoint.ok_or("it has seen no checkpoint")?;
                 let proof = inclusion(active.activation(), checkpoint);
-                included(&active, &body, signed, *at, checkpoint, proof)?;
+                let entry = recorded(&active, &body, (signed, *at), told.rebind.as_ref());
+                included(&active, &entry, checkpoint, proof)?;
             }
             _ => return Err("the chain has a contract that is not told of, or none that is".into()),
         }
@@ -59,22 +60,34 @@ impl Holding {
     }
 }
 
-/// The ledger holds the contract at the leaf that the activation names.
-fn included(
+/// What the ledger has to hold: the contract or, where another process has the chain, who took it over.
+fn recorded(
     active: &ActiveToken,
     body: &ContractBody,
-    signed: &Signed,
-    at: Timestamp,
+    (signed, at): (&Signed, Timestamp),
+    rebind: Option<&(Signed, Timestamp)>,
+) -> Entry {
+    let (chain_id, token) = (active.token().chain_id(), active.token().as_bytes().to_vec());
+    match rebind {
+        Some((request, time)) => {
+            let rebound = ChainRebound { request: request.clone(), chain_id, token };
+            Entry { time: *time, event: Event::ChainRebound(rebound) }
+        }
+        None => {
+            let (negotiation_id, contract) = (body.negotiation_id, signed.clone());
+            let finalized = ContractFinalized { negotiation_id, contract, chain_id, token };
+            Entry { time: at, event: Event::ContractFinalized(finalized) }
+        }
+    }
+}
+
+/// The ledger holds it at the leaf that the activation names.
+fn included(
+    active: &ActiveToken,
+    entry: &Entry,
     checkpoint: &Checkpoint,
     proof: Option<InclusionProof>,
 ) -> Result<(), String> {
-    let finalized = ContractFinalized {
-        negotiation_id: body.negotiation_id,
-        contract: signed.clone(),
-        chain_id: active.token().chain_id(),
-        token: active.token().as_bytes().to_vec(),
-    };
-    let entry = Entry { time: at, event: Event::ContractFinalized(finalized) };
     let proof = proof.ok_or("there is no proof of inclusion")?;
     if (proof.index, proof.size) != (active.activation().leaf, checkpoint.size) {
         return Err("the proof of inclusion is of another place".into());
@@ -92,10 +105,11 @@ fn check_contract(token: &Token, signed: &Signed) -> Result<ContractBody, String
     if leaf.contract != Some(hash_of(&signed.payload)) {
         return Err("it is not the one that the token was made for".into());
     }
-    let signers = [parent.holder.key, leaf.holder.key];
+    let grantee = leaf.rebound.as_ref().map_or(&leaf.holder, |rebound| &rebound.named);
+    let signers = [parent.holder.key, grantee.key];
     let body: ContractBody = signed.open(&signers).map_err(|error| error.to_string())?;
     let fits = (&body.grantor.instance, &body.grantee.instance)
-        == (&parent.holder.instance, &leaf.holder.instance)
+        == (&parent.holder.instance, &grantee.instance)
         && (body.parent, &body.rights) == (parent.chain_id, &leaf.rights)
         && (&body.originator, body.grant_id) == (&token.grant().originator, token.grant().grant_id)
         && u64::from(body.depth) == token.depth() as u64;

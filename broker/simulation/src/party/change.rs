@@ -86,7 +86,7 @@ impl World {
     }
 
     /// The links that ended in one of the ways in which some did: each way as often as another.
-    fn ended_alike(&self, way: u8) -> Vec<ChainId> {
+    pub fn ended_alike(&self, way: u8) -> Vec<ChainId> {
         let links = &self.witness.model.links;
         let ways: BTreeSet<&str> =
             links.values().filter(|it| it.status.has_ended()).map(|it| it.status.name()).collect();
@@ -98,7 +98,7 @@ impl World {
 
     /// Somebody spends the last of a budget, and the receipt is long under way: what becomes of the
     /// chain meanwhile comes first.
-    fn spend_the_last(&mut self, step: &Step) -> Flow<Option<ChainId>> {
+    pub(super) fn spend_the_last(&mut self, step: &Step) -> Flow<Option<ChainId>> {
         if step.what & 12 != 12 {
             return Ok(None);
         }

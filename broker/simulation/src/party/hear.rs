@@ -38,6 +38,7 @@ impl World {
             }
             (Reply::Granted(chain), Purpose::Grant(to)) => self.fetch(to, chain, None),
             (Reply::Moved(told), Purpose::Move(id)) if told.id == id => self.heard_of(who, &told),
+            (Reply::Revoked(_), Purpose::Rebind(_)) => self.fetch_taken(who),
             (Reply::Done(done), Purpose::Use(usage)) => self.take_result(who, &usage, &done),
             _ => Ok(()),
         }

@@ -7,6 +7,7 @@ mod conversation;
 mod hear;
 mod join;
 mod negotiate;
+mod rebind;
 mod serve;
 mod session;
 mod usage;
@@ -94,6 +95,8 @@ pub enum Purpose {
     Move(NegotiationId),
     /// A revocation.
     Revocation,
+    /// A chain of another process.
+    Rebind(ChainId),
     /// A use, under one of these proofs.
     Use(Box<Usage>),
     /// Whatever hostile principals want.

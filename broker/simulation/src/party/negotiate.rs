@@ -205,7 +205,8 @@ impl World {
             parent: holding.chain,
             depth: token.depth() as u32 + 1,
             rights,
-            rebind: Rebind::Never,
+            rebind: [Rebind::Never, Rebind::Domain, Rebind::GrantorConsent, Rebind::Domain]
+                [usize::from(how >> 4 & 3)],
             disclosure: Disclosure::Full,
             max_staleness: Lifetime::from_millis(1_000),
             offline: Offline::Forbidden,

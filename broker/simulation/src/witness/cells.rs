@@ -1,7 +1,7 @@
 //! Which cells of the tables were met.
 
 use countersign_protocol::{
-    contract::{ChangeKind, ChangeRequest, ContractBody},
+    contract::{ChangeKind, ChangeRequest, ContractBody, RebindRequest},
     domain::{EndCause, Event},
     id::NegotiationId,
     negotiation::Move,
@@ -79,6 +79,13 @@ impl Witness {
         }
     }
 
+    /// A rebind is put to the broker.
+    pub fn asked_to_rebind(&self, signed: &Signed, tally: &mut Tally) {
+        let Ok(request) = signed.peek_unverified::<RebindRequest>() else { return };
+        let state = self.model.links.get(&request.chain).map_or("NONE", |link| link.status.name());
+        cell(tally, CONTRACT, state, "party.rebind");
+    }
+
     /// An event is about to happen.
     pub(super) fn count_cells(&self, event: &Event, tally: &mut Tally) {
         match event {
@@ -110,7 +117,7 @@ impl Witness {
                 let Some(known) = self.model.uses.get(&event.invocation_id) else { return };
                 let Some(link) = self.model.links.get(&known.chain) else { return };
                 let spent = self.model.account(known.chain).settled + event.settled.get();
-                if link.status.has_ended() && spent == link.rights.budget.ceiling.get() {
+                if link.status.has_ended() && spent == link.ceiling {
                     cell(tally, CONTRACT, link.status.name(), "broker.exhaust");
                 }
             }

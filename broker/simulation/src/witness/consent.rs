@@ -2,8 +2,8 @@
 
 use biscuit_auth::{Algorithm, Biscuit, PublicKey as BiscuitKey};
 use countersign_protocol::{
-    contract::{ChangeRequest, ContractBody, hash_of},
-    domain::{ContractFinalized, Entry, Event, KeysRotated},
+    contract::{ChangeRequest, ContractBody, Rebind, RebindConsent, RebindRequest, hash_of},
+    domain::{ChainRebound, ContractFinalized, Entry, Event, KeysRotated},
     grant::GrantRequest,
     identity::{JoinStatement, RenewStatement},
     key::PublicKey,
@@ -12,7 +12,7 @@ use countersign_protocol::{
     negotiation::Move,
     revocation::RevokeRequest,
     signed::{Signed, Statement},
-    token::{GrantTerms, HopTerms, UnverifiedToken},
+    token::{Stated, UnverifiedToken},
     trust::KeyRotation,
 };
 
@@ -41,6 +41,8 @@ impl Witness {
             Event::Moved(event) => self.signed::<Move>(&event.signed_move, |it| &it.sender),
             Event::Revoked(event) => self.signed::<RevokeRequest>(&event.request, |it| &it.sender),
             Event::Changed(event) => self.signed::<ChangeRequest>(&event.request, |it| &it.sender),
+            Event::RebindAsked(event) => self.signed::<RebindRequest>(&event.request, |it| &it.sender),
+            Event::ChainRebound(event) => self.signed::<RebindRequest>(&event.request, |it| &it.sender),
             Event::NegotiationEnded(event) => match &event.evidence {
                 Some(evidence) => self.signed::<Move>(evidence, |it| &it.sender),
                 None => Ok(()),
@@ -87,9 +89,9 @@ impl Witness {
         expected.reverse();
         hold(Consent, holders == expected, || "a hop is not signed by the holder before it".into())?;
         let claimed = UnverifiedToken::from_bytes(event.token.clone()).peek_unverified();
-        let last =
-            claimed.ok().and_then(|(_, mut hops): (GrantTerms, Vec<(PublicKey, HopTerms)>)| hops.pop());
-        let same = last.is_some_and(|(_, hop)| {
+        let last = claimed.ok().and_then(|(_, mut hops)| hops.pop());
+        let same = last.is_some_and(|(_, stated)| {
+            let Stated::Hop(hop) = stated else { return false };
             hop.contract == hash_of(&event.contract.payload)
                 && hop.rights == body.rights
                 && hop.holder.instance == body.grantee.instance
@@ -97,7 +99,36 @@ impl Witness {
         hold(Consent, same, || "the last hop is not the contract".into())
     }
 
-    /// All three keys in use say so, and theirs are the only ones that end.
+    /// Whoever takes a chain over asked for it, the domain says so with the key for that, and so does the
+    /// grantor where both agreed that it must.
+    pub(super) fn check_rebound(&self, event: &ChainRebound) -> Flow {
+        let Ok(request) = event.request.peek_unverified::<RebindRequest>() else {
+            return hold(Consent, false, || "an unreadable request".into());
+        };
+        let token = UnverifiedToken::from_bytes(event.token.clone());
+        let last = token.peek_unverified().ok().and_then(|(_, mut blocks)| blocks.pop());
+        let link = self.model.links.get(&request.chain);
+        let said = last.zip(link).is_some_and(|((signer, stated), link)| {
+            let Stated::Rebind(terms) = stated else { return false };
+            let new = (&terms.holder.instance, Some(terms.holder.key));
+            let consented = terms.consent.as_ref().is_some_and(|consent| {
+                let key = self.key(&link.grantor);
+                let opened = key.and_then(|key| consent.open::<RebindConsent>(&[key]).ok());
+                opened.is_some_and(|it| it.holder == terms.holder && it.from == link.holder)
+            });
+            self.is_rebind_key(&signer)
+                && terms.from == link.holder
+                && new == (&request.sender, self.key(&request.sender))
+                && consented == (link.rebind == Rebind::GrantorConsent)
+        });
+        hold(Consent, said, || "a chain is taken over, and nobody said so who has to".into())
+    }
+
+    fn is_rebind_key(&self, key: &PublicKey) -> bool {
+        self.keys.keys().iter().any(|known| known.purpose as u32 == 4 && known.key == *key)
+    }
+
+    /// All keys in use say so, and theirs are the only ones that end.
     pub(super) fn check_rotation(&self, event: &KeysRotated, leaf: LeafIndex) -> Flow {
         let in_use: Vec<PublicKey> =
             self.keys.keys().iter().filter(|key| key.end_leaf.get() == 0).map(|key| key.key).collect();
@@ -119,6 +150,8 @@ impl Witness {
         let biscuit = roots.find_map(|root| Biscuit::from(token, root).ok());
         hold(Consent, biscuit.is_some(), || "a token that no key of the domain granted".into())?;
         let keys = biscuit.iter().flat_map(Biscuit::external_public_keys).skip(1);
-        Ok(keys.filter_map(|key| PublicKey::try_from(key?.to_bytes().as_slice()).ok()).collect())
+        let keys = keys.filter_map(|key| PublicKey::try_from(key?.to_bytes().as_slice()).ok());
+        // What was taken over, the domain signed for.
+        Ok(keys.filter(|key| !self.is_rebind_key(key)).collect())
     }
 }

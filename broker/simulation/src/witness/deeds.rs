@@ -86,6 +86,7 @@ impl Witness {
         let made = entry.is_some_and(|entry| match entry.event {
             Event::GrantIssued(event) => event.chain_id == chain,
             Event::ContractFinalized(event) => event.chain_id == chain,
+            Event::ChainRebound(event) => event.chain_id == chain,
             _ => false,
         });
         hold(Consent, made, || format!("leaf {leaf} did not make chain {chain}"))?;

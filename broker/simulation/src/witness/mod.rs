@@ -118,6 +118,7 @@ impl Witness {
                 self.check_parent(&body, now)?;
                 self.check_promise(&body)?;
             }
+            Event::ChainRebound(event) => self.check_rebound(event)?,
             Event::Intent(event) => {
                 self.check_use(event, now)?;
                 self.check_reserve(event, now)?;

@@ -20,6 +20,8 @@ impl Witness {
         let signed = match self.entries.get(leaf.get() as usize).map(|entry| &entry.event) {
             Some(Event::Revoked(event)) => &event.request,
             Some(Event::Changed(event)) => &event.request,
+            Some(Event::ChainRebound(event)) => &event.request,
+            Some(Event::RebindAsked(event)) => &event.request,
             _ => return,
         };
         let instance = signed.peek_unverified::<RevokeRequest>().ok().and_then(|it| it.instance);
@@ -50,6 +52,8 @@ impl Witness {
             let there = match self.entries.get(leaf.get() as usize).map(|entry| &entry.event) {
                 Some(Event::Revoked(event)) => event.request.digest() == *digest,
                 Some(Event::Changed(event)) => event.request.digest() == *digest,
+                Some(Event::ChainRebound(event)) => event.request.digest() == *digest,
+                Some(Event::RebindAsked(event)) => event.request.digest() == *digest,
                 _ => false,
             };
             hold(Revocation, there, || format!("leaf {leaf} was acknowledged, and is gone"))?;

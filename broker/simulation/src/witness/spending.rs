@@ -93,6 +93,7 @@ impl Witness {
         if !matches!(
             event,
             Event::ContractFinalized(_)
+                | Event::ChainRebound(_)
                 | Event::Intent(_)
                 | Event::InvocationEnded(_)
                 | Event::SessionIntent(_)
@@ -101,7 +102,7 @@ impl Witness {
             return Ok(());
         }
         for (id, link) in &self.model.links {
-            let (account, ceiling) = (self.model.account(*id), link.rights.budget.ceiling.get());
+            let (account, ceiling) = (self.model.account(*id), link.ceiling);
             hold(Budget, account.committed() <= ceiling, || {
                 format!("the link of {} has {account:?} of {ceiling}", link.holder)
             })?;

@@ -110,7 +110,8 @@ async fn timed(path: &Path, state: &State) -> (Duration, u64) {
     let store = Arc::new(EmbeddedStore::open(path).unwrap());
     let read = begun.elapsed();
     let clock = Arc::new(ManualClock::at(Timestamp::new(1_900_000_000_000).unwrap()));
-    let opened = Domain::open(domain(), policy(), (1, domain_key(201)), store, clock).await.unwrap();
+    let opened =
+        Domain::open(domain(), policy(), (1, domain_key(201)), domain_key(204), store, clock).await.unwrap();
     let took = begun.elapsed();
     println!("  of which the engine: {read:?}");
     assert!(opened.peek(|found, _| found == state), "it is the state");

@@ -13,6 +13,7 @@ pub(crate) use countersign_forge::{Agent, START_MS, domain as domain_name, princ
 use countersign_forge::{Speaks, Stage, attested, domain_key, keys, receipt};
 use countersign_protocol::{
     capability::{Arguments, Request, Rights},
+    contract::{ContractBody, Rebind},
     digest::{ChainId, Digest, SpkiHash},
     domain::{Context, Decision, Policy, State},
     id::{InvocationId, NegotiationId},
@@ -67,7 +68,7 @@ fn policy() -> Policy {
 pub(crate) async fn open(store: &Arc<HeldStore>, clock: &ManualClock) -> Arc<Domain> {
     let store = Arc::clone(store) as Arc<dyn Store>;
     let clock = Arc::new(clock.clone());
-    Domain::open(domain_name(), policy(), (1, domain_key(201)), store, clock).await.unwrap()
+    Domain::open(domain_name(), policy(), (1, domain_key(201)), domain_key(204), store, clock).await.unwrap()
 }
 
 fn mediation(domain: &Arc<Domain>) -> Mediation {
@@ -177,6 +178,17 @@ impl World {
         grantee: &str,
         rights: Rights,
     ) -> Result<ChainId, Refusal> {
+        self.rebindable(parent, grantor, grantee, (rights, Rebind::Never)).await
+    }
+
+    /// The same for a contract that may be taken over as that rule says.
+    pub(crate) async fn rebindable(
+        &self,
+        parent: ChainId,
+        grantor: &str,
+        grantee: &str,
+        (rights, rebind): (Rights, Rebind),
+    ) -> Result<ChainId, Refusal> {
         let id = self.say(|stage| NegotiationId::new(stage.now, stage.rng));
         let asks = Speaks { id, sender: grantee, audience: grantor };
         let gives = Speaks { id, sender: grantor, audience: grantee };
@@ -186,6 +198,7 @@ impl World {
         });
         self.submit(grantee, &wish).await?;
         let body = self.say(|stage| stage.contract_body(id, [grantor, grantee], parent, rights));
+        let body = ContractBody { rebind, ..body };
         let offer = self.say(|stage| {
             let offer = Some(stage.offer(grantor, &body));
             Move { offer, ..stage.bare_move(gives, MoveKind::Offer) }

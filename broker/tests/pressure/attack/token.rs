@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use countersign::Agent;
 use countersign_protocol::{
     capability::{Argument, Arguments, Rights, Value},
+    contract::Rebind,
     digest::ContractHash,
     extension::Extensions,
     id::InstanceUuid,
@@ -52,6 +53,7 @@ fn longest(caller: &Caller) -> Vec<u8> {
             holder: Holder { instance, key: next.public() },
             contract: ContractHash::from_bytes([7; 32]),
             rights: Rights { delegations_left: 16 - depth, ..caller.held().rights().clone() },
+            rebind: Rebind::Never,
             extensions: Extensions::none(),
         };
         let hop = append_hop(&token, &terms, key.public(), sign_hop(&token, &terms, &key));

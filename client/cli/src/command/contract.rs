@@ -5,7 +5,7 @@ use countersign::{Agent, Held};
 use countersign_protocol::contract::ContractBody;
 use serde::Serialize;
 
-use super::change;
+use super::{change, rebind};
 use crate::{
     context::Context,
     exit::Exit,
@@ -32,6 +32,8 @@ pub(crate) enum Contract {
     Retire(change::Which),
     /// End it, with all beneath it, and record that the other side broke it. It does not come back.
     Breach(change::Breach),
+    Rebind(rebind::TakeOver),
+    Consent(rebind::Consent),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +75,8 @@ impl Contract {
             Self::Resume(held) => held.resume(context).await,
             Self::Retire(which) => which.retire(context).await,
             Self::Breach(breach) => breach.run(context).await,
+            Self::Rebind(take_over) => take_over.run(context).await,
+            Self::Consent(consent) => consent.run(context).await,
         }
     }
 }

@@ -206,7 +206,8 @@ mod tests {
     fn report(entries: &[&[u8]]) -> Report {
         let domain = "acme.example".parse().unwrap();
         let key = |seed| SigningKey::from_seed(&[seed; 32]);
-        let keys = KeySet::new(domain, key(1).public(), key(2).public(), key(3).public()).unwrap();
+        let keys =
+            KeySet::new(domain, key(1).public(), key(2).public(), key(3).public(), key(4).public()).unwrap();
         let origin = keys.origin();
         let mut tree = Frontier::default();
         entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));

@@ -16,6 +16,7 @@ mod join;
 mod ledger;
 mod man;
 mod negotiate;
+mod rebind;
 mod revoke;
 mod status;
 mod token;

@@ -72,6 +72,8 @@ impl From<&ContractBody> for ContractView {
             rights: RightsView::from(&body.rights),
             rebind: match body.rebind {
                 Rebind::Never => "never",
+                Rebind::GrantorConsent => "grantor_consent",
+                Rebind::Domain => "domain",
             },
             disclosure: match body.disclosure {
                 Disclosure::Full => "full",

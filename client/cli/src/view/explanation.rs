@@ -38,6 +38,9 @@ pub(crate) struct ChainLinkView {
     pub(crate) chain_id: String,
     pub(crate) grantor: String,
     pub(crate) holder: String,
+    /// Whom the contract names, where another instance of it has taken over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) grantee: Option<String>,
     pub(crate) contract_id: Option<String>,
     pub(crate) contract_hash: Option<String>,
     pub(crate) rights: RightsView,
@@ -109,6 +112,7 @@ impl From<&ExplainedLink> for ChainLinkView {
             chain_id: link.chain_id.to_string(),
             grantor: link.grantor.to_string(),
             holder: link.holder.to_string(),
+            grantee: link.named.as_ref().map(ToString::to_string),
             contract_id: link.contract.map(|(id, _)| id.to_string()),
             contract_hash: link.contract.map(|(_, hash)| hash.to_string()),
             rights: RightsView::from(&link.rights),
@@ -172,6 +176,8 @@ impl ChainLinkView {
         };
         let since = format!("  since {}, leaf {}", self.at, self.leaf);
         let mut lines = vec![self.holder.clone(), format!("  by {made}"), since];
+        lines
+            .extend(self.grantee.iter().map(|grantee| format!("  taken over; the contract names {grantee}")));
         lines.extend(self.rights.lines());
         lines
     }

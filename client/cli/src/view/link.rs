@@ -128,6 +128,10 @@ capability = [{ resource = "file:/data/**", actions = ["read"] }]
             open: amount(2),
             delegated: amount(3),
             at: from,
+            rebind: countersign_protocol::contract::Rebind::Never,
+            chains: 1,
+            hop: None,
+            asked: None,
         }
     }
 

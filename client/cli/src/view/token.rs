@@ -2,7 +2,7 @@
 
 use countersign_protocol::{
     key::PublicKey,
-    token::{EvidenceKind, GrantTerms, HopTerms, Token},
+    token::{EvidenceKind, GrantTerms, Stated, Token},
 };
 use serde::Serialize;
 
@@ -37,6 +37,9 @@ pub(crate) struct TokenLinkView {
     /// Who signed the hop; the trust domain signs the grant.
     pub(crate) grantor_key: Option<String>,
     pub(crate) contract_hash: Option<String>,
+    /// From whom the holder has taken it over, where it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) taken_over_from: Option<String>,
     pub(crate) rights: RightsView,
 }
 
@@ -52,6 +55,7 @@ impl TokenView {
                 holder_key: link.holder.key.to_string(),
                 grantor_key: grantor.map(|key| key.to_string()),
                 contract_hash: link.contract.map(|hash| hash.to_string()),
+                taken_over_from: link.rebound.as_ref().map(|it| it.terms.from.to_string()),
                 rights: RightsView::from(&link.rights),
             };
             grantor = Some(link.holder.key);
@@ -61,24 +65,37 @@ impl TokenView {
     }
 
     /// What a token only claims.
-    pub(crate) fn claimed(grant: &GrantTerms, hops: &[(PublicKey, HopTerms)]) -> Self {
+    pub(crate) fn claimed(grant: &GrantTerms, blocks: &[(PublicKey, Stated)]) -> Self {
         let first = TokenLinkView {
             chain_id: None,
             holder: grant.holder.instance.to_string(),
             holder_key: grant.holder.key.to_string(),
             grantor_key: None,
             contract_hash: None,
+            taken_over_from: None,
             rights: RightsView::from(&grant.rights),
         };
-        let hops = hops.iter().map(|(grantor, hop)| TokenLinkView {
-            chain_id: None,
-            holder: hop.holder.instance.to_string(),
-            holder_key: hop.holder.key.to_string(),
-            grantor_key: Some(grantor.to_string()),
-            contract_hash: Some(hop.contract.to_string()),
-            rights: RightsView::from(&hop.rights),
-        });
-        Self { links: std::iter::once(first).chain(hops).collect(), ..Self::of(false, grant) }
+        let mut links = vec![first];
+        for (signer, block) in blocks {
+            match block {
+                Stated::Hop(hop) => links.push(TokenLinkView {
+                    chain_id: None,
+                    holder: hop.holder.instance.to_string(),
+                    holder_key: hop.holder.key.to_string(),
+                    grantor_key: Some(signer.to_string()),
+                    contract_hash: Some(hop.contract.to_string()),
+                    taken_over_from: None,
+                    rights: RightsView::from(&hop.rights),
+                }),
+                Stated::Rebind(rebind) => {
+                    let Some(link) = links.last_mut() else { continue };
+                    link.holder = rebind.holder.instance.to_string();
+                    link.holder_key = rebind.holder.key.to_string();
+                    link.taken_over_from = Some(rebind.from.to_string());
+                }
+            }
+        }
+        Self { links, ..Self::of(false, grant) }
     }
 
     fn of(verified: bool, grant: &GrantTerms) -> Self {
@@ -123,6 +140,7 @@ impl View for TokenView {
 impl TokenLinkView {
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.holder.clone(), format!("  key {}", self.holder_key)];
+        lines.extend(self.taken_over_from.iter().map(|from| format!("  taken over from {from}")));
         lines.extend(self.grantor_key.iter().map(|key| format!("  hop signed by {key}")));
         lines.extend(self.contract_hash.iter().map(|hash| format!("  contract of hash {hash}")));
         lines.extend(self.rights.lines());

@@ -9,6 +9,7 @@ mod delegation;
 mod graph;
 mod manual;
 mod programs;
+mod rebinding;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,9 +2,9 @@
 
 use countersign_protocol::{
     capability::Amount,
-    contract::{ChangeRequest, ContractBody},
+    contract::{ChangeRequest, ContractBody, Rebind, RebindConsent, RebindRequest},
     digest::ChainId,
-    domain::{Chain, State},
+    domain::{Chain, Entry, Event, State},
     grant::GrantRequest,
     key::SigningKey,
     name::InstanceId,
@@ -43,6 +43,15 @@ pub(super) fn link(id: ChainId, chain: &Chain) -> v1::Link {
         open: balance.open.get(),
         delegated: balance.delegated.get(),
         leaf_time_ms: chain.at.as_millis(),
+        rebind: match chain.rebind {
+            Rebind::Never => "NEVER",
+            Rebind::GrantorConsent => "GRANTOR_CONSENT",
+            Rebind::Domain => "DOMAIN",
+        }
+        .into(),
+        chains: chain.live,
+        hop: chain.rebound.map(|hop| hop.as_bytes().to_vec()).unwrap_or_default(),
+        rebind_asked: chain.asked.as_ref().map(Payload::to_bytes).unwrap_or_default(),
     }
 }
 
@@ -120,7 +129,8 @@ impl Shared {
     fn contract(&self, state: &State, id: ChainId) -> Vec<u8> {
         let id = if self.lying(Lie::ContractOfAnother) { other(state, id) } else { id };
         let entries = self.entries.lock().unwrap();
-        let leaf = state.chain(&id).unwrap().leaf.get() as usize;
+        let hop = state.chain(&id).unwrap().hop(id);
+        let leaf = state.chain(&hop).unwrap().leaf.get() as usize;
         let Some(mut contract) = super::mediation::contract(&entries[leaf]) else { return Vec::new() };
         if self.lying(Lie::ContractAltered) {
             let mut body: ContractBody = contract.peek_unverified().unwrap();
@@ -131,6 +141,27 @@ impl Shared {
             contract.signatures.pop();
         }
         contract.to_bytes()
+    }
+
+    /// What the holder of a chain signed that took it over; nothing of another chain.
+    fn rebind_request(&self, state: &State, id: ChainId) -> Vec<u8> {
+        let chain = state.chain(&id).unwrap();
+        let entries = self.entries.lock().unwrap();
+        match Entry::from_bytes(&entries[chain.leaf.get() as usize]).unwrap().event {
+            Event::ChainRebound(rebound) if !self.lying(Lie::RebindKeptBack) => rebound.request.to_bytes(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The link that a chain's contract has now.
+    fn rebound(&self, about: ChainId) -> v1::Link {
+        let state = self.state();
+        let (contract, _) = state.chain(&about).unwrap().contract.unwrap();
+        let id = match self.lying(Lie::RebindOfAnother) {
+            true => *state.contracts().find(|(other, _)| **other != contract).unwrap().1,
+            false => state.contract(&contract).unwrap(),
+        };
+        link(id, state.chain(&id).unwrap())
     }
 }
 
@@ -198,7 +229,8 @@ impl v1::contracts_server::Contracts for Services {
         let state = broker.state();
         let id = state.contract(&contract).ok_or_else(absent)?;
         let link = Some(link(id, state.chain(&id).unwrap()));
-        Ok(Response::new(v1::GetContractResponse { link, contract: broker.contract(&state, id) }))
+        let (contract, rebind_request) = (broker.contract(&state, id), broker.rebind_request(&state, id));
+        Ok(Response::new(v1::GetContractResponse { link, contract, rebind_request }))
     }
 
     async fn list_contracts(
@@ -234,5 +266,43 @@ impl v1::contracts_server::Contracts for Services {
             v1::ChangeContractResponse { leaf, epoch, link }
         };
         broker.reply(told)
+    }
+
+    async fn list_rebindable(
+        &self,
+        request: Request<v1::ListRebindableRequest>,
+    ) -> Result<Response<v1::ListRebindableResponse>, Status> {
+        let (broker, actor) = self.of(&request)?;
+        let state = broker.state();
+        let new = state.admitted(&actor).map_err(|refusal| super::status(&refusal))?;
+        let domain = domain();
+        let may = |id: &ChainId| state.may_rebind(&broker.context(&domain), new, *id);
+        let chains = state.contracts().map(|(_, id)| *id).filter(may);
+        let links = chains.map(|id| link(id, state.chain(&id).unwrap())).collect();
+        Ok(Response::new(v1::ListRebindableResponse { links, next_page_token: String::new() }))
+    }
+
+    async fn rebind_contract(
+        &self,
+        request: Request<v1::RebindContractRequest>,
+    ) -> Result<Response<v1::RebindContractResponse>, Status> {
+        let (broker, actor) = self.of(&request)?;
+        let signed = Signed::from_bytes(&request.into_inner().rebind_request).map_err(malformed)?;
+        let claimed: RebindRequest = signed.peek_unverified().map_err(malformed)?;
+        broker.decide(|state, context| state.decide_rebind(context, &actor, &signed))?;
+        let link = Some(broker.rebound(claimed.chain));
+        broker.reply(v1::RebindContractResponse { leaf: 0, epoch: 0, link })
+    }
+
+    async fn consent_to_rebind(
+        &self,
+        request: Request<v1::ConsentToRebindRequest>,
+    ) -> Result<Response<v1::ConsentToRebindResponse>, Status> {
+        let (broker, actor) = self.of(&request)?;
+        let signed = Signed::from_bytes(&request.into_inner().rebind_consent).map_err(malformed)?;
+        let claimed: RebindConsent = signed.peek_unverified().map_err(malformed)?;
+        broker.decide(|state, context| state.decide_rebind_consent(context, &actor, &signed))?;
+        let link = Some(broker.rebound(claimed.hop));
+        broker.reply(v1::ConsentToRebindResponse { leaf: 0, epoch: 0, link })
     }
 }

@@ -45,9 +45,9 @@ impl Shared {
         let set = match self.lying(Lie::KeysOfAnotherDomain) {
             false => keys.set.clone(),
             true => {
-                let (a, b, c) =
-                    (public(&keys.capability), public(&keys.activation), public(&keys.checkpoint));
-                KeySet::new("evil.example".parse().unwrap(), a, b, c).unwrap()
+                let [a, b, c, d] =
+                    [&keys.capability, &keys.activation, &keys.checkpoint, &keys.rebind].map(public);
+                KeySet::new("evil.example".parse().unwrap(), a, b, c, d).unwrap()
             }
         };
         let log = match self.lying(Lie::LogKeyOfAnother) {
@@ -66,7 +66,7 @@ impl Shared {
             let next = set.rotated(&[successor], LeafIndex::new(1_000).unwrap()).unwrap();
             let rotation = KeyRotation { previous: Digest::of(&set.to_bytes()), keys: next, restored: None };
             let own = SigningKey::generate(&mut OsRng);
-            rotation.signed([&keys.capability, &own, &keys.checkpoint])
+            rotation.signed([&keys.capability, &own, &keys.checkpoint, &keys.rebind])
         });
         let restored = self.lying(Lie::KeysOfARestoredLedger).then(|| self.restored());
         let strangers = strangers.or(restored);
@@ -91,7 +91,7 @@ impl Shared {
         let from = Checkpoint { origin: keys.set.origin(), size, root: EMPTY_ROOT };
         let previous = Digest::of(&keys.set.to_bytes());
         let rotation = KeyRotation { previous, keys: next, restored: Some(from) };
-        rotation.signed([&keys.capability, &keys.activation, &keys.checkpoint])
+        rotation.signed([&keys.capability, &keys.activation, &keys.checkpoint, &keys.rebind])
     }
 
     fn instance(&self, id: &InstanceId) -> Result<v1::Instance, Status> {

@@ -58,6 +58,10 @@ pub(crate) enum Lie {
     ContractOfAnother,
     /// The ledger holds something else at the leaf that is told.
     ContractNotLogged,
+    /// What the new holder of a chain signed is not told.
+    RebindKeptBack,
+    /// Another chain is said to have been taken over.
+    RebindOfAnother,
 
     // --- about negotiations
     /// A move is left out.

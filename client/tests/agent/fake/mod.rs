@@ -141,6 +141,7 @@ struct Keys {
     capability: SigningKey,
     activation: SigningKey,
     checkpoint: SigningKey,
+    rebind: SigningKey,
     set: KeySet,
 }
 
@@ -159,12 +160,12 @@ impl Drop for Shared {
 
 impl Fake {
     pub(crate) async fn start() -> Self {
-        let [capability, activation, checkpoint] = [(); 3].map(|()| SigningKey::generate(&mut OsRng));
-        let public = [&capability, &activation, &checkpoint].map(SigningKey::public);
-        let set = KeySet::new(domain(), public[0], public[1], public[2]).unwrap();
+        let [capability, activation, checkpoint, rebind] = [(); 4].map(|()| SigningKey::generate(&mut OsRng));
+        let [a, b, c, d] = [&capability, &activation, &checkpoint, &rebind].map(SigningKey::public);
+        let set = KeySet::new(domain(), a, b, c, d).unwrap();
         let fake = Self(Arc::new(Shared {
             authority: Authority::new(DOMAIN, now()),
-            keys: Keys { capability, activation, checkpoint, set },
+            keys: Keys { capability, activation, checkpoint, rebind, set },
             policy: policy(),
             state: Mutex::default(),
             entries: Mutex::default(),
@@ -323,7 +324,8 @@ impl Shared {
 
     fn context<'a>(&'a self, domain: &'a TrustDomain) -> Context<'a> {
         let capability_key = (1, &self.keys.capability);
-        Context { now: now(), policy: &self.policy, capability_key, domain }
+        let rebind_key = &self.keys.rebind;
+        Context { now: now(), policy: &self.policy, capability_key, rebind_key, domain }
     }
 
     /// Fails if the reply is to get lost.

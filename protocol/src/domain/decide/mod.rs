@@ -11,6 +11,7 @@ mod identity;
 mod invoke;
 mod negotiate;
 mod offer;
+mod rebind;
 mod replace;
 mod revoke;
 mod session;
@@ -19,6 +20,7 @@ mod tick;
 pub use identity::Attested;
 pub(crate) use invoke::Wanted;
 pub use invoke::{Begin, End};
+pub(crate) use rebind::Rebinding;
 pub use session::OpenSession;
 pub(crate) use session::WantedSession;
 
@@ -46,6 +48,8 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     /// The domain's capability key and its number, for grants.
     pub capability_key: (u32, &'a SigningKey),
+    /// The domain's rebind key.
+    pub rebind_key: &'a SigningKey,
     /// The trust domain.
     pub domain: &'a TrustDomain,
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// Names the fold and how its state is written. Whatever changes what [`State::evolve`] makes of a
 /// ledger, or what a state is written as, raises it: a snapshot of another version is no snapshot.
-pub const FOLD_VERSION: u32 = 8;
+pub const FOLD_VERSION: u32 = 9;
 
 /// All fields but the tree, each once.
 macro_rules! without_the_tree {

@@ -64,6 +64,7 @@ numbers! {
     Standing: Code::code, Code::from_code;
     Via: Code::code, Code::from_code;
     contract::Side: Code::code, Code::from_code;
+    contract::Rebind: Code::code, Code::from_code;
     contract::State: Code::code, Code::from_code;
     negotiation::State: Code::code, Code::from_code;
 }
@@ -97,6 +98,9 @@ kept!(Chain {
     at,
     depth,
     sessions,
+    rebind,
+    rebound,
+    asked,
     token,
     state,
     turns,

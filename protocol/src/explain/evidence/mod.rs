@@ -5,6 +5,7 @@ mod contract;
 mod grant;
 mod identity;
 mod invocation;
+mod rebind;
 mod session;
 mod stream;
 
@@ -14,6 +15,7 @@ pub(in crate::explain) use identity::check_admission;
 pub(in crate::explain) use invocation::{
     Reservation, Use, check_end, check_intent, check_reservation, check_unanswered,
 };
+pub(in crate::explain) use rebind::{check_rebind, rebind_in};
 pub(in crate::explain) use session::{Spoken, check_request, check_result};
 pub(in crate::explain) use stream::check_stream;
 

@@ -8,8 +8,8 @@ fn key(seed: u8) -> SigningKey {
 }
 
 fn keys() -> KeySet {
-    let [one, two, three] = [1, 2, 3].map(|seed| key(seed).public());
-    KeySet::new("acme.example".parse().unwrap(), one, two, three).unwrap()
+    let [one, two, three, four] = [1, 2, 3, 4].map(|seed| key(seed).public());
+    KeySet::new("acme.example".parse().unwrap(), one, two, three, four).unwrap()
 }
 
 fn entry(number: u64) -> Vec<u8> {

@@ -4,6 +4,7 @@ use crate::{
     capability::{
         Amount, Argument, Arguments, Budget, Capability, Constraint, IntRange, Request, Rights, Rule, Value,
     },
+    contract::Rebind,
     digest::{ContractHash, Digest, SpkiHash},
     extension::Extensions,
     id::{GrantId, InstanceUuid, InvocationId},
@@ -53,7 +54,7 @@ pub(super) fn holder(name: &str) -> Holder {
 
 pub(super) fn keys() -> KeySet {
     let public = |seed| SigningKey::from_seed(&[seed; 32]).public();
-    KeySet::new("acme.example".parse().unwrap(), public(201), public(202), public(203)).unwrap()
+    KeySet::new("acme.example".parse().unwrap(), public(201), public(202), public(203), public(204)).unwrap()
 }
 
 pub(super) fn capability_key() -> SigningKey {
@@ -112,6 +113,7 @@ pub(super) fn hop_terms(name: &str, hop: u64) -> HopTerms {
         holder: holder(name),
         contract: ContractHash::from_bytes([hop as u8; 32]),
         rights: rights(hop),
+        rebind: Rebind::Never,
         extensions: Extensions::none(),
     }
 }

@@ -46,8 +46,8 @@ fn a_chain_is_not_found_under_other_keys() {
     let mut known = remembered(&[&chain]);
     let public = |seed| SigningKey::from_seed(&[seed; 32]).public();
     let [domain, other] = ["acme.example", "other.example"].map(|name| name.parse().unwrap());
-    let rotated = KeySet::new(domain, public(211), public(202), public(203)).unwrap();
-    let foreign = KeySet::new(other, public(201), public(202), public(203)).unwrap();
+    let rotated = KeySet::new(domain, public(211), public(202), public(203), public(204)).unwrap();
+    let foreign = KeySet::new(other, public(201), public(202), public(203), public(204)).unwrap();
     for keys in [rotated, foreign] {
         assert!(known.find(chain.chain_id(), &bytes(&chain), &keys).is_none());
         assert_eq!(

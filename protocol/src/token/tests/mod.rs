@@ -6,4 +6,5 @@ mod fixture;
 mod hostile;
 mod known;
 mod oracle;
+mod rebind;
 mod uses;

@@ -5,12 +5,14 @@ use biscuit_auth::{Algorithm, Biscuit, BlockBuilder, KeyPair, PrivateKey, Public
 use super::fixture::*;
 use crate::{
     capability::{Capability, Constraint, IntSet, Rule, UrlPrefix},
+    contract::Rebind,
+    key::SigningKey,
     payload::{Ascending, Bounded, Payload},
-    token::{compile, container::Container},
+    token::{HopTerms, Token, append_rebind, compile, container::Container},
 };
 
 /// A hop with every kind of constraint, and pieces that Biscuit's default symbols name.
-fn rich_terms() -> crate::token::HopTerms {
+fn rich_terms() -> HopTerms {
     let constraint = |name: &str, rule| Constraint { argument: name.parse().unwrap(), rule };
     let texts =
         |list: &[&str]| Ascending::new(list.iter().map(|text| text.parse().unwrap()).collect()).unwrap();
@@ -144,4 +146,41 @@ fn a_plain_biscuit_verifier_refuses() {
     };
     assert!(authorize("").is_err());
     assert!(authorize("countersign_verified(hex:00);").is_ok(), "the twin");
+}
+
+/// A rebind is what Biscuit builds from its one fact; and whoever reads nothing but Datalog comes to the
+/// answers of the table for the chain that was taken over, which are those for the chain before.
+#[test]
+fn a_rebind_is_what_biscuit_builds_and_changes_no_answer() {
+    let terms = HopTerms { rebind: Rebind::Domain, ..hop_terms("researcher", 1) };
+    let hop = delegate(&grant(), "planner", &terms).verify(&keys()).unwrap();
+    let terms = super::rebind::terms();
+    let rebound = append_rebind(&hop, &terms, &SigningKey::from_seed(&[204; 32])).verify(&keys()).unwrap();
+    let root = biscuit_key(&[201; 32]).public();
+    let read = |token: &Token| Biscuit::from(token.as_bytes(), root).unwrap();
+    let builder =
+        BlockBuilder::new().code(format!("rebind(hex:{});", hex::encode(terms.to_bytes()))).unwrap();
+    let signer = biscuit_key(&[204; 32]);
+    let block = read(&hop).third_party_request().unwrap().create_block(&signer.private(), builder).unwrap();
+    let theirs = read(&hop).append_third_party(signer.public(), block).unwrap().container().to_proto().blocks;
+    assert_eq!(hex::encode(&theirs[1].block), hex::encode(compile::rebind_block(&terms)));
+
+    for (action, path, bytes) in
+        [("read", "eu", 4096), ("read", "eu", 4097), ("list", "eu", 1), ("read", "..", 1)]
+    {
+        let facts = format!(
+            r#"countersign_verified(hex:00); time_ms({NOW_MS}); audience("spiffe://acme.example/service/files");
+            action("{action}"); scheme("file"); segment(0, "data"); segment(1, "{path}"); depth(2);
+            int("max_bytes", {bytes}); allow if true;"#
+        );
+        let answer = |token: &Token| {
+            let authorizer = biscuit_auth::AuthorizerBuilder::new().code(&facts).unwrap();
+            authorizer.build(&read(token)).unwrap().authorize().is_ok()
+        };
+        assert_eq!(answer(&rebound), answer(&hop), "{action} {path} {bytes}");
+        if path != ".." {
+            let request = request(action, &format!("file:/data/{path}"), bytes);
+            assert_eq!(rebound.table().decide(&request, now()).is_ok(), answer(&rebound), "{action} {bytes}");
+        }
+    }
 }

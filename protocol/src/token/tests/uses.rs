@@ -167,6 +167,7 @@ fn an_activation_is_by_the_key_of_its_leaf() {
             key(KeyPurpose::Activation, 1, 202, 0, 8),
             key(KeyPurpose::Activation, 2, 212, 9, 0),
             key(KeyPurpose::Checkpoint, 1, 203, 0, 0),
+            key(KeyPurpose::Rebind, 1, 204, 0, 0),
         ],
     );
     let open = |leaf, seed| {

@@ -84,7 +84,13 @@ pub(super) fn order_move(context: &Value, input: &Value) -> Answer {
         human_svid_lifetime: Lifetime::from_millis(300_000),
         digest: Digest::of(b"no policy"),
     };
-    let decided = Context { now: time(context), policy: &policy, capability_key: (1, &key), domain: &domain };
+    let decided = Context {
+        now: time(context),
+        policy: &policy,
+        capability_key: (1, &key),
+        rebind_key: &key,
+        domain: &domain,
+    };
     let events = state.decide_move(&decided, &Actor { instance: actor, spki }, &signed)?;
     let kinds: Vec<&str> = events.iter().map(|event| event.kind().name()).collect();
     Ok(Some(json!({ "events": kinds })))

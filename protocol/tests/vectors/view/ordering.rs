@@ -94,6 +94,7 @@ fn tokens(ledger: &[Vec<u8>]) -> impl Iterator<Item = Vec<u8>> {
     ledger.iter().filter_map(|entry| match Entry::from_bytes(entry).unwrap().event {
         Event::GrantIssued(issued) => Some(issued.token),
         Event::ContractFinalized(finalized) => Some(finalized.token),
+        Event::ChainRebound(rebound) => Some(rebound.token),
         _ => None,
     })
 }

@@ -7,7 +7,7 @@ use countersign_forge::{
 };
 use countersign_protocol::{
     payload::Payload,
-    token::{GrantTerms, HopTerms},
+    token::{GrantTerms, HopTerms, RebindTerms},
 };
 use serde_json::{Value, json};
 
@@ -127,9 +127,15 @@ impl View {
 
     fn hop(&mut self, block: &Parts<'_>, before: &Parts<'_>) -> Value {
         let bytes = terms(block.payload);
-        let mut view = json!({ "terms": self.decode("HopTerms", bytes) });
-        if let Ok(terms) = HopTerms::from_bytes(bytes) {
-            show_changes(&biscuit::hop_block(&terms), block.payload, &mut view);
+        let rebind = at(block.payload, &[1]) == b"rebind";
+        let kind = if rebind { "RebindTerms" } else { "HopTerms" };
+        let mut view = json!({ "terms": self.decode(kind, bytes) });
+        let compiled = match rebind {
+            true => RebindTerms::from_bytes(bytes).map(|terms| biscuit::rebind_block(&terms)),
+            false => HopTerms::from_bytes(bytes).map(|terms| biscuit::hop_block(&terms)),
+        };
+        if let Ok(compiled) = compiled {
+            show_changes(&compiled, block.payload, &mut view);
         }
         view["grantor"] = json!(cast::key_name(block.grantor));
         let (Ok(previous), Ok(next), external @ [_, ..]) =

@@ -97,6 +97,18 @@ pub struct Link {
     /// rebuild the entry and check that the ledger holds it.
     #[prost(uint64, tag = "13")]
     pub leaf_time_ms: u64,
+    /// Whether a fresh instance of its holder may take it over: `NEVER`, `GRANTOR_CONSENT` or `DOMAIN`.
+    #[prost(string, tag = "14")]
+    pub rebind: ::prost::alloc::string::String,
+    /// How many links have not ended at and beneath it: what a change or a rebind of it states.
+    #[prost(uint64, tag = "15")]
+    pub chains: u64,
+    /// The chain of the hop that was rebound; empty where its holder is the one whom the hop names.
+    #[prost(bytes = "vec", tag = "16")]
+    pub hop: ::prost::alloc::vec::Vec<u8>,
+    /// The signed `RebindRequest` that waits for the grantor's consent; empty where none does.
+    #[prost(bytes = "vec", tag = "17")]
+    pub rebind_asked: ::prost::alloc::vec::Vec<u8>,
 }
 /// Names a chain.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -261,6 +273,9 @@ pub struct GetContractResponse {
     /// The contract, signed by the grantor and then the grantee.
     #[prost(bytes = "vec", tag = "2")]
     pub contract: ::prost::alloc::vec::Vec<u8>,
+    /// The signed `RebindRequest` of its holder, where that is not the grantee.
+    #[prost(bytes = "vec", tag = "3")]
+    pub rebind_request: ::prost::alloc::vec::Vec<u8>,
 }
 /// Asks for a page of contracts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -308,6 +323,75 @@ pub struct ChangeContractResponse {
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
     /// The link after it.
+    #[prost(message, optional, tag = "3")]
+    pub link: ::core::option::Option<Link>,
+}
+/// Asks for a page of chains to take over.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRebindableRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// At most this many; zero means the broker's default.
+    #[prost(uint32, tag = "2")]
+    pub page_size: u32,
+    /// Where the page before ended; empty for the first.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of chains to take over.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRebindableResponse {
+    /// In order of their holders, and then of their ids.
+    #[prost(message, repeated, tag = "1")]
+    pub links: ::prost::alloc::vec::Vec<Link>,
+    /// Where the next page begins; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A chain to take over.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RebindContractRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// The new holder's signed `RebindRequest` payload.
+    #[prost(bytes = "vec", tag = "2")]
+    pub rebind_request: ::prost::alloc::vec::Vec<u8>,
+}
+/// The chain was taken over, or its grantor is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RebindContractResponse {
+    /// The leaf that records it.
+    #[prost(uint64, tag = "1")]
+    pub leaf: u64,
+    /// How often a right has ended before its time or was suspended so far.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// The link that the new holder has; where the grantor is asked, the one that it has not yet.
+    #[prost(message, optional, tag = "3")]
+    pub link: ::core::option::Option<Link>,
+}
+/// A consent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConsentToRebindRequest {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub trust_domain: ::prost::alloc::string::String,
+    /// The grantor's signed `RebindConsent` payload.
+    #[prost(bytes = "vec", tag = "2")]
+    pub rebind_consent: ::prost::alloc::vec::Vec<u8>,
+}
+/// The chain was taken over.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConsentToRebindResponse {
+    /// The leaf that records it.
+    #[prost(uint64, tag = "1")]
+    pub leaf: u64,
+    /// How often a right has ended before its time or was suspended so far.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// The link that the new holder has.
     #[prost(message, optional, tag = "3")]
     pub link: ::core::option::Option<Link>,
 }
@@ -1468,6 +1552,52 @@ pub mod contracts_client {
             req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Contracts", "ChangeContract"));
             self.inner.unary(req, path, codec).await
         }
+        /// The chains of other instances of the caller's principal that the caller may take over, or ask for.
+        pub async fn list_rebindable(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRebindableRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListRebindableResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Contracts/ListRebindable");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Contracts", "ListRebindable"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a chain over from another instance of the same principal; where its grantor has to consent,
+        /// asks for that. The answer comes once nothing of the old holder can be forwarded any more.
+        pub async fn rebind_contract(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RebindContractRequest>,
+        ) -> std::result::Result<tonic::Response<super::RebindContractResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Contracts/RebindContract");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Contracts", "RebindContract"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The grantor lets a chain be taken over as it was asked.
+        pub async fn consent_to_rebind(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ConsentToRebindRequest>,
+        ) -> std::result::Result<tonic::Response<super::ConsentToRebindResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/countersign.v1.Contracts/ConsentToRebind");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("countersign.v1.Contracts", "ConsentToRebind"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1494,6 +1624,22 @@ pub mod contracts_server {
             &self,
             request: tonic::Request<super::ChangeContractRequest>,
         ) -> std::result::Result<tonic::Response<super::ChangeContractResponse>, tonic::Status>;
+        /// The chains of other instances of the caller's principal that the caller may take over, or ask for.
+        async fn list_rebindable(
+            &self,
+            request: tonic::Request<super::ListRebindableRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListRebindableResponse>, tonic::Status>;
+        /// Takes a chain over from another instance of the same principal; where its grantor has to consent,
+        /// asks for that. The answer comes once nothing of the old holder can be forwarded any more.
+        async fn rebind_contract(
+            &self,
+            request: tonic::Request<super::RebindContractRequest>,
+        ) -> std::result::Result<tonic::Response<super::RebindContractResponse>, tonic::Status>;
+        /// The grantor lets a chain be taken over as it was asked.
+        async fn consent_to_rebind(
+            &self,
+            request: tonic::Request<super::ConsentToRebindRequest>,
+        ) -> std::result::Result<tonic::Response<super::ConsentToRebindResponse>, tonic::Status>;
     }
     /// What was agreed.
     #[derive(Debug)]
@@ -1662,6 +1808,118 @@ pub mod contracts_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ChangeContractSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Contracts/ListRebindable" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRebindableSvc<T: Contracts>(pub Arc<T>);
+                    impl<T: Contracts> tonic::server::UnaryService<super::ListRebindableRequest> for ListRebindableSvc<T> {
+                        type Response = super::ListRebindableResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRebindableRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Contracts>::list_rebindable(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRebindableSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Contracts/RebindContract" => {
+                    #[allow(non_camel_case_types)]
+                    struct RebindContractSvc<T: Contracts>(pub Arc<T>);
+                    impl<T: Contracts> tonic::server::UnaryService<super::RebindContractRequest> for RebindContractSvc<T> {
+                        type Response = super::RebindContractResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RebindContractRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Contracts>::rebind_contract(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RebindContractSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/countersign.v1.Contracts/ConsentToRebind" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConsentToRebindSvc<T: Contracts>(pub Arc<T>);
+                    impl<T: Contracts> tonic::server::UnaryService<super::ConsentToRebindRequest> for ConsentToRebindSvc<T> {
+                        type Response = super::ConsentToRebindResponse;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ConsentToRebindRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut =
+                                async move { <T as Contracts>::consent_to_rebind(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConsentToRebindSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

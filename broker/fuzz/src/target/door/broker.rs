@@ -95,7 +95,8 @@ async fn serve() -> (Arc<Domain>, Routes) {
     store.append(&domain(), Head::EMPTY, entries).await.unwrap();
     let clock = Arc::new(ManualClock::at(SCENE.world.now));
     let policy = SCENE.world.policy.clone();
-    let domain = Domain::open(domain(), policy, (1, domain_key(201)), store, clock).await.unwrap();
+    let domain =
+        Domain::open(domain(), policy, (1, domain_key(201)), domain_key(204), store, clock).await.unwrap();
     let activator = Arc::new(Activator::new(&domain, domain_key(202), Vec::new()).unwrap());
     let checkpoints = Checkpoints::open(Arc::clone(&domain), domain_key(203)).await.unwrap();
     let issuer = Issuer::new(Arc::clone(&domain), Arc::clone(&AUTHORITY));

@@ -10,7 +10,7 @@ use countersign_protocol::{
     payload::Payload,
     receipt::Receipt,
     revocation::RevokeRequest,
-    signed::Statement,
+    signed::{Signed, Statement},
     token::Proof,
 };
 
@@ -51,7 +51,7 @@ impl Method {
 }
 
 /// All of them, in the order in which the first byte selects one.
-pub(super) const METHODS: [Method; 29] = [
+pub(super) const METHODS: [Method; 32] = [
     method("Grants/IssueGrant").with_statement(2),
     method("Grants/ListGrants").list(),
     method("Activations/GetActivation").private(),
@@ -81,6 +81,9 @@ pub(super) const METHODS: [Method; 29] = [
     method("Mediation/OpenSession"),
     method("Mediation/InvokeStream").with_statement(3),
     method("Contracts/ChangeContract").with_statement(2),
+    method("Contracts/ListRebindable"),
+    method("Contracts/RebindContract").with_statement(2),
+    method("Contracts/ConsentToRebind").with_statement(2),
 ];
 
 /// For each method a message that it knows what to do with, from someone who may ask.
@@ -110,6 +113,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         ("planner", "Contracts/GetContract", vec![text(2, &contract.to_string())]),
         ("mallory", "Contracts/GetContract", vec![text(2, &contract.to_string())]),
         ("planner", "Contracts/ListContracts", vec![id(2, first), Field::varint(3, 1)]),
+        ("researcher", "Contracts/ListRebindable", vec![Field::varint(2, 1)]),
         ("researcher", "Revocations/PreviewRevocation", vec![id(2, leaf), Field::varint(4, 1)]),
         ("planner", "Revocations/WatchRevocations", vec![Field::varint(2, 3)]),
         ("planner", "Identity/GetBundle", vec![]),
@@ -144,6 +148,12 @@ pub(super) fn seeds() -> Vec<Seed> {
     add("alice", "Grants/IssueGrant", &next::<GrantRequest>());
     add("root", "Revocations/Revoke", &next::<RevokeRequest>());
     add("planner", "Contracts/ChangeContract", &next::<ChangeRequest>());
+    let mut world = SCENE.world.clone();
+    let signed = |statement: Signed| vec![Field::of_bytes(2, &statement.to_bytes())];
+    let asked = world.stage().rebind_request("researcher", first);
+    add("researcher", "Contracts/RebindContract", &signed(asked.sign(&world.agent("researcher").key)));
+    let word = world.stage().rebind_consent("planner", first, "researcher");
+    add("planner", "Contracts/ConsentToRebind", &signed(word.sign(&world.agent("planner").key)));
     add("planner", "Identity/Renew", &next::<RenewStatement>());
     let join = next::<JoinStatement>();
     let evidence = [text(3, "join_token"), Field::of_bytes(4, &JOIN_SECRET)];

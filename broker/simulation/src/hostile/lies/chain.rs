@@ -47,7 +47,7 @@ impl World {
         contract.add_signature(self.keys.signer(KeyPurpose::Activation, leaf).1);
         let activation = activation.sign(self.keys.signer(KeyPurpose::Activation, leaf).1);
         let token = token.as_bytes().to_vec();
-        let told = Concluded { chain, token, activation, contract: Some((contract, self.now)) };
+        let told = Concluded { chain, token, activation, contract: Some((contract, self.now)), rebind: None };
         self.look(who)?;
         Ok(self.check_chain(who, &told, Some(&offered.body)))
     }

@@ -1,8 +1,8 @@
 //! `countersign negotiate answer`
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use countersign::{Agent, Delegator, Held, RequestReply, Terms, Wanted};
-use countersign_protocol::{capability::Rights, settings::LifetimeText, time::Lifetime};
+use countersign_protocol::{capability::Rights, contract::Rebind, settings::LifetimeText, time::Lifetime};
 use serde::Serialize;
 
 use super::desk::{Desk, attend, choose};
@@ -38,6 +38,9 @@ pub(crate) struct Answer {
     /// How old what is known of revocations may be when the right is used.
     #[arg(long, value_name = "TIME", default_value = "5s")]
     max_staleness: LifetimeText,
+    /// Whether another copy of whom you delegate to may take it over one day.
+    #[arg(long, value_name = "RULE", default_value = "never")]
+    rebind: RebindRule,
     /// Offer it without being asked.
     #[arg(long)]
     yes: bool,
@@ -48,6 +51,27 @@ struct Agreed {
     negotiation_id: String,
     chain_id: String,
     holder: String,
+}
+
+/// Whether a right goes on with another copy of its holder.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RebindRule {
+    /// It ends with the process that holds it.
+    Never,
+    /// If you consent then.
+    GrantorConsent,
+    /// If the trust domain attests that copy: the same principal with the same configuration.
+    Domain,
+}
+
+impl From<RebindRule> for Rebind {
+    fn from(rule: RebindRule) -> Self {
+        match rule {
+            RebindRule::Never => Self::Never,
+            RebindRule::GrantorConsent => Self::GrantorConsent,
+            RebindRule::Domain => Self::Domain,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -64,6 +88,7 @@ struct Person {
     rights: Option<Rights>,
     max_staleness: Lifetime,
     stands: Lifetime,
+    rebind: Rebind,
 }
 
 impl Delegator for Person {
@@ -71,7 +96,8 @@ impl Delegator for Person {
         match self.desk.ask(wanted.clone()).await {
             Some(Word::Offer) => {
                 let rights = self.rights.clone().unwrap_or_else(|| wanted.rights.clone());
-                Terms::new(rights, self.max_staleness, self.stands).into()
+                let terms = Terms::new(rights, self.max_staleness, self.stands);
+                Terms { rebind: self.rebind, ..terms }.into()
             }
             Some(Word::Reject) => RequestReply::Reject,
             Some(Word::Leave) | None => RequestReply::Leave,
@@ -109,9 +135,10 @@ impl Answer {
         rights: Option<Rights>,
     ) -> Result<Agreed, Failure> {
         let (max_staleness, stands) = (self.max_staleness.0, self.stands.0);
+        let rebind = self.rebind.into();
         let failed = |error| Failure::sdk("There is no contract", &error);
         let negotiating = async |desk| {
-            let mut person = Person { desk, rights, max_staleness, stands };
+            let mut person = Person { desk, rights, max_staleness, stands, rebind };
             let delegated = agent.delegate(held, &mut person).await.map_err(failed)?;
             Ok(Agreed {
                 negotiation_id: delegated.negotiation.to_string(),

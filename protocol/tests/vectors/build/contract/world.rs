@@ -58,7 +58,9 @@ impl World {
     fn decide_under(&mut self, policy: Policy, decide: impl FnOnce(&State, &Context<'_>) -> Decision) {
         let (key, domain) = (cast::key("capability"), "acme.example".parse().unwrap());
         let now = cast::at(cast::NOW);
-        let context = Context { now, policy: &policy, capability_key: (1, &key), domain: &domain };
+        let rebind_key = &cast::key("rebind");
+        let policy = &policy;
+        let context = Context { now, policy, capability_key: (1, &key), rebind_key, domain: &domain };
         for event in decide(&self.state, &context).unwrap() {
             let entry = Entry { time: now, event };
             self.state = std::mem::take(&mut self.state).evolve(&entry);

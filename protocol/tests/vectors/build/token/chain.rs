@@ -3,9 +3,16 @@
 use countersign_forge::biscuit::Container;
 use countersign_protocol::{
     capability::Rights,
+    contract::{Rebind, RebindConsent},
+    digest::{ChainId, Digest},
+    extension::Extensions,
+    id::RequestId,
     payload::{Ascending, Bounded},
-    token::HopTerms,
+    signed::Statement,
+    token::{HopTerms, RebindTerms},
 };
+
+use serde_json::json;
 
 use super::{super::super::cast, ONE, OP, Shelf, TWO, give, grant, one};
 
@@ -14,6 +21,7 @@ pub(super) fn fill(shelf: &mut Shelf) {
     widenings(shelf);
     ancestors(shelf);
     loops(shelf);
+    rebinds(shelf);
 }
 
 fn grantors(shelf: &mut Shelf) {
@@ -181,4 +189,99 @@ fn loops(shelf: &mut Shelf) {
         let draft = draft.reason("CHAIN_LOOPS").flag("PrivilegeEscalation").resigned();
         give(draft.at("/token/blocks/2/terms/holder"), &token.bytes());
     }
+}
+
+/// planner's hop to researcher, which may be rebound as that rule says.
+fn rebindable(rebind: Rebind) -> Container {
+    grant().hop(&HopTerms { rebind, ..cast::hop_terms("researcher", 1) }, &cast::key("planner"))
+}
+
+/// A fresh instance takes researcher's link over.
+fn taken_over() -> RebindTerms {
+    RebindTerms {
+        from: cast::instance("researcher"),
+        holder: cast::holder("researcher-copy"),
+        evidence: Digest::of(b"the fresh instance's evidence"),
+        consent: None,
+        extensions: Extensions::none(),
+    }
+}
+
+fn consent(hop: &Container) -> RebindConsent {
+    let RebindTerms { from, holder, evidence, .. } = taken_over();
+    RebindConsent {
+        domain: cast::domain(),
+        sender: cast::instance("planner"),
+        hop: ChainId::from_bytes(hop.chain_ids().pop().unwrap()),
+        from,
+        holder,
+        evidence,
+        request_id: "01939f3e-0000-7000-8000-0000000000aa".parse::<RequestId>().unwrap(),
+        issued: cast::at(cast::NOW),
+        extensions: Extensions::none(),
+    }
+}
+
+/// The hop that was rebound is no link of the chain: its rebind is.
+fn accept(shelf: &mut Shelf, id: &str, rule: &str, why: &str, token: &Container, holder: &str) {
+    let mut ids = token.chain_ids();
+    ids.remove(1);
+    let chain: Vec<String> = ids.iter().map(hex::encode).collect();
+    let output = json!({ "chain": chain, "holder": cast::instance(holder).as_str() });
+    give(shelf.accept(OP, id).rule(rule).because(why).output(output), &token.bytes());
+}
+
+/// Who may take a link over, and by whose word.
+fn rebinds(shelf: &mut Shelf) {
+    let (good, asks) = ("token.rebound", "token.rebound-with-consent");
+    let open = || rebindable(Rebind::Domain);
+    let token = open().rebind(&taken_over(), &cast::key("rebind"));
+    accept(
+        shelf,
+        good,
+        "CHN-060",
+        "A fresh instance holds the link in the hop's place.",
+        &token,
+        "researcher-copy",
+    );
+    let further = token.hop(&cast::hop_terms("fetcher", 2), &cast::key("researcher-copy"));
+    let why = "What was taken over is handed on.";
+    accept(shelf, "token.rebound-and-handed-on", "CHN-001", why, &further, "fetcher");
+    let closed = rebindable(Rebind::GrantorConsent);
+    let with = |signer: &str| RebindTerms {
+        consent: Some(consent(&closed).sign(&cast::key(signer))),
+        ..taken_over()
+    };
+    let token = closed.clone().rebind(&with("planner"), &cast::key("rebind"));
+    accept(shelf, asks, "CHN-063", "Its grantor has consented.", &token, "researcher-copy");
+
+    let mut refuse =
+        |id: &str, twin: &str, rule: &str, reason: &str, path: &str, why: &str, token: &Container| {
+            let draft = shelf.reject(OP, &format!("token.{id}"), twin).rule(rule).because(why);
+            let draft = draft.reason(reason).flag("PrivilegeEscalation").resigned();
+            give(draft.at(&format!("/token/blocks/{path}")), &token.bytes());
+        };
+    let by = |name: &str| open().rebind(&taken_over(), &cast::key(name));
+    let untrusted = "TOKEN_UNTRUSTED";
+    for (id, name, why) in [
+        ("rebound-by-the-capability-key", "capability", "The domain signs it with another of its keys."),
+        ("rebound-by-the-holder", "researcher", "The old holder hands the link to another copy of itself."),
+        ("rebound-by-the-new-holder", "researcher-copy", "The new holder takes it by its own word."),
+    ] {
+        refuse(id, good, "CHN-060", untrusted, "2/grantor", why, &by(name));
+    }
+    let not = "REBIND_NOT_ALLOWED";
+    let never = rebindable(Rebind::Never).rebind(&taken_over(), &cast::key("rebind"));
+    let why = "Its grantor has signed that it is never rebound.";
+    refuse("rebound-against-the-hop", good, "CHN-061", not, "1/terms/rebind", why, &never);
+    let foreign = RebindTerms { holder: cast::holder("mallory"), ..taken_over() };
+    let token = open().rebind(&foreign, &cast::key("rebind"));
+    let why = "The new holder is of another principal.";
+    refuse("rebound-to-another-principal", good, "CHN-062", not, "2/terms/holder", why, &token);
+    let token = closed.clone().rebind(&taken_over(), &cast::key("rebind"));
+    let why = "Its grantor's consent was left out.";
+    refuse("rebound-without-consent", asks, "CHN-063", not, "2/terms/consent", why, &token);
+    let token = closed.clone().rebind(&with("mallory"), &cast::key("rebind"));
+    let why = "Somebody else consented.";
+    refuse("rebound-with-anothers-consent", asks, "CHN-063", not, "2/terms/consent", why, &token);
 }
