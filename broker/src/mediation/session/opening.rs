@@ -16,12 +16,15 @@ use countersign_protocol::{
     token::{ActiveToken, SessionPermit, UnverifiedToken},
 };
 use countersign_wire::v1::{OfferedSession, OpenSessionRequest, OpenSessionResponse};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::Status;
 
 use super::{
-    super::{Mediator, callee::Callee, invoke::Case},
+    super::{Mediator, callee::Callee, invoke::Case, pending::unknown},
     course::{Course, Parts},
     door::{Heard, Parcel, Session},
     said,
@@ -29,6 +32,7 @@ use super::{
 use crate::{
     domain::recorded,
     limits::{SERVE_HELLO_MAX, SESSION_ANSWER_MAX, SESSION_HEARD_MAX},
+    status::status,
 };
 
 /// Replies that the caller's connection has ahead; further ones wait in the session.
@@ -64,25 +68,53 @@ impl Mediator {
         S: Stream<Item = Result<OpenSessionRequest, Status>> + Send + Unpin + 'static,
     {
         let mut case = Case::new(self, actor);
-        match self.opened(&mut case, &mut inbound).await {
+        let allowed = match self.may_open(&mut case, &mut inbound).await {
+            Ok(allowed) => allowed,
+            Err(refusal) => return Err(self.refused(&case, &refusal).await),
+        };
+        let (begun, tells) = oneshot::channel();
+        // A task of its own from before the decision on: what is decided is ended, whoever hangs up.
+        tokio::spawn(Arc::clone(self).run_session(case, allowed, inbound, begun));
+        let failed = |_| status(&unknown("The broker failed."), Viewer::Stranger);
+        tells.await.map_err(failed)?
+    }
+
+    async fn run_session<S>(
+        self: Arc<Self>,
+        case: Case,
+        allowed: Allowed,
+        inbound: S,
+        begun: oneshot::Sender<Result<Saying, Status>>,
+    ) where
+        S: Stream<Item = Result<OpenSessionRequest, Status>> + Send + Unpin + 'static,
+    {
+        match self.opened(&case, allowed).await {
             Ok(parts) => {
                 let (outbound, said) = mpsc::channel(AHEAD);
-                let course = Course::new(parts, inbound, outbound);
-                tokio::spawn(course.run());
-                Ok(Saying(ReceiverStream::new(said)))
+                // A caller that has hung up is one that leaves.
+                let _ = begun.send(Ok(Saying(ReceiverStream::new(said))));
+                Course::new(parts, inbound, outbound).run().await;
             }
-            Err(refusal) => Err(self.refused(&case, &refusal).await),
+            Err(refusal) => {
+                let refused = self.refused(&case, &refusal).await;
+                let _ = begun.send(Err(refused));
+            }
         }
     }
 
-    async fn opened<S>(self: &Arc<Self>, case: &mut Case, inbound: &mut S) -> Result<Parts, Refusal>
+    /// Reads the opening, and asks the core whether it allows what it says.
+    async fn may_open<S>(&self, case: &mut Case, inbound: &mut S) -> Result<Allowed, Refusal>
     where
         S: Stream<Item = Result<OpenSessionRequest, Status>> + Unpin,
     {
         let first = timeout(SERVE_HELLO_MAX, inbound.next()).await.ok().flatten();
         let first =
             require_some!("SES-062", first.and_then(Result::ok), Reason::DeadlinePassed, "No opening.");
-        let Allowed { permit, signed, offer } = self.allow_session(case, first)?;
+        self.allow_session(case, first)
+    }
+
+    async fn opened(self: &Arc<Self>, case: &Case, allowed: Allowed) -> Result<Parts, Refusal> {
+        let Allowed { permit, signed, offer } = allowed;
         let seat = self.sessions.seat(&case.actor.instance)?;
         let ready = self.callees.session_place(&permit.opening().callee);
         let (callee, place) = require_some!("SES-018", ready, Reason::CalleeUnavailable);

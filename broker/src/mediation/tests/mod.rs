@@ -7,5 +7,6 @@ mod revoked;
 mod session_ends;
 mod sessions;
 pub(crate) mod store;
+mod streaming;
 mod streams;
 pub(crate) mod world;

@@ -1,15 +1,17 @@
 //! How sessions end: by time, by too many refusals, by a side that leaves, by the ledger.
 
+use countersign_forge::session::session_answer;
 use countersign_protocol::{
     capability::Request,
     domain::InvocationOutcome,
     limits::{DENIES_PER_MINUTE, SESSION_HEAD_GRACE_MS},
     payload::Payload,
+    signed::{Signed, Statement},
 };
 use countersign_wire::v1::{OpenSessionRequest, ServedSession};
 
 use super::{
-    sessions::{answer, first, hear, sitting, tell, wanted},
+    sessions::{answer, first, hear, serve, sitting, tell, wanted},
     world::{World, refused, rights, until},
 };
 
@@ -100,4 +102,32 @@ async fn nothing_is_forwarded_in_a_session_to_a_revoked_callee() {
     assert_eq!(caller.end().await.as_deref(), Some("CALLEE_UNAVAILABLE"));
     assert_eq!(caller.outcome(1), Some(InvocationOutcome::Cancelled));
     callee.end().await.unwrap();
+}
+
+/// What is decided is ended, also where its caller hangs up before it is durable.
+#[tokio::test]
+async fn a_session_whose_caller_hangs_up_while_it_opens_ends() {
+    let world = World::new().await;
+    let chain = world.grant(rights(5, 5)).await;
+    let mut callee = serve(&world, 4, 4).await.unwrap();
+    let (message, ..) = first(&world, chain);
+    world.store.hold();
+    let opening = {
+        let world = world.clone();
+        tokio::spawn(async move {
+            let actor = world.agent("planner").actor();
+            world.mediation.0.open_session(actor, tokio_stream::iter([Ok(message)])).await.map(drop)
+        })
+    };
+    until(|| world.look(|state| state.open_sessions().count() == 1)).await;
+    opening.abort();
+    world.store.let_go();
+    let offered = hear(&mut callee).await;
+    let id = offered.session_id.parse().unwrap();
+    let signed = Signed::from_bytes(&offered.opening).unwrap();
+    let answer = world.say(|stage| session_answer(stage.rng, stage.now, &callee.agent, &signed));
+    let answer = answer.sign(&callee.agent.key).to_bytes();
+    tell(&callee, id, ServedSession { answer, ..Default::default() }).await;
+    until(|| world.look(|state| state.open_sessions().count() == 0)).await;
+    assert!(hear(&mut callee).await.over);
 }
