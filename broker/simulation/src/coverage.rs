@@ -15,8 +15,10 @@ use crate::{
 };
 
 /// Reasons that no decision gives in such a world, and why.
-const ELSEWHERE: &[(&str, &str)] =
-    &[("NAME_NOT_NORMAL", "a service gives it for the text of a name; here names are values")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("NAME_NOT_NORMAL", "a service gives it for the text of a name; here names are values"),
+    ("BROKER_DRAINING", "the shell gives it before it asks the core"),
+];
 
 /// Cells that nothing can meet, and why.
 const UNREACHABLE: &[(&str, &str)] = &[
