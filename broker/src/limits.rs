@@ -147,7 +147,7 @@ pub const WATCH_STALL_MAX: Duration = Duration::from_secs(10);
 /// Edges: none. It paces, as `watching::silence_is_broken_by_heartbeats` hears.
 pub const WATCH_HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// How long a watcher's next look waits after a change: whatever happens meanwhile is told together.
+/// How long after one look a watcher's next look is, at the earliest: whatever happens meanwhile is told together.
 /// Edges: none. It paces.
 pub const WATCH_PAUSE: Duration = Duration::from_millis(5);
 

@@ -28,7 +28,7 @@ use tokio::{
 const USUAL: Duration = Duration::from_micros(50);
 
 /// However long a single piece of work was held up, nobody stands back more often.
-const ROUNDS_MAX: u32 = 200;
+const ROUNDS_MAX: u32 = 40;
 
 /// The turn of one holder. It is never closed.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use countersign_protocol::{
     require,
 };
 use countersign_wire::v1;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     caller::Caller,
@@ -72,6 +72,7 @@ impl NegotiationFeed {
         let mut heartbeat = Instant::now();
         loop {
             durable.mark_unchanged();
+            let looked = Instant::now();
             let look = self.look().await?;
             for (leaf, negotiation, moves) in look.changed {
                 let negotiation = entries::with_moves(&self.domain, negotiation, moves).await?;
@@ -91,7 +92,7 @@ impl NegotiationFeed {
                 () = sleep_until(heartbeat) => {}
             }
             // What follows one another closely is looked at together.
-            sleep(WATCH_PAUSE).await;
+            sleep_until(looked + WATCH_PAUSE).await;
         }
     }
 

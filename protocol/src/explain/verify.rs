@@ -270,9 +270,7 @@ fn explain_end(
     require!("LOG-043", intent.leaf < end.leaf, INVALID, "It ended before it began.");
     let callee = entries.admitted_before(end.leaf, &intent.event.callee)?;
     let receipt = check_end(&end.event, &intent.event, callee)?;
-    let holder = explanation.links.last().map(|link| &link.holder);
-    let holder = require_some!("LOG-034", holder, INVALID, "It has no holder.");
-    let caller = entries.admitted_before(intent.leaf, holder)?;
+    let caller = entries.admitted_before(intent.leaf, &proof.caller)?;
     let streamed = check_stream(&end.event, &intent.event, proof, receipt.as_ref(), [caller, callee])?;
     let (leaf, at, settled) = (end.leaf, end.at, end.event.settled);
     let outcome = end.event.outcome;

@@ -191,6 +191,17 @@ async fn a_chunk_that_is_not_the_callees_next_one_ends_the_stream() {
     callee_is_refused("takes less than before", async |serving| serving.takes(1).await).await;
 }
 
+/// All of it is there before the stream's task hears any of it.
+#[tokio::test]
+async fn a_callee_says_no_more_at_once_than_fits_on_its_way() {
+    callee_is_refused("a word for each chunk that there could be", async |serving| {
+        for taken in 2..60 {
+            serving.takes(taken).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_callee_sends_no_more_than_its_caller_takes() {
     let (world, _, call, mut caller, mut serving) = streaming().await;

@@ -15,7 +15,7 @@ use countersign_protocol::{
 };
 use countersign_wire::v1;
 use prost::Message as _;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::edge::edge;
 use crate::{
@@ -93,6 +93,7 @@ impl EdgeFeed {
         let mut heartbeat = Instant::now();
         loop {
             durable.mark_unchanged();
+            let looked = Instant::now();
             let look = self.look().await?;
             self.next = look.next;
             if !look.changes.is_empty() || (look.all && Instant::now() >= heartbeat) {
@@ -106,8 +107,8 @@ impl EdgeFeed {
                 more = durable.changed() => if more.is_err() { return Ok(()) },
                 () = sleep_until(heartbeat) => {}
             }
-            // Whatever else happens meanwhile is told together.
-            sleep(WATCH_PAUSE).await;
+            // What follows one another closely is told together.
+            sleep_until(looked + WATCH_PAUSE).await;
         }
     }
 
