@@ -16,7 +16,7 @@ use std::{
 use countersign_simulation::{fleet::run_all, invariant::Invariant};
 
 /// Within so many seeds.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 12_000;
 
 /// A guard, by its rule and the number of its place among those of the rule in one file, and the
 /// sentence that is untrue without it.
@@ -50,8 +50,8 @@ const BITES: &[(&str, &str, usize, Invariant)] = &[
     ("CHN-009", "protocol/src/token/proof.rs", 0, Invariant::Holder),
     ("CHN-009", "protocol/src/token/proof.rs", 1, Invariant::Holder),
     ("TOK-043", "protocol/src/token/proof.rs", 1, Invariant::Holder),
-    ("API-041", "protocol/src/domain/decide/invoke.rs", 1, Invariant::Record),
-    ("API-041", "protocol/src/domain/decide/invoke.rs", 4, Invariant::Record),
+    ("API-041", "protocol/src/domain/decide/invoke.rs", 1, Invariant::Liveness),
+    ("API-041", "protocol/src/domain/decide/invoke.rs", 4, Invariant::Liveness),
     ("LOG-020", "protocol/src/domain/decide/offer.rs", 0, Invariant::Record),
     ("CHN-030", "protocol/src/domain/decide/invoke.rs", 0, Invariant::Revocation),
     ("IDN-011", "protocol/src/domain/decide/mod.rs", 0, Invariant::Revocation),
