@@ -1,7 +1,7 @@
 //! Using a chain.
 
 use countersign_protocol::{
-    capability::{Amount, Arguments, ResourceName},
+    capability::{Amount, Arguments, Request, ResourceName},
     digest::{ChainId, Digest},
     extension::Extensions,
     id::InvocationId,
@@ -64,10 +64,7 @@ impl Agent {
     ///
     /// A lost reply is asked for again under the same invocation id, so nothing is done twice.
     pub async fn invoke(&self, held: &Held, call: Call) -> Result<Answer, Error> {
-        let holder = &held.holder().instance;
-        if holder != self.instance() {
-            return Err(CallerFault::NotTheHolder { holder: holder.to_string() }.into());
-        }
+        self.check_holds(held)?;
         if call.body.len() > BODY_MAX_BYTES {
             return Err(CallerFault::TooLarge { what: "the body", limit: BODY_MAX_BYTES as u64 }.into());
         }
@@ -89,6 +86,46 @@ impl Agent {
                 Err(error) => pauses.wait_or_give_up(error).await?,
             }
         }
+    }
+}
+
+impl Agent {
+    /// A fresh proof for one use of a chain on that way.
+    pub(crate) fn holders_proof(
+        &self,
+        held: &Held,
+        invocation_id: InvocationId,
+        wanted: Request,
+        body: &[u8],
+        via: Via,
+    ) -> Proof {
+        let now = self.now();
+        Proof {
+            domain: self.domain().clone(),
+            invocation_id,
+            chain_id: held.chain_id(),
+            activation_leaf: held.active().activation().leaf,
+            caller: self.instance().clone(),
+            callee: wanted.callee,
+            action: wanted.action,
+            resource: wanted.resource,
+            arguments: wanted.arguments.digest(body),
+            nonce: Nonce::new(&mut entropy()),
+            issued: now,
+            expires: now.plus(PROOF_LIFE),
+            via,
+            channel: self.inner.identity.key().spki_hash(),
+            extensions: Extensions::none(),
+        }
+    }
+
+    /// A chain is of use to its holder alone.
+    pub(crate) fn check_holds(&self, held: &Held) -> Result<(), Error> {
+        let holder = &held.holder().instance;
+        if holder == self.instance() {
+            return Ok(());
+        }
+        Err(CallerFault::NotTheHolder { holder: holder.to_string() }.into())
     }
 }
 
@@ -126,24 +163,14 @@ impl Invoking<'_> {
 
     /// One try: the same invocation under a fresh proof.
     fn request(&mut self, agent: &Agent) -> v1::InvokeRequest {
-        let (call, now) = (&self.call, agent.now());
-        let proof = Proof {
-            domain: agent.domain().clone(),
-            invocation_id: self.id,
-            chain_id: self.held.chain_id(),
-            activation_leaf: self.held.active().activation().leaf,
-            caller: agent.instance().clone(),
+        let call = &self.call;
+        let wanted = Request {
             callee: call.callee.clone(),
             action: call.action.clone(),
             resource: call.resource.clone(),
-            arguments: call.arguments.digest(&call.body),
-            nonce: Nonce::new(&mut entropy()),
-            issued: now,
-            expires: now.plus(PROOF_LIFE),
-            via: Via::Broker,
-            channel: agent.inner.identity.key().spki_hash(),
-            extensions: Extensions::none(),
+            arguments: call.arguments.clone(),
         };
+        let proof = agent.holders_proof(self.held, self.id, wanted, &call.body, Via::Broker);
         let signed = agent.sign(&proof);
         self.proofs.push(signed.digest());
         v1::InvokeRequest {

@@ -165,7 +165,7 @@ impl Served {
         let Some(call) = said.call else { return };
         let link = requests.add(&call.request);
         mac(&link).verify_slice(&call.mac).unwrap();
-        assert_eq!(Sha256::digest(&call.body).len(), 32);
+        std::hint::black_box(Sha256::digest(&call.body));
         let result = vec![7; RESULT];
         let mac = tag(&results.add(&result));
         let reply = SessionReply { result, body: call.body, mac, ..Default::default() };

@@ -52,7 +52,7 @@ impl Mediator {
         patience: Option<Duration>,
         trace: Option<TraceContext>,
     ) -> Result<InvokeResponse, Status> {
-        let deadline = deadline(self.domain.clock().now(), patience);
+        let deadline = deadline(self.domain.clock().now(), patience, INVOCATION_DEFAULT, INVOCATION_MAX);
         let mut case = Case::new(self, actor);
         let outcome = match self.allow(&mut case, message) {
             Ok((asked, allowed)) => {
@@ -146,10 +146,15 @@ fn is_party(token: &Token, actor: &Actor) -> bool {
     holds || token.grant().originator == *actor.instance.principal()
 }
 
-fn deadline(now: Timestamp, patience: Option<Duration>) -> Timestamp {
+/// Until when a call goes on whose caller waits that long: `usual` where it does not say, `most` at most.
+pub(super) fn deadline(
+    now: Timestamp,
+    patience: Option<Duration>,
+    usual: Lifetime,
+    most: Lifetime,
+) -> Timestamp {
     let stated = patience.map(|patience| u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-    let lifetime = stated.map_or(INVOCATION_DEFAULT, Lifetime::from_millis);
-    now.plus(lifetime.min(INVOCATION_MAX))
+    now.plus(stated.map_or(usual, Lifetime::from_millis).min(most))
 }
 
 #[cfg(test)]
@@ -159,7 +164,9 @@ mod tests {
     #[test]
     fn an_invocation_takes_as_long_as_its_caller_waits_and_no_longer_than_it_may() {
         let now = Timestamp::new(1_800_000_000_000).unwrap();
-        let left = |patience: Option<Duration>| deadline(now, patience).since(now);
+        let left = |patience: Option<Duration>| {
+            deadline(now, patience, INVOCATION_DEFAULT, INVOCATION_MAX).since(now)
+        };
         let millis = |millis: u64| left(Some(Duration::from_millis(millis)));
         assert_eq!(left(None), INVOCATION_DEFAULT);
         assert_eq!(millis(0), Lifetime::from_millis(0));

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     agent::Agent,
-    error::{About, CallerFault, Error, deceived},
+    error::{About, Error, deceived},
     held::Held,
     limits::FOLLOWED_MAX,
 };
@@ -138,10 +138,7 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     fn open(agent: &'a Agent, held: &'a Held, most: usize) -> Result<Self, Error> {
-        let holder = &held.holder().instance;
-        if holder != agent.instance() {
-            return Err(CallerFault::NotTheHolder { holder: holder.to_string() }.into());
-        }
+        agent.check_holds(held)?;
         let changes = Changes::from(agent, 0);
         let (followed, left) = (BTreeSet::new(), BTreeMap::new());
         Ok(Self { agent, held, changes, followed, most, left, waiting: false })

@@ -26,7 +26,7 @@ use crate::{
     agent::Agent,
     clock::entropy,
     connection::{error_of, unavailable},
-    error::{About, CallerFault, Error, deceived},
+    error::{About, Error, deceived},
     feed::opening,
     held::Held,
     limits::{CALL_MAX, MESSAGE_MAX_BYTES, PROOF_LIFE, SESSION_WINDOW},
@@ -50,10 +50,7 @@ impl Agent {
         callee: &PrincipalId,
         terms: SessionTerms,
     ) -> Result<Session, Error> {
-        let holder = &held.holder().instance;
-        if holder != self.instance() {
-            return Err(CallerFault::NotTheHolder { holder: holder.to_string() }.into());
-        }
+        self.check_holds(held)?;
         self.check_standing()?;
         let ephemeral = Ephemeral::generate(&mut entropy());
         let opening = self.session_opening(held, callee, terms, ephemeral.public());

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use countersign_protocol::{
     capability::Request,
-    extension::Extensions,
     id::InvocationId,
     ledger::LeafIndex,
     limits::STREAM_WINDOW,
@@ -13,7 +12,7 @@ use countersign_protocol::{
     session::Side,
     signed::Signed,
     stream::{StreamReader, StreamWriter},
-    token::{Nonce, Proof, Via},
+    token::{Proof, Via},
 };
 use countersign_wire::v1::{self, mediation_client::MediationClient};
 use tokio::{
@@ -28,11 +27,11 @@ use crate::{
     agent::Agent,
     clock::entropy,
     connection::{error_of, unavailable},
-    error::{About, CallerFault, Error, deceived},
+    error::{About, Error, deceived},
     feed::opening,
     held::Held,
     invoke::{Expected, state},
-    limits::{CALL_MAX, MESSAGE_MAX_BYTES, PROOF_LIFE},
+    limits::{CALL_MAX, MESSAGE_MAX_BYTES},
 };
 
 /// Words to the broker that wait for the connection: what is sent, and what was taken.
@@ -69,12 +68,10 @@ impl Agent {
         request: Request,
         within: Duration,
     ) -> Result<InvokedStream, Error> {
-        let holder = &held.holder().instance;
-        if holder != self.instance() {
-            return Err(CallerFault::NotTheHolder { holder: holder.to_string() }.into());
-        }
+        self.check_holds(held)?;
         self.check_standing()?;
-        let proof = self.stream_proof(held, &request);
+        let id = InvocationId::new(self.now(), &mut entropy());
+        let proof = self.holders_proof(held, id, request.clone(), &[], Via::Stream);
         let signed = self.sign(&proof);
         let (outgoing, mut inbound) = self.start_stream(held, &request, &signed, within).await?;
         let first = match timeout(CALL_MAX, inbound.message()).await {
@@ -83,27 +80,6 @@ impl Agent {
         };
         let first = first.ok_or_else(|| unavailable("begin the stream", "it ended at once"))?;
         self.begun(held, &proof, &signed, outgoing, inbound, first).await
-    }
-
-    fn stream_proof(&self, held: &Held, request: &Request) -> Proof {
-        let now = self.now();
-        Proof {
-            domain: self.domain().clone(),
-            invocation_id: InvocationId::new(now, &mut entropy()),
-            chain_id: held.chain_id(),
-            activation_leaf: held.active().activation().leaf,
-            caller: self.instance().clone(),
-            callee: request.callee.clone(),
-            action: request.action.clone(),
-            resource: request.resource.clone(),
-            arguments: request.arguments.digest(&[]),
-            nonce: Nonce::new(&mut entropy()),
-            issued: now,
-            expires: now.plus(PROOF_LIFE),
-            via: Via::Stream,
-            channel: self.inner.identity.key().spki_hash(),
-            extensions: Extensions::none(),
-        }
     }
 
     async fn start_stream(

@@ -123,3 +123,9 @@ async fn what_is_shared_is_time() {
     let long = order[..last].iter().filter(|name| **name == "greedy").count();
     assert!(long <= 20, "{long} long pieces among 100 short ones");
 }
+
+#[test]
+fn a_pause_is_as_long_as_the_work_and_no_longer_than_it_may_be() {
+    assert_eq!([Duration::ZERO, USUAL, 2 * USUAL].map(rounds), [1, 1, 2]);
+    assert_eq!([USUAL * ROUNDS_MAX, USUAL * (ROUNDS_MAX + 1), Duration::MAX].map(rounds), [ROUNDS_MAX; 3]);
+}

@@ -12,7 +12,7 @@ use countersign_protocol::{
     limits::STREAM_MAX_MS,
     refusal::{Reason, Refusal, Viewer},
     require_some,
-    time::{Lifetime, Timestamp},
+    time::Lifetime,
     trace_context::TraceContext,
 };
 use countersign_wire::v1::{InvokeStreamRequest, InvokeStreamResponse};
@@ -27,7 +27,7 @@ use super::{
     super::{
         Mediator,
         course::{Course, Earlier, pass_on},
-        invoke::Case,
+        invoke::{Case, deadline},
         outcome::Done,
         pending::{Pending, cancelled, unknown},
     },
@@ -39,6 +39,9 @@ use crate::{channel::Seat, limits::SERVE_HELLO_MAX};
 
 /// Answers that the caller's connection has ahead; further ones wait in the stream's task.
 const AHEAD: usize = 4;
+
+/// What a stream takes whose caller says nothing, and at most.
+const LONGEST: Lifetime = Lifetime::from_millis(STREAM_MAX_MS);
 
 /// What a stream's caller hears.
 #[derive(Debug)]
@@ -111,7 +114,7 @@ impl Mediator {
         let first = require_some!("STR-030", first.and_then(Result::ok), Reason::DeadlinePassed, "No proof.");
         let (asked, allowed) = self.allow(case, said::first(first)?)?;
         let seat = self.streams.seat(&case.actor.instance)?;
-        let deadline = deadline(self.domain.clock().now(), patience).min(allowed.until);
+        let deadline = deadline(self.domain.clock().now(), patience, LONGEST, LONGEST).min(allowed.until);
         Ok((Course { actor: case.actor.clone(), asked, allowed, deadline, streams: true }, seat))
     }
 
@@ -167,20 +170,17 @@ impl Mediator {
     }
 }
 
-fn deadline(now: Timestamp, patience: Option<Duration>) -> Timestamp {
-    let most = Lifetime::from_millis(STREAM_MAX_MS);
-    let stated = patience.map(|patience| u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-    now.plus(stated.map_or(most, Lifetime::from_millis).min(most))
-}
-
 #[cfg(test)]
 mod tests {
+    use countersign_protocol::time::Timestamp;
+
     use super::*;
 
     #[test]
     fn a_stream_takes_as_long_as_its_caller_waits_and_no_longer_than_it_may() {
         let now = Timestamp::new(countersign_forge::START_MS).unwrap();
-        let left = |patience: Option<Duration>| deadline(now, patience).since(now).as_millis();
+        let left =
+            |patience: Option<Duration>| deadline(now, patience, LONGEST, LONGEST).since(now).as_millis();
         let millis = |millis: u64| left(Some(Duration::from_millis(millis)));
         assert_eq!([left(None), millis(STREAM_MAX_MS), millis(STREAM_MAX_MS + 1)], [STREAM_MAX_MS; 3]);
         assert_eq!(millis(STREAM_MAX_MS - 1), STREAM_MAX_MS - 1);

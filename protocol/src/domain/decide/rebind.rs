@@ -82,7 +82,7 @@ impl State {
         check_issued(request.issued, context.now)?;
         let live = self.is_live(&actor.instance, context.now);
         require!("CTR-048", live, Reason::CertificateExpired, "The new holder has to renew it first.");
-        let chain = self.check_takes_over(context, sender, &request)?;
+        let chain = self.check_counted(context, sender, &request)?;
         if chain.rebind == Rebind::GrantorConsent {
             return Ok(Rebinding::Asks);
         }
@@ -118,7 +118,7 @@ impl State {
         let live = self.is_live(&statement.instance, context.now);
         require!("CTR-048", live, Reason::CertificateExpired, "The new holder has to renew it first.");
         let opened: RebindRequest = request.peek_unverified().map_err(super::not_opened)?;
-        self.check_takes_over(context, asker, &opened)?;
+        self.check_counted(context, asker, &opened)?;
         let terms = terms(chain, asker, Some(signed.clone()));
         Ok(Rebinding::Takes { request: request.clone(), hop: self.hop_token(chain), terms })
     }
@@ -138,20 +138,14 @@ impl State {
         Some((chain, request, self.instance(&opened.sender)?))
     }
 
-    /// The chain, if that instance is one to take it over now.
-    fn check_takes_over(
+    /// The chain, if that instance is one to take it over now, and knows what ends with it.
+    fn check_counted(
         &self,
         context: &Context<'_>,
         new: &Instance,
         request: &RebindRequest,
     ) -> Result<&Chain, Refusal> {
-        let chain = require_some!("CTR-042", self.chain(&request.chain), Reason::NotFound);
-        let principal = request.sender.principal();
-        require!("CTR-042", chain.holder.principal() == principal, NOT_ALLOWED, "It is another's.");
-        require!("CTR-043", chain.rebind != Rebind::Never, NOT_ALLOWED, "It ends with its holder.");
-        self.check_rebindable(context, request.chain)?;
-        require!("CTR-045", self.is_fresher(new, chain), NOT_ALLOWED, "Its holder is newer than you.");
-        require!("CTR-046", self.runs_the_same(new, &chain.holder), NOT_ALLOWED, "You run something else.");
+        let chain = self.check_takes_over(context, new, request.chain)?;
         let chains = chain.live;
         require!(
             "CTR-047",
@@ -160,6 +154,23 @@ impl State {
             "It is about {chains}, not {}.",
             request.chains
         );
+        Ok(chain)
+    }
+
+    /// The chain, if that instance is one to take it over now.
+    fn check_takes_over(
+        &self,
+        context: &Context<'_>,
+        new: &Instance,
+        id: ChainId,
+    ) -> Result<&Chain, Refusal> {
+        let chain = require_some!("CTR-042", self.chain(&id), Reason::NotFound);
+        let principal = new.statement.instance.principal();
+        require!("CTR-042", chain.holder.principal() == principal, NOT_ALLOWED, "It is another's.");
+        require!("CTR-043", chain.rebind != Rebind::Never, NOT_ALLOWED, "It ends with its holder.");
+        self.check_rebindable(context, id)?;
+        require!("CTR-045", self.is_fresher(new, chain), NOT_ALLOWED, "Its holder is newer than you.");
+        require!("CTR-046", self.runs_the_same(new, &chain.holder), NOT_ALLOWED, "You run something else.");
         Ok(chain)
     }
 
@@ -191,12 +202,7 @@ impl State {
 
     /// Whether an instance could take that chain over now, or ask for it.
     pub fn may_rebind(&self, context: &Context<'_>, new: &Instance, id: ChainId) -> bool {
-        let allows = |chain: &Chain| {
-            let same = chain.holder.principal() == new.statement.instance.principal();
-            let ruled = same && chain.rebind != Rebind::Never;
-            ruled && self.is_fresher(new, chain) && self.runs_the_same(new, &chain.holder)
-        };
-        self.chain(&id).is_some_and(allows) && self.check_rebindable(context, id).is_ok()
+        self.check_takes_over(context, new, id).is_ok()
     }
 }
 
